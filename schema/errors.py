@@ -1,0 +1,190 @@
+"""What can go wrong, named by what to do next. Errors know no HTTP: `api/problems.py` gives each its status.
+
+FolkmootError
+├── Bad                  what was sent is at fault: mend it and send it again
+│   ├── Invalid          the data breaks the schema; carries one `Fault` a place
+│   ├── Malformed        the bytes are not what they say they are (no JSON, no UTF-8, a cut-off file)
+│   ├── UnknownParameter a query parameter that nobody reads
+│   ├── BadParameter     a query parameter with a value that cannot be read
+│   └── UnknownFormat    a `format` that this list does not speak
+├── Absent               there is nothing there
+│   ├── NotFound         never was, as far as we know
+│   └── Withdrawn        was there and is gone; carries the reason of its tombstone
+├── Barred               who asks may not do this
+│   ├── Unauthorised     no token, or none that we know
+│   └── Forbidden        a token that does not reach this far
+├── Clash                the state of things is against it
+│   ├── Conflict         it exists already, or the same key was used for another request
+│   ├── Stale            `If-Match` names another version
+│   ├── Unguarded        `If-Match` is missing where an update needs it
+│   └── Held             the removal guard waits for a person
+├── Misconfigured        the operator must change a setting; the sentence says which
+├── Busy                 the query would cost more than its budget, or the index is not ready
+└── Crawling             what a visit to a node can end in
+    ├── Later            try again (time-out, 5xx, 429); may carry `retry_after` in seconds
+    ├── Refused          the node broke a rule: tell it; carries rule and JSON pointer
+    ├── Vanished         404 or 410: stop hot polling, keep what is held
+    └── LeaseLost        another worker has taken the feed: throw this turn away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong at one place.
+
+    `pointer` is an RFC 6901 JSON pointer into the record ("" is the whole record); `found` the value as it
+    stood there; `expected` what would have been right, in words.
+    """
+
+    pointer: str
+    message: str
+    found: Any = None
+    expected: str = ""
+    severity: Severity = "error"
+    rule: str = "schema"
+
+
+class FolkmootError(Exception):
+    """The root. `detail` is one sentence for a person."""
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail or (self.__doc__ or "").splitlines()[0]
+        super().__init__(self.detail)
+
+
+class Bad(FolkmootError):
+    """What was sent is at fault: mend it and send it again."""
+
+
+class Invalid(Bad):
+    """The data breaks the schema."""
+
+    def __init__(self, faults: Sequence[Fault], detail: str = "") -> None:
+        self.faults = tuple(faults)
+        super().__init__(detail or "; ".join(f"{f.pointer or '/'}: {f.message}" for f in self.faults[:3]))
+
+
+class Malformed(Bad):
+    """The bytes are not what they say they are."""
+
+
+class UnknownParameter(Bad):
+    """A query parameter that nobody reads; `near` is the known one it resembles."""
+
+    def __init__(self, name: str, near: str | None, known: Sequence[str] = ()) -> None:
+        self.parameter = name
+        self.near = near
+        self.known = tuple(known)
+        hint = f" Did you mean '{near}'?" if near else ""
+        super().__init__(f"Unknown parameter '{name}'.{hint}")
+
+
+class BadParameter(Bad):
+    """A query parameter with a value that cannot be read."""
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        self.parameter = name
+        self.found = found
+        self.expected = expected
+        super().__init__(f"Parameter '{name}' is '{found[:80]}'; expected {expected}.")
+
+
+class UnknownFormat(BadParameter):
+    """A `format` that this list does not speak."""
+
+
+class Absent(FolkmootError):
+    """There is nothing there."""
+
+
+class NotFound(Absent):
+    """Nothing is known by this name."""
+
+
+class Withdrawn(Absent):
+    """It was published and has been withdrawn; `tombstone` is the feed item that says why."""
+
+    def __init__(self, tombstone: dict[str, Any]) -> None:
+        self.tombstone = tombstone
+        super().__init__(f"This record was withdrawn (reason: {tombstone.get('reason', 'unknown')}).")
+
+
+class Barred(FolkmootError):
+    """Who asks may not do this."""
+
+
+class Unauthorised(Barred):
+    """A bearer token that this node knows is needed."""
+
+
+class Forbidden(Barred):
+    """The token does not reach this publisher or kind."""
+
+
+class Clash(FolkmootError):
+    """The state of things is against it."""
+
+
+class Conflict(Clash):
+    """It exists already, or the key was used for another request."""
+
+
+class Stale(Clash):
+    """The record has changed since the version that If-Match names."""
+
+
+class Unguarded(Clash):
+    """An update needs If-Match with the ETag of the version that it changes."""
+
+
+class Held(Clash):
+    """So many records would be removed that a person must say so first."""
+
+
+class Misconfigured(FolkmootError):
+    """The operator must change a setting."""
+
+
+class Busy(FolkmootError):
+    """The answer is not to be had at a bearable cost now."""
+
+
+class Crawling(FolkmootError):
+    """What a visit to a node can end in."""
+
+
+class Later(Crawling):
+    """Try again; `retry_after` is the node's own wish in seconds, where it gave one."""
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+
+class Refused(Crawling):
+    """The node broke a rule of the feed: the cursor stays and the publisher is told."""
+
+    def __init__(self, rule: str, detail: str, pointer: str = "") -> None:
+        self.rule = rule
+        self.pointer = pointer
+        super().__init__(detail)
+
+
+class Vanished(Crawling):
+    """The node answers 404 or 410: keep what is held, look again tomorrow."""
+
+    def __init__(self, detail: str, status: int) -> None:
+        self.status = status
+        super().__init__(detail)
+
+
+class LeaseLost(Crawling):
+    """Another worker has taken the feed: this turn is thrown away."""
