@@ -31,11 +31,10 @@ _numbers = count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the run's folder once, in the process that starts the workers; forget the operator's own settings."""
-    for name in [
-        name for name in os.environ if name.startswith("FOLKMOOT_") and not name.startswith(FOR_TESTS)
-    ]:
-        del os.environ[name]
+    """Make the run's folder once, in the process that starts the workers; forget an operator's settings."""
+    for name in tuple(os.environ):
+        if name.startswith("FOLKMOOT_") and not name.startswith(FOR_TESTS):
+            del os.environ[name]
     if not hasattr(config, "workerinput"):
         os.environ[RUN] = tempfile.mkdtemp(prefix="folkmoot-")
 
@@ -74,7 +73,7 @@ def run_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Return the folder of real registers, or skip: they are other people's and not part of the repository."""
+    """Return the folder of real registers, or skip: they are other people's and not in the repository."""
     folder = os.environ.get("FOLKMOOT_TEST_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("real files are absent: FOLKMOOT_TEST_DATA names no folder")
@@ -113,7 +112,7 @@ def empty_url(engine_name: str, run_folder: Path, tmp_path: Path) -> Iterator[st
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Yield a `Database` on a fresh, migrated database; each test that asks runs on SQLite and on PostgreSQL."""
+    """Yield a `Database`, fresh and migrated; each test that asks runs on SQLite and on PostgreSQL."""
     from federation.database import Database
 
     opened = Database(database_url)
@@ -139,9 +138,9 @@ def _fresh_name(run: Path) -> str:
 
 
 def _migrate(url: str) -> None:
-    from federation.database import migrate
+    import migrations
 
-    migrate(url)
+    migrations.upgrade(url)
 
 
 def _sqlite_copy(run: Path, folder: Path) -> str:

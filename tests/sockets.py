@@ -1,6 +1,6 @@
 """The guard of the suite: no test opens a connection to anything but this machine.
 
-It watches Python's own sockets (asyncio's and httpx2's among them), for addresses and for names to be looked up.
+It watches Python's own sockets (asyncio's and httpx2's among them): addresses, and names to be looked up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 
 class BeyondLoopback(RuntimeError):
-    """A test tried to leave the machine. Not an OSError, so that no code takes it for a network that is down."""
+    """A test tried to leave the machine. No OSError, so that no code takes it for a network that is down."""
 
 
 def is_local(host: object) -> bool:

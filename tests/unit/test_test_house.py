@@ -49,9 +49,7 @@ def test_loopback_is_open() -> None:
         socket.create_connection(("127.0.0.1", port)).close()
 
 
-@pytest.mark.parametrize(
-    "host", ["192.168.1.1", "10.0.0.1", "169.254.169.254", "::ffff:192.0.2.1", "fe80::1%eth0"]
-)
+@pytest.mark.parametrize("host", ["192.168.1.1", "10.0.0.1", "169.254.169.254", "::ffff:192.0.2.1", "fe80::1%eth0"])
 def test_private_addresses_count_as_beyond(host: str) -> None:
     """A private network is not this machine."""
     assert not sockets.is_local(host)
