@@ -1,0 +1,140 @@
+"""Sessions on SQLite or PostgreSQL, one code path. Reading and writing are different types.
+
+On SQLite: WAL, synchronous=FULL, foreign keys on, `BEGIN IMMEDIATE` for writers, and readers that cannot write.
+On PostgreSQL readers run in read-only transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlmodel import Session, SQLModel
+
+from schema.errors import Misconfigured
+
+ReadSession = NewType("ReadSession", Session)
+WriteSession = NewType("WriteSession", Session)
+Reading = ReadSession | WriteSession
+
+Values = Mapping[str, Any]
+
+
+class Database:
+    """The truth: one URL to write to, and perhaps a replica of it to read from.
+
+    `url` is `sqlite:///path` or `postgresql://...`. Anything else is `Misconfigured`.
+    """
+
+    def __init__(self, url: str, *, read_url: str | None = None) -> None:
+        self.url = driver_url(url)
+        self._writer = _engine(self.url, readonly=False)
+        self._reader = _engine(driver_url(read_url or url), readonly=True)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._writer.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[ReadSession]:
+        """A session that cannot write."""
+        with Session(self._reader) as session:
+            yield ReadSession(session)
+
+    @contextmanager
+    def write(self) -> Iterator[WriteSession]:
+        """A session that commits at its end, or rolls everything back."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield WriteSession(session)
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def driver_url(url: str) -> str:
+    """The URL with the driver that we use. Raises `Misconfigured` for a database that we do not speak."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise Misconfigured("FOLKMOOT_DATABASE_URL names no file: an SQLite database lives in one.")
+        return parsed.set(drivername="sqlite").render_as_string(hide_password=False)
+    if parsed.get_backend_name() in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    raise Misconfigured(
+        f"FOLKMOOT_DATABASE_URL speaks of '{parsed.drivername}'; expected sqlite:///... or postgresql://..."
+    )
+
+
+def _engine(url: str, *, readonly: bool) -> Engine:
+    if url.startswith("sqlite"):
+        engine = create_engine(url, pool_size=10, max_overflow=40, connect_args={"timeout": 30})
+        _prepare_sqlite(engine, readonly=readonly)
+        return engine
+    engine = create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True)
+    return engine.execution_options(postgresql_readonly=True) if readonly else engine
+
+
+def _prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
+    pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"]
+    if readonly:
+        pragmas.append("query_only=ON")
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        # The driver must not begin by itself: it would begin deferred, and a deferred writer is refused as locked.
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def clock(session: Reading) -> datetime:
+    """The database's own time, which all workers share, in UTC."""
+    if dialect(session) == "sqlite":
+        stamp = session.connection().execute(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")).scalar_one()
+        return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
+    found: datetime = session.connection().execute(select(func.clock_timestamp())).scalar_one()
+    return found.astimezone(UTC)
+
+
+def dialect(session: Reading) -> str:
+    """`sqlite` or `postgresql`."""
+    return session.get_bind().dialect.name
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The table of a row class."""
+    found: Table = model.__table__  # type: ignore[attr-defined]
+    return found
+
+
+def insert(session: WriteSession, model: type[SQLModel], rows: Sequence[Values]) -> None:
+    """Many rows in one statement."""
+    if rows:
+        session.connection().execute(table(model).insert(), list(rows))
+
+
+def upsert(session: WriteSession, model: type[SQLModel], rows: Sequence[Values], keys: Sequence[str]) -> None:
+    """Insert many rows, or replace those whose `keys` stand already."""
+    if not rows:
+        return
+    make = sqlite.insert if dialect(session) == "sqlite" else postgresql.insert
+    statement = make(table(model))
+    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    session.connection().execute(
+        statement.on_conflict_do_update(index_elements=list(keys), set_=others)
+        if others
+        else statement.on_conflict_do_nothing(index_elements=list(keys)),
+        list(rows),
+    )

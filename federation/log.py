@@ -1,0 +1,196 @@
+"""The change log: append what an own publisher says, cut a page after a number. Sole giver of change numbers.
+
+Numbers come from a one-row counter that is raised inside the writing transaction; its row stays locked until commit,
+so the order of numbers is the order of commits, and a reader that has passed a number never misses a lower one
+(protocol section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+
+from federation.database import Reading, WriteSession, insert, table
+from schema.change import PAGE_SIZE, Entry, item_json, origin_json, page_json, same
+from schema.tables import Counter, History, Record
+
+_record, _counter = table(Record), table(Counter)
+_CHUNK = 500
+ENTRY = (
+    _record.c.number,
+    _record.c.kind,
+    _record.c.id,
+    _record.c.data,
+    _record.c.origin,
+    _record.c.via,
+    _record.c.reason,
+    _record.c.moved_to,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an own publisher wants to say of one record: `data` as JSON bytes, or a tombstone's `reason`."""
+
+    id: str
+    kind: str
+    publisher: str
+    data: bytes | None
+    reason: str | None = None
+    moved_to: str | None = None
+
+
+@dataclass(slots=True)
+class Appended:
+    """What an append did: ids by what became of them, and the number of each change that was made."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """A page ready to send. `ended` is true for the last page, which is cached shortly."""
+
+    body: bytes
+    ended: bool
+    last: int
+
+
+def lock(session: WriteSession) -> int:
+    """Take the counter's row until commit, so that what is read from here on cannot change. Gives the latest number."""
+    return session.connection().execute(select(_counter.c.n).with_for_update()).scalar_one()
+
+
+def numbers(session: WriteSession, count: int) -> int:
+    """Raise the counter by `count` and give the first of the new numbers."""
+    raised = update(_counter).values(n=_counter.c.n + count).returning(_counter.c.n)
+    last: int = session.connection().execute(raised).scalar_one()
+    return last - count + 1
+
+
+def latest(session: Reading) -> int:
+    """The highest number of the whole log."""
+    return session.connection().execute(select(_counter.c.n)).scalar_one()
+
+
+def entries(session: Reading, ids: Iterable[str]) -> dict[str, Entry]:
+    """What the log holds of these ids, tombstones included."""
+    wanted = list(dict.fromkeys(ids))
+    found: dict[str, Entry] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        chosen = select(*ENTRY).where(_record.c.id.in_(wanted[start : start + _CHUNK]))
+        found.update((row.id, Entry(*row)) for row in session.connection().execute(chosen))
+    return found
+
+
+def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: datetime) -> Appended:
+    """Append what changed; equal data is no change, and neither is a tombstone for what is not there.
+
+    `node` is this node's own id (its manifest URL). One draft a record. The changes are numbered in order of id, but
+    for organisation records, which come first: an organisation is the ground its other records stand on.
+    """
+    lock(session)
+    held = entries(session, (draft.id for draft in drafts))
+    done = Appended()
+    changed = [draft for draft in drafts if _judge(draft, held.get(draft.id), done)]
+    if not changed:
+        return done
+    changed.sort(key=lambda draft: (draft.kind != "organisation", draft.id))
+    first = numbers(session, len(changed))
+    rows = [_row(draft, first + step, node, now) for step, draft in enumerate(changed)]
+    write(session, rows, held)
+    done.numbers = {draft.id: first + step for step, draft in enumerate(changed)}
+    return done
+
+
+def _judge(draft: Draft, entry: Entry | None, done: Appended) -> bool:
+    lives = entry is not None and entry.data is not None
+    if draft.data is None:
+        (done.deleted if lives else done.unchanged).append(draft.id)
+        return lives
+    if entry is not None and lives and same(entry.data, draft.data):
+        done.unchanged.append(draft.id)
+        return False
+    (done.updated if lives else done.created).append(draft.id)
+    return True
+
+
+def _row(draft: Draft, number: int, node: str, now: datetime) -> dict[str, object]:
+    return {
+        "id": draft.id,
+        "kind": draft.kind,
+        "publisher": draft.publisher,
+        "number": number,
+        "deleted": draft.data is None,
+        "data": draft.data,
+        "origin": origin_json(node, draft.publisher, number, now),
+        "via": None,
+        "reason": draft.reason if draft.data is None else None,
+        "moved_to": draft.moved_to if draft.data is None else None,
+        "origin_node": node,
+        "seq": number,
+        "rank": 0,
+        "signature": "absent",
+        "node_id": None,
+        "changed": now,
+    }
+
+
+def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Mapping[str, Entry]) -> None:
+    """Put states of records in the place of those that are held, keeping what they replace as history.
+
+    `rows` carry every column of `Record` but `row`; `held` is what stands for their ids now.
+    """
+    replaced = [str(row["id"]) for row in rows if row["id"] in held]
+    _keep(session, replaced)
+    insert(session, Record, [row for row in rows if row["id"] not in held])
+    known = [dict(row, old=row["id"]) for row in rows if row["id"] in held]
+    if known:
+        columns = {name: bindparam(name) for name in known[0] if name not in ("old", "id")}
+        change = update(_record).where(_record.c.id == bindparam("old")).values(columns)
+        session.connection().execute(change, [{k: v for k, v in row.items() if k != "id"} for row in known])
+
+
+def _keep(session: WriteSession, ids: Sequence[str]) -> None:
+    kept = [column.name for column in table(History).columns]
+    for start in range(0, len(ids), _CHUNK):
+        old = select(*(_record.c[name] for name in kept)).where(_record.c.id.in_(ids[start : start + _CHUNK]))
+        session.connection().execute(table(History).insert().from_select(kept, old))
+
+
+def after(session: Reading, number: int, *, kind: str | None = None, limit: int = PAGE_SIZE) -> list[Entry]:
+    """The next entries after a number, in order."""
+    chosen = select(*ENTRY).where(_record.c.number > number).order_by(_record.c.number).limit(limit)
+    if kind is not None:
+        chosen = chosen.where(_record.c.kind == kind)
+    return [Entry(*row) for row in session.connection().execute(chosen)]
+
+
+def page(
+    session: Reading, number: int, *, public_url: str, epoch: str, license_url: str, kind: str | None = None
+) -> FeedPage:
+    """The page of the feed after a number (protocol section 2): 500 items at most, equal bytes for an equal log."""
+    found = after(session, number, kind=kind)
+    own = page_url(public_url, number, kind)
+    last = found[-1].number if found else number
+    body = page_json(
+        url=own,
+        next_url=page_url(public_url, last, kind),
+        epoch=epoch,
+        license_url=license_url,
+        items=(item_json(entry) for entry in found),
+        latest=None if found else latest(session),
+    )
+    return FeedPage(body, ended=not found, last=last)
+
+
+def page_url(public_url: str, number: int, kind: str | None = None) -> str:
+    """The canonical URL of a page: the number and, where there is one, the kind in it."""
+    return f"{public_url}/v1/changes?afterChangeNumber={number}" + (f"&kind={kind}" if kind else "")

@@ -1,0 +1,307 @@
+"""The change feed's words: a page split into items once, items as bytes, and the rules of a page (protocol section 2).
+
+Pure: no I/O. A page is judged as a whole (`check_page`), an item is read alone (`read_item`), so that a bad record
+is refused by itself and its neighbours go on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import msgspec
+import orjson
+
+from schema.errors import Fault, Invalid, Refused
+
+PAGE_SIZE = 500
+MAX_ITEMS = 1_000
+MAX_HOPS = 8
+MAX_ITEM_BYTES = 256 * 1024
+MAX_NUMBER = 2**53 - 1
+REASONS = ("ended", "error", "personal-data", "moved", "withdrawn", "dropped")
+NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a record was first published, and as which of that node's changes."""
+
+    node: str
+    publisher: str
+    seq: int
+    time: str
+    sig: str | None = None
+
+
+class Via(msgspec.Struct, frozen=True):
+    """One aggregator that the record passed."""
+
+    node: str
+    harvested: str
+
+
+class RawPage(msgspec.Struct, frozen=True):
+    """A page with its items still bytes."""
+
+    next: str
+    items: list[msgspec.Raw]
+    license: str
+    epoch: str | None = None
+    latest: int | None = None
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What the rules of a page ask of each item."""
+
+    state: str
+    modified: int
+    id: msgspec.Raw = msgspec.Raw()
+
+
+class _Item(msgspec.Struct, frozen=True, rename="camel"):
+    state: str
+    kind: str
+    id: str
+    modified: int
+    origin: msgspec.Raw
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    via: list[Via] = []
+    reason: str | None = None
+    moved_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One change as it came, read but not yet judged. `data` and `origin_bytes` are the bytes received."""
+
+    kind: str
+    id: str
+    modified: int
+    data: bytes | None
+    origin: Origin
+    origin_bytes: bytes
+    via: tuple[Via, ...] = ()
+    reason: str | None = None
+    moved_to: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this is a tombstone."""
+        return self.data is None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that kept the rules of the whole. `items` are still bytes, each to be read alone."""
+
+    url: str
+    next: str
+    items: list[bytes]
+    epoch: str | None
+    latest: int | None
+    last_modified: int
+
+    @property
+    def ended(self) -> bool:
+        """The end of the feed, as told apart from a feed that broke off: no items and `next` is itself."""
+        return not self.items and self.next == self.url
+
+
+_page = msgspec.json.Decoder(RawPage)
+_head = msgspec.json.Decoder(_Head)
+_item = msgspec.json.Decoder(_Item)
+_origin = msgspec.json.Decoder(Origin)
+
+
+def check_page(body: bytes, url: str) -> Page:
+    """Split a page into items and hold it to the rules of a page (protocol section 5, "Page or item").
+
+    Raises `Refused` with the rule that was broken; the reader's cursor then stays where it is.
+    """
+    page = _split(body)
+    _check_next(page, url)
+    last = -1
+    seen: set[bytes] = set()
+    items = [bytes(raw) for raw in page.items]
+    if len(items) > MAX_ITEMS:
+        raise Refused("page-size", f"The page has {len(items)} items; at most {MAX_ITEMS} are taken.", "/items")
+    for position, item in enumerate(items):
+        last = _check_head(item, position, last, seen)
+    if items and page.next == url:
+        raise Refused("next-advances", "The page has items, yet its next is itself.", "/next")
+    return Page(url, page.next, items, page.epoch, page.latest, last)
+
+
+def _split(body: bytes) -> RawPage:
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise Refused("page-json", "The page starts with a byte order mark; JSON has none.")
+    try:
+        body.decode("utf-8")
+        return _page.decode(body)
+    except UnicodeDecodeError as error:
+        raise Refused("page-json", f"The page is not UTF-8 (byte {error.start}).") from error
+    except msgspec.ValidationError as error:
+        raise Refused("page-members", f"The page lacks what RPDE asks for: {error}.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused("page-json", f"The page is not one JSON object: {error}.") from error
+
+
+def _check_next(page: RawPage, url: str) -> None:
+    here, there = urlsplit(url), urlsplit(page.next)
+    if (here.scheme, here.netloc, here.path) != (there.scheme, there.netloc, there.path):
+        raise Refused(
+            "next-same-path",
+            f"next is {page.next[:200]}; it must be this page's own URL but for the query.",
+            "/next",
+        )
+
+
+def _check_head(item: bytes, position: int, last: int, seen: set[bytes]) -> int:
+    pointer = f"/items/{position}"
+    try:
+        head = _head.decode(item)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise Refused("item-members", f"The item is no RPDE item: {error}.", pointer) from error
+    if head.state not in ("updated", "deleted"):
+        raise Refused("item-state", f"state is '{head.state[:40]}'; expected updated or deleted.", pointer + "/state")
+    if not last < head.modified <= MAX_NUMBER:
+        raise Refused(
+            "items-ordered",
+            f"modified is {head.modified} after {last}; change numbers rise strictly within a feed.",
+            pointer + "/modified",
+        )
+    key = bytes(head.id)
+    if key and key in seen:
+        raise Refused("items-once", "The same id stands twice in one page.", pointer + "/id")
+    seen.add(key)
+    return head.modified
+
+
+def read_item(raw: bytes) -> Item:
+    """Read one item alone. Raises `Invalid` where the item itself is at fault."""
+    if len(raw) > MAX_ITEM_BYTES:
+        raise Invalid(
+            [Fault("", f"The item is {len(raw)} bytes; at most {MAX_ITEM_BYTES} are taken.", rule="item-size")]
+        )
+    try:
+        item = _item.decode(raw)
+        origin_bytes = bytes(item.origin)
+        origin = _origin.decode(origin_bytes)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise Invalid([Fault("", f"The item is no change of a feed: {error}.", rule="item-members")]) from error
+    data = None if item.data is msgspec.UNSET else bytes(item.data)
+    _check_item(item, data, origin)
+    return Item(
+        item.kind,
+        item.id,
+        item.modified,
+        data,
+        origin,
+        origin_bytes,
+        tuple(item.via),
+        item.reason,
+        item.moved_to,
+    )
+
+
+def _check_item(item: _Item, data: bytes | None, origin: Origin) -> None:
+    if item.state == "deleted" and data is not None:
+        raise Invalid([Fault("/data", "A deleted item carries no data.", rule="deleted-no-data")])
+    if item.state == "updated" and data is None:
+        raise Invalid([Fault("/data", "An updated item carries data.", rule="item-members")])
+    if item.state == "deleted" and item.reason not in REASONS:
+        expected = ", ".join(REASONS)
+        raise Invalid([Fault("/reason", "A tombstone says why.", item.reason, expected, rule="tombstone-reason")])
+    if not 0 < origin.seq <= MAX_NUMBER:
+        raise Invalid([Fault("/origin/seq", "seq is a change number.", origin.seq, "1 to 2^53-1", rule="origin")])
+    if len(item.via) >= MAX_HOPS:
+        raise Invalid(
+            [Fault("/via", f"The record passed {len(item.via)} aggregators; {MAX_HOPS} at most.", rule="hops")]
+        )
+
+
+def origin_json(node: str, publisher: str, seq: int, now: datetime) -> bytes:
+    """The bytes of an origin for a record that is published here."""
+    return orjson.dumps({"node": node, "publisher": publisher, "seq": seq, "time": stamp(now)})
+
+
+def via_json(via: Sequence[Via], node: str, now: datetime) -> bytes:
+    """The bytes of `via` with this aggregator added at its end."""
+    hops = [{"node": v.node, "harvested": v.harvested} for v in via]
+    return orjson.dumps([*hops, {"node": node, "harvested": stamp(now)}])
+
+
+def stamp(moment: datetime) -> str:
+    """A time as the protocol writes it: UTC to the second, with Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the log holds of one record, ready to be put into a page."""
+
+    number: int
+    kind: str
+    id: str
+    data: bytes | None
+    origin: bytes
+    via: bytes | None = None
+    reason: str | None = None
+    moved_to: str | None = None
+
+
+def item_json(entry: Entry) -> bytes:
+    """One item of a page, joined from the stored bytes."""
+    head = {
+        "state": "updated" if entry.data is not None else "deleted",
+        "kind": entry.kind,
+        "id": entry.id,
+        "modified": entry.number,
+    }
+    if entry.reason is not None:
+        head["reason"] = entry.reason
+    if entry.moved_to is not None:
+        head["movedTo"] = entry.moved_to
+    return b"".join(_members(head, (b"data", entry.data), (b"origin", entry.origin), (b"via", entry.via)))
+
+
+def record_json(entry: Entry, extra: dict[str, object] | None = None) -> bytes:
+    """One item of a list or a record by id: {id, kind, data, origin, via?, ...} (protocol section 6)."""
+    head: dict[str, object] = {"id": entry.id, "kind": entry.kind}
+    tail = [(name.encode(), orjson.dumps(value)) for name, value in (extra or {}).items()]
+    return b"".join(_members(head, (b"data", entry.data), (b"origin", entry.origin), (b"via", entry.via), *tail))
+
+
+def _members(head: dict[str, object], *rest: tuple[bytes, bytes | None]) -> Iterator[bytes]:
+    yield orjson.dumps(head)[:-1]
+    for name, value in rest:
+        if value is not None:
+            yield b',"' + name + b'":' + value
+    yield b"}"
+
+
+def page_json(
+    *, url: str, next_url: str, epoch: str, license_url: str, items: Iterable[bytes], latest: int | None
+) -> bytes:
+    """The bytes of a page. `latest` stands only on the last one (protocol section 2)."""
+    head: dict[str, object] = {"next": next_url, "epoch": epoch, "license": license_url}
+    if next_url == url and latest is not None:
+        head["latest"] = latest
+    return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(items) + b"]}"
+
+
+def canonical(data: bytes) -> bytes:
+    """One form for equal data: members sorted, no spaces. Tells 1 from 1.0 and from true."""
+    return orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS)
+
+
+def same(one: bytes | None, other: bytes | None) -> bool:
+    """Whether two bodies say the same."""
+    if one == other:
+        return True
+    if one is None or other is None:
+        return False
+    return canonical(one) == canonical(other)

@@ -1,0 +1,262 @@
+"""The rows. One class a table, for SQLite and PostgreSQL alike; never built from foreign JSON.
+
+A row stores what was received as bytes (`data`, `origin`, `via`) and serves it from them. Times are UTC, numbers
+that grow are 64 bits wide.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant in UTC. SQLite forgets the zone, so it is put back on reading; a naive time is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC, and refuse a time that does not say its zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Give the instant back in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite gives row numbers by itself only to a column that it calls INTEGER.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Counter(SQLModel, table=True):
+    """One row: the highest change number given so far (protocol section 2)."""
+
+    id: int = Field(primary_key=True)
+    n: int = Field(default=0, sa_type=BigInteger)
+
+
+class Meta(SQLModel, table=True):
+    """What this node remembers about itself: `publicUrl`, `epoch`."""
+
+    key: str = Field(primary_key=True, max_length=40)
+    value: str = Field(sa_type=Text)
+
+
+class Publisher(SQLModel, table=True):
+    """A body that this node publishes for. Name and the rest stand in its organisation record."""
+
+    id: str = Field(primary_key=True, max_length=120)
+    id_prefix: str = Field(max_length=400)
+    relation: str = Field(default="own", max_length=20)
+    created: datetime = Field(sa_type=Moment)
+
+
+class Record(SQLModel, table=True):
+    """The current state of one record, at its latest change number; a tombstone where `deleted`.
+
+    `node_id` is the route it came by (None: published here). `rank` and `seq` are what protocol section 5
+    compares between routes: 0 straight from the origin, 1 relayed and signed, 2 relayed unsigned.
+    """
+
+    __table_args__ = (
+        Index("ix_record_kind_number", "kind", "number"),
+        Index("ix_record_publisher_kind", "publisher", "kind"),
+    )
+
+    row: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
+    id: str = Field(max_length=2600, unique=True)
+    kind: str = Field(max_length=40)
+    publisher: str = Field(max_length=120)
+    number: int = Field(sa_type=BigInteger, unique=True)
+    deleted: bool = False
+    data: bytes | None = Field(default=None, sa_type=LargeBinary)
+    origin: bytes = Field(sa_type=LargeBinary)
+    via: bytes | None = Field(default=None, sa_type=LargeBinary)
+    reason: str | None = Field(default=None, max_length=20)
+    moved_to: str | None = Field(default=None, max_length=2600)
+    origin_node: str = Field(max_length=2000)
+    seq: int = Field(sa_type=BigInteger)
+    rank: int = Field(default=0, sa_type=SmallInteger)
+    signature: str = Field(default="absent", max_length=12)
+    node_id: int | None = Field(default=None, sa_type=RowNumber, foreign_key="node.id", index=True)
+    changed: datetime = Field(sa_type=Moment)
+
+
+class History(SQLModel, table=True):
+    """A state of a record that a later one replaced, kept for audit."""
+
+    number: int = Field(sa_type=BigInteger, primary_key=True)
+    id: str = Field(max_length=2600, index=True)
+    kind: str = Field(max_length=40)
+    deleted: bool
+    data: bytes | None = Field(default=None, sa_type=LargeBinary)
+    origin: bytes = Field(sa_type=LargeBinary)
+    via: bytes | None = Field(default=None, sa_type=LargeBinary)
+    reason: str | None = Field(default=None, max_length=20)
+    changed: datetime = Field(sa_type=Moment)
+
+
+class Shadow(SQLModel, table=True):
+    """What a route that does not win says about a record: it takes over when the winning one ends."""
+
+    id: str = Field(primary_key=True, max_length=2600)
+    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", index=True, ondelete="CASCADE")
+    kind: str = Field(max_length=40)
+    publisher: str = Field(max_length=120)
+    deleted: bool
+    data: bytes | None = Field(default=None, sa_type=LargeBinary)
+    origin: bytes = Field(sa_type=LargeBinary)
+    via: bytes | None = Field(default=None, sa_type=LargeBinary)
+    reason: str | None = Field(default=None, max_length=20)
+    moved_to: str | None = Field(default=None, max_length=2600)
+    origin_node: str = Field(max_length=2000)
+    seq: int = Field(sa_type=BigInteger)
+    rank: int = Field(sa_type=SmallInteger)
+    signature: str = Field(default="absent", max_length=12)
+
+
+class Node(SQLModel, table=True):
+    """A node that this aggregator was told to crawl, with the manifest pinned when it joined."""
+
+    id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
+    key: str = Field(max_length=300, unique=True)
+    url: str = Field(max_length=2000, unique=True)
+    name: str = Field(max_length=500)
+    role: str = Field(max_length=20)
+    relays: bool = False
+    state: str = Field(default="preview", max_length=12)
+    manifest: bytes = Field(sa_type=LargeBinary)
+    prefixes: str = Field(sa_type=Text)
+    added: datetime = Field(sa_type=Moment)
+    stale_since: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Feed(SQLModel, table=True):
+    """One feed of one node: its lease, its cursor, and how the last visits went.
+
+    `fence` grows with every claim; a commit that names an older one changes nothing (docs/decisions, lease rows).
+    """
+
+    id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
+    node_id: int = Field(sa_type=RowNumber, foreign_key="node.id", unique=True, ondelete="CASCADE")
+    url: str = Field(max_length=2000)
+    due: datetime = Field(sa_type=Moment, index=True)
+    owner: str | None = Field(default=None, max_length=200)
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
+    fence: int = Field(default=0, sa_type=BigInteger)
+    cursor: str = Field(max_length=2000)
+    position: int = Field(default=0, sa_type=BigInteger)
+    latest: int | None = Field(default=None, sa_type=BigInteger)
+    epoch: str | None = Field(default=None, max_length=64)
+    etag: str | None = Field(default=None, max_length=300)
+    every: int = Field(default=300)
+    fails: int = 0
+    last_error: str | None = Field(default=None, sa_type=Text)
+    last_visit: datetime | None = Field(default=None, sa_type=Moment)
+    last_good: datetime | None = Field(default=None, sa_type=Moment)
+    accepted: int = Field(default=0, sa_type=BigInteger)
+    refused: int = Field(default=0, sa_type=BigInteger)
+    dropped: int = Field(default=0, sa_type=BigInteger)
+    latency_ms: int | None = None
+
+
+class Problem(SQLModel, table=True):
+    """What a node's publisher should mend: one row a rule and place, counted."""
+
+    __table_args__ = (UniqueConstraint("node_id", "rule", "record_id", "pointer"),)
+
+    id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
+    node_id: int = Field(sa_type=RowNumber, foreign_key="node.id", ondelete="CASCADE")
+    rule: str = Field(max_length=60)
+    severity: str = Field(max_length=10)
+    record_id: str = Field(default="", max_length=2600)
+    pointer: str = Field(default="", max_length=500)
+    message: str = Field(sa_type=Text)
+    count: int = Field(default=1, sa_type=BigInteger)
+    first_seen: datetime = Field(sa_type=Moment)
+    last_seen: datetime = Field(sa_type=Moment)
+
+
+class Origin(SQLModel, table=True):
+    """An origin heard of through a relay: the prefixes that its own manifest claims.
+
+    `vouched_by` is the aggregator whose list said so where the origin itself could not be reached.
+    """
+
+    id: str = Field(primary_key=True, max_length=2000)
+    prefixes: str = Field(sa_type=Text)
+    vouched_by: str | None = Field(default=None, max_length=2000)
+    fetched: datetime = Field(sa_type=Moment)
+
+
+class Token(SQLModel, table=True):
+    """A bearer token, stored as the SHA-256 of what was shown once. `kinds` is `*` or names joined by commas."""
+
+    id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
+    name: str = Field(max_length=200)
+    publisher: str = Field(max_length=120, foreign_key="publisher.id")
+    kinds: str = Field(default="*", max_length=400)
+    digest: str = Field(max_length=64, unique=True)
+    hint: str = Field(max_length=20)
+    created: datetime = Field(sa_type=Moment)
+    expires: datetime = Field(sa_type=Moment)
+    revoked: datetime | None = Field(default=None, sa_type=Moment)
+    last_used: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Idempotency(SQLModel, table=True):
+    """The answer given to a request with an `Idempotency-Key`, given again when it is repeated."""
+
+    token_id: int = Field(sa_type=RowNumber, foreign_key="token.id", primary_key=True, ondelete="CASCADE")
+    key: str = Field(primary_key=True, max_length=255)
+    request: str = Field(max_length=64)
+    status: int
+    headers: str = Field(sa_type=Text)
+    body: bytes = Field(sa_type=LargeBinary)
+    created: datetime = Field(sa_type=Moment)
+
+
+class Job(SQLModel, table=True):
+    """Work that a request asked for and a worker does: the queue is the table."""
+
+    id: str = Field(primary_key=True, max_length=40)
+    task: str = Field(max_length=20)
+    state: str = Field(default="queued", max_length=10, index=True)
+    publisher: str = Field(max_length=120, foreign_key="publisher.id")
+    token_id: int | None = Field(default=None, sa_type=RowNumber, foreign_key="token.id", ondelete="SET NULL")
+    options: str = Field(sa_type=Text)
+    body: bytes | None = Field(default=None, sa_type=LargeBinary)
+    result: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created: datetime = Field(sa_type=Moment)
+    started: datetime | None = Field(default=None, sa_type=Moment)
+    finished: datetime | None = Field(default=None, sa_type=Moment)
+
+
+Columns = dict[str, Any]
