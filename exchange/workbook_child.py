@@ -1,0 +1,122 @@
+"""The process that opens somebody else's workbook: limited in memory and time, so that it dies alone.
+
+Run as `python -m exchange.workbook_child`: the workbook comes on standard input, JSON lines go out:
+{"sheet": name, "visible": bool, "formulas": [[row, column], ...]}, then {"row": n, "cells": [...]} for each row of
+that sheet that is not blank, and {"end": true} when all was read. Every cell is text: a date is ISO 8601, a whole
+number has no point.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import re
+import resource
+import sys
+import zipfile
+from collections.abc import Iterable
+from typing import Any
+
+MEMORY = 1 << 30
+CPU_SECONDS = 60
+OUTPUT = 256 << 20
+_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*?(?:/>|>(.*?)</c>)', re.DOTALL)
+_VALUE = re.compile(rb"<v>(#[^<]{1,20})</v>")
+_SHEET = re.compile(r"<(?:\w+:)?sheet\b[^>]*>")
+_RELATION = re.compile(r"<(?:\w+:)?Relationship\b[^>]*>")
+
+
+def as_text(value: Any) -> str:
+    """Write a cell's value as text, the same whatever number format the sheet shows it in."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, dt.datetime):
+        midnight = value.time() == dt.time()
+        return value.date().isoformat() if midnight else value.isoformat(timespec="seconds")
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    return str(value)
+
+
+def _attribute(tag: str, name: str) -> str:
+    found = re.search(rf'\b{name}="([^"]*)"', tag)
+    return found.group(1) if found else ""
+
+
+def sheet_parts(archive: zipfile.ZipFile) -> list[str]:
+    """Name the member of the archive that holds each sheet, in the workbook's order ("" where it is not told)."""
+    book = archive.read("xl/workbook.xml").decode("utf-8", "replace")
+    try:
+        relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
+    except KeyError:
+        return []
+    targets = {_attribute(tag, "Id"): _attribute(tag, "Target") for tag in _RELATION.findall(relations)}
+    wanted = [targets.get(_attribute(tag, "r:id"), "") for tag in _SHEET.findall(book)]
+    return [t.removeprefix("/") if t.startswith("/") else f"xl/{t}" for t in wanted]
+
+
+def marks(xml: bytes) -> tuple[list[tuple[int, int]], dict[tuple[int, int], str]]:
+    """Find computed cells and error cells (`#REF!`) by (row from 1, column from 0): the reader does not tell them."""
+    formulas, errors = [], {}
+    if b"<f" not in xml and b't="e"' not in xml:
+        return [], {}
+    for letters, digits, inner in _CELL.findall(xml):
+        column = 0
+        for letter in letters:
+            column = column * 26 + letter - 64
+        place = (int(digits), column - 1)
+        if b"<f" in inner:
+            formulas.append(place)
+        value = _VALUE.search(inner)
+        if value:
+            errors[place] = value.group(1).decode("ascii", "replace")
+    return formulas, errors
+
+
+def lines(body: bytes) -> Iterable[dict[str, Any]]:
+    """Yield the messages of the module's docstring for one workbook."""
+    # Imported here: the limits must stand before the library loads.
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum  # noqa: PLC0415
+
+    book = CalamineWorkbook.from_filelike(io.BytesIO(body))
+    archive = zipfile.ZipFile(io.BytesIO(body))
+    parts = sheet_parts(archive)
+    for place, meta in enumerate(book.sheets_metadata):
+        if meta.typ != SheetTypeEnum.WorkSheet:
+            continue
+        part = parts[place] if place < len(parts) else ""
+        formulas, errors = marks(archive.read(part)) if part in archive.namelist() else ([], {})
+        visible = meta.visible == SheetVisibleEnum.Visible
+        yield {"sheet": meta.name, "visible": visible, "formulas": formulas}
+        if visible:
+            rows = book.get_sheet_by_index(place).to_python(skip_empty_area=False)
+            for number, cells in enumerate(rows, 1):
+                texts = [errors.get((number, column)) or as_text(cell) for column, cell in enumerate(cells)]
+                if any(texts):
+                    yield {"row": number, "cells": texts}
+    yield {"end": True}
+
+
+def main() -> int:
+    """Set the limits, read standard input, write standard output; 3 with a sentence on stderr when unreadable."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    body = sys.stdin.buffer.read()
+    try:
+        for message in lines(body):
+            sys.stdout.write(json.dumps(message) + "\n")
+    except MemoryError:
+        return 4
+    except Exception as error:  # noqa: BLE001 - whatever a parser of foreign bytes raises is told to the parent
+        sys.stderr.write(str(error)[:300])
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
