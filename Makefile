@@ -1,0 +1,65 @@
+# Folkmoot. Only Python 3.11-3.13 and make are needed; everything else is built into .venv from hash-locked files.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export PYTHON
+BIN := .venv/bin
+WORKERS ?= 2
+SIZE ?= ci
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## build .venv from requirements-dev.txt (the others do it by themselves)
+	@scripts/install.sh requirements-dev.txt
+
+.PHONY: demo
+demo: install ## councils publish, an aggregator finds, in your browser (CHECK=1: verify and stop)
+	@$(BIN)/folkmoot demo $(if $(CHECK),--check)
+
+.PHONY: test
+test: install ## the whole test suite, on SQLite and PostgreSQL, with coverage (ARGS= for pytest)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(BIN)/python scripts/coverage.py
+
+.PHONY: check
+check: install ## format, lint, types, imports, dependencies
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@scripts/quiet.sh $(BIN)/mypy
+	@scripts/quiet.sh $(BIN)/basedpyright
+	@scripts/quiet.sh $(BIN)/lint-imports --no-logo
+	@scripts/quiet.sh $(BIN)/deptry .
+	@echo "Format, lint, types, imports and dependencies are in order."
+
+.PHONY: format
+format: install ## format the code and mend what the linter can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+.PHONY: openapi
+openapi: install ## write openapi/ anew from the code
+	@$(BIN)/folkmoot openapi --write openapi
+
+.PHONY: docs
+docs: install ## write the reference pages of docs/ anew from the code
+	@$(BIN)/python -m scripts.reference
+
+.PHONY: bench
+bench: install ## measure speed
+	@$(BIN)/python -m benchmarks
+
+.PHONY: prove
+prove: install ## the long proofs (SIZE=ci or release)
+	@FOLKMOOT_PROVE_SIZE=$(SIZE) $(BIN)/python -m pytest -q -m prove $(ARGS)
+
+.PHONY: lock
+lock: ## write the hash-locked requirement files anew (needs uv)
+	@scripts/lock.sh
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	@rm -rf .venv build dist *.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf tests/contract/rpde/node_modules tests/e2e/axe/node_modules

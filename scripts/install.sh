@@ -1,0 +1,39 @@
+#!/bin/sh
+# Build .venv from a hash-locked file and put this checkout into it. Used by make, by CI and by the Dockerfile.
+# Usage: scripts/install.sh requirements-dev.txt   (or requirements.txt: what a server needs, no tools)
+# Does nothing when the lock file, pyproject.toml and the Python are those of the last time.
+set -eu
+cd "$(dirname "$0")/.."
+lock=$1
+venv=.venv
+stamp=$venv/.folkmoot
+python=$(scripts/python.sh)
+
+identity() { "$1" -c 'import sys; print(sys.version.split()[0], sys.base_prefix)' 2>/dev/null || true; }
+wanted=$(identity "$python")
+digest=$("$python" -c 'import hashlib, sys
+print(hashlib.sha256(b"".join(open(name, "rb").read() for name in sys.argv[1:])).hexdigest())' \
+  "$lock" requirements-build.txt pyproject.toml)
+
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$lock $digest" ] && [ "$(identity $venv/bin/python)" = "$wanted" ]; then
+  exit 0
+fi
+if [ -d "$venv" ] && [ "$(identity $venv/bin/python)" != "$wanted" ]; then
+  echo "Another Python than last time ($wanted): building $venv anew."
+  rm -rf "$venv"
+fi
+if [ ! -d "$venv" ] && ! said=$("$python" -m venv "$venv" 2>&1); then
+  rm -rf "$venv"
+  echo "$said" >&2
+  echo "$python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2
+  exit 1
+fi
+rm -f "$stamp"
+
+echo "Installing the packages of $lock into $venv (once; about half a minute) ..."
+pip="$venv/bin/python -m pip --quiet --disable-pip-version-check --no-input"
+$pip install --require-hashes -r "$lock"
+# setuptools, pinned, to lay the checkout into the environment; without the network and nothing beside it.
+$pip install --require-hashes -r requirements-build.txt
+$pip install --no-deps --no-build-isolation --no-index --editable .
+echo "$lock $digest" > "$stamp"
