@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, select, update
 
 from federation.database import Reading, WriteSession, insert, table
 from schema.change import PAGE_SIZE, Entry, item_json, origin_json, page_json, same
@@ -65,7 +65,8 @@ class FeedPage:
 
 def lock(session: WriteSession) -> int:
     """Take the counter's row until commit, so that what is read from here on cannot change. Gives the latest number."""
-    return session.connection().execute(select(_counter.c.n).with_for_update()).scalar_one()
+    held: int = session.connection().execute(select(_counter.c.n).with_for_update()).scalar_one()
+    return held
 
 
 def numbers(session: WriteSession, count: int) -> int:
@@ -77,7 +78,8 @@ def numbers(session: WriteSession, count: int) -> int:
 
 def latest(session: Reading) -> int:
     """The highest number of the whole log."""
-    return session.connection().execute(select(_counter.c.n)).scalar_one()
+    found: int = session.connection().execute(select(_counter.c.n)).scalar_one()
+    return found
 
 
 def entries(session: Reading, ids: Iterable[str]) -> dict[str, Entry]:
@@ -153,7 +155,9 @@ def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Map
     insert(session, Record, [row for row in rows if row["id"] not in held])
     known = [dict(row, old=row["id"]) for row in rows if row["id"] in held]
     if known:
-        columns = {name: bindparam(name) for name in known[0] if name not in ("old", "id")}
+        columns: dict[str, BindParameter[object]] = {
+            name: bindparam(name) for name in known[0] if name not in ("old", "id")
+        }
         change = update(_record).where(_record.c.id == bindparam("old")).values(columns)
         session.connection().execute(change, [{k: v for k, v in row.items() if k != "id"} for row in known])
 

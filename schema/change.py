@@ -255,7 +255,7 @@ class Entry:
 
 def item_json(entry: Entry) -> bytes:
     """One item of a page, joined from the stored bytes."""
-    head = {
+    head: dict[str, object] = {
         "state": "updated" if entry.data is not None else "deleted",
         "kind": entry.kind,
         "id": entry.id,

@@ -190,7 +190,7 @@ class Feed(SQLModel, table=True):
 class Problem(SQLModel, table=True):
     """What a node's publisher should mend: one row a rule and place, counted."""
 
-    __table_args__ = (UniqueConstraint("node_id", "rule", "record_id", "pointer"),)
+    __table_args__ = (UniqueConstraint("node_id", "rule", "record_id", "pointer", name="uq_problem_place"),)
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
     node_id: int = Field(sa_type=RowNumber, foreign_key="node.id", ondelete="CASCADE")

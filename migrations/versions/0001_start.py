@@ -120,7 +120,7 @@ def upgrade() -> None:
         sa.Column("last_seen", schema.tables.Moment(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_problem_node_id_node"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_problem")),
-        sa.UniqueConstraint("node_id", "rule", "record_id", "pointer", name=op.f("uq_problem_node_id")),
+        sa.UniqueConstraint("node_id", "rule", "record_id", "pointer", name="uq_problem_place"),
     )
     op.create_table(
         "record",

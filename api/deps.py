@@ -1,0 +1,36 @@
+"""What a route may ask for. A GET can only ask for `Read`; `Write` commits before the reply is sent."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.services import Services
+from federation.database import ReadSession, WriteSession
+
+
+def services(request: Request) -> Services:
+    """The services that `create_app` was given."""
+    found: Services = request.app.state.services
+    return found
+
+
+Here = Annotated[Services, Depends(services)]
+
+
+def read_session(here: Here) -> Iterator[ReadSession]:
+    """A session that cannot write."""
+    with here.database.read() as session:
+        yield session
+
+
+def write_session(here: Here) -> Iterator[WriteSession]:
+    """One request, one transaction: committed when the route returns, rolled back when it raises."""
+    with here.database.write() as session:
+        yield session
+    here.follower.nudge()
+
+
+# scope="function": by default FastAPI would commit after the reply, and a failed commit would still answer 201.
+Read = Annotated[ReadSession, Depends(read_session, scope="function")]
+Write = Annotated[WriteSession, Depends(write_session, scope="function")]

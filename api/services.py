@@ -1,0 +1,38 @@
+"""What the routes work with, built by `folkmoot/wiring.py` and handed to `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from federation.database import Database
+from federation.follow import Follower
+from federation.index import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a route can ask for. `now` gives the time in UTC; `follower` keeps `index` up to date."""
+
+    role: Literal["node", "aggregator"]
+    public_url: str
+    version: str
+    database: Database
+    index: Index
+    follower: Follower
+    now: Callable[[], datetime]
+    license: str
+    title: str = ""
+    contact_name: str = ""
+    contact_email: str = ""
+    update_frequency: str = "P1D"
+    min_poll_seconds: int = 300
+    languages: tuple[str, ...] = ("en",)
+    max_upload_bytes: int = 50_000_000
+
+    @property
+    def node(self) -> str:
+        """This node's own id: the URL of its manifest."""
+        return self.public_url + "/.well-known/folkmoot"

@@ -1,0 +1,89 @@
+"""What the operator can set, and the one place that reads the environment.
+
+Each setting is the variable `FOLKMOOT_` + its name in capitals, or a line in `folkmoot.toml`; the variable wins.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from schema.errors import Misconfigured
+
+OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
+
+
+class Settings(BaseSettings):
+    """All settings, read once at the start."""
+
+    model_config = SettingsConfigDict(env_prefix="FOLKMOOT_", toml_file="folkmoot.toml", extra="forbid", frozen=True)
+
+    role: Literal["node", "aggregator"] = Field("node", description="What this server is: a node or an aggregator.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="The address that others see, an origin without a path. Published ids begin with it for ever.",
+    )
+    data_dir: Path = Field(Path("folkmoot-data"), description="The folder of the SQLite file and of the search index.")
+    database_url: str = Field(
+        "", description="sqlite:///PATH or postgresql://...; empty is the file folkmoot.db in the data folder."
+    )
+    host: str = Field("127.0.0.1", description="The address that the server listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port that the server listens on.")
+    title: str = Field("", description="What the site calls itself; empty is the name of its first publisher.")
+    contact_name: str = Field("", description="Who answers for this server: a team or role, never a person.")
+    contact_email: str = Field("", description="The role mailbox that the manifest and the pages give.")
+    license: str = Field(OGL, description="The licence of all that is published, as a URL.")
+    update_frequency: str = Field("P1D", description="How often the publishers promise to update (ISO 8601 duration).")
+    min_poll_seconds: int = Field(300, ge=1, description="How often crawlers may visit this server's feed.")
+    languages: str = Field("en", description="The languages published in, as BCP 47 tags joined by commas.")
+    crawl_inside: bool = Field(False, description="Whether the serving process of an aggregator crawls too.")
+    crawl_every: int = Field(
+        300, ge=1, description="Seconds between visits to a feed that does not name its own minimum (minPollSeconds)."
+    )
+    crawl_workers: int = Field(8, ge=1, le=64, description="How many feeds one process visits at a time.")
+    crawl_gap: float = Field(
+        0.2, ge=0, description="Seconds between two requests to one host; 0 where private addresses are allowed."
+    )
+    lease_seconds: int = Field(60, ge=5, description="How long a worker holds a feed before others may take it over.")
+    allow_private: bool = Field(
+        False, description="Permit private and loopback addresses, http and any port (tests, demos, intranets)."
+    )
+    max_upload_mb: int = Field(50, ge=1, le=1000, description="The largest file that POST /v1/imports takes, in MB.")
+    log_format: Literal["text", "json"] = Field("text", description="How log lines are written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'folkmoot.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then `folkmoot.toml`."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load() -> Settings:
+    """Read the settings. Raises `Misconfigured` with the variable, what it says and what was expected."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"FOLKMOOT_{'_'.join(str(p) for p in e['loc']).upper()} is '{e.get('input')}': {e['msg']}"
+            for e in error.errors()
+        ]
+        raise Misconfigured(". ".join(lines)) from error

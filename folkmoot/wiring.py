@@ -1,0 +1,48 @@
+"""Build at the top, pass down: from settings to a database, an index, an application."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import migrations
+from api.services import Services
+from federation.database import Database
+from federation.follow import Follower
+from federation.publishers import check_public_url
+from federation.tantivy_index import TantivyIndex
+from folkmoot import __version__
+from folkmoot.settings import Settings
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def database(settings: Settings) -> Database:
+    """The database, brought up to the newest revision."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrations.upgrade(settings.database)
+    return Database(settings.database)
+
+
+def services(settings: Settings, base: Database) -> Services:
+    """All that the application works with. The index follows the log once the application starts."""
+    index = TantivyIndex(settings.data_dir / "index")
+    return Services(
+        role=settings.role,
+        public_url=check_public_url(settings.public_url),
+        version=__version__,
+        database=base,
+        index=index,
+        follower=Follower(base, index),
+        now=now,
+        license=settings.license,
+        title=settings.title,
+        contact_name=settings.contact_name,
+        contact_email=settings.contact_email,
+        update_frequency=settings.update_frequency,
+        min_poll_seconds=settings.min_poll_seconds,
+        languages=tuple(part.strip() for part in settings.languages.split(",") if part.strip()),
+        max_upload_bytes=settings.max_upload_mb * 1_000_000,
+    )
