@@ -3,6 +3,7 @@
 Each setting is the variable `FOLKMOOT_` + its name in capitals, or a line in `folkmoot.toml`; the variable wins.
 """
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -87,3 +88,8 @@ def load() -> Settings:
             for e in error.errors()
         ]
         raise Misconfigured(". ".join(lines)) from error
+
+
+def inherited() -> dict[str, str]:
+    """The environment less our own variables: what a server of the demo is started with before its own settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FOLKMOOT_")}

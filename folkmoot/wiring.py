@@ -38,6 +38,7 @@ def services(settings: Settings, base: Database) -> Services:
         follower=Follower(base, index),
         now=now,
         license=settings.license,
+        data_dir=settings.data_dir,
         title=settings.title,
         contact_name=settings.contact_name,
         contact_email=settings.contact_email,
