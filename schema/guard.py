@@ -1,14 +1,15 @@
-"""What a JSON reader lets through and a record may not hold, found on the bytes.
+"""What a JSON reader lets through and a record may not hold, found before the schema looks at it.
 
-Members given twice (every reader keeps the last in silence), control characters and numbers that do not survive in
-members nobody knows, nesting without end. Each search is cheap on the bytes; the walk through the record is taken
-only where they give cause.
+Members given twice (every reader keeps the last in silence), control characters and integers that do not survive in
+members nobody knows, nesting without end. The searches on the bytes are cheap; the record is read once more, with
+Python's own reader, only where they give cause or where its bytes are not what we would have written ourselves.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,26 +21,15 @@ from schema.faults import MAX_FAULTS, pointer, shown
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPED_CONTROL = re.compile(rb"\\(?:[bf]|u00[01]|u007[fF])")
-_SHAPES = bytes(
-    ord("0") if chr(code) in "0123456789" else ord("e") if chr(code) in "eE" else code if code == ord("+") else 32
-    for code in range(256)
-)
-_LONG = b"0" * 16
 
 Path = tuple[str | int, ...]
 
 
-class _Doubled(dict[str, Any]):
-    """An object in whose text a member stands twice; `name` is the first of those."""
+def check_json(data: bytes) -> None:
+    """Make sure that any reader would read these bytes alike. Raises `Invalid` with a fault a place where not.
 
-    name: str
-
-
-def read(data: bytes) -> Any:
-    """Read JSON that any reader would read alike. Raises `Invalid` with a fault for each place that it would not.
-
-    At most 256 KB of UTF-8 without BOM, 32 levels deep, numbers within ±(2^53-1), no control characters but tab and
-    line breaks, each member once.
+    At most 256 KB of UTF-8 without BOM, 32 levels deep, integers within ±(2^53-1), no control characters but tab
+    and line breaks, each member once.
     """
     if len(data) > MAX_BYTES:
         raise Invalid([Fault("", "The record is too large.", f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")])
@@ -47,69 +37,86 @@ def read(data: bytes) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Invalid([Fault("", f"This is not JSON: {error.msg}.", None, "one JSON object, in UTF-8")]) from error
-    if _gives_cause(data):
-        _raise_all(_faults(value))
-    if orjson.dumps(value) != data:  # equal bytes prove that no member was given twice: what was dumped is a dict
-        _raise_all(_doubles(data))
-    return value
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+        raise Invalid([Fault("", "It is nested too deeply.", None, f"at most {MAX_DEPTH} levels")])
+    if _has_control(data) or not _is_ours(value, data):
+        _read_slowly(data)
 
 
-def _gives_cause(data: bytes) -> bool:
-    shapes = data.translate(_SHAPES)
-    return (
-        b"\x7f" in data
-        or (b"\\" in data and _ESCAPED_CONTROL.search(data) is not None)
-        or _LONG in shapes
-        or b"0e0" in shapes
-        or b"0e+" in shapes
-        or data.count(b"{") + data.count(b"[") > MAX_DEPTH
-    )
+def _deeper(value: Any, levels: int) -> bool:
+    if levels == 0:
+        return isinstance(value, dict | list)
+    inner = value.values() if isinstance(value, dict) else value
+    return any(_deeper(part, levels - 1) for part in inner if isinstance(part, dict | list))
 
 
-def _raise_all(faults: Iterator[Fault]) -> None:
-    found = [fault for fault, _ in zip(faults, range(MAX_FAULTS), strict=False)]
-    if found:
-        raise Invalid(found)
+def _has_control(data: bytes) -> bool:
+    """Whether a control character may be in there. Raw ones below 0x20 are no JSON, so they are escaped or DEL."""
+    return b"\x7f" in data or (b"\\" in data and _ESCAPED_CONTROL.search(data) is not None)
 
 
-def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
-    """Every value with its place, the record itself first; no deeper than one level below what is allowed."""
-    waiting: list[tuple[Path, Any]] = [((), value)]
+def _is_ours(value: Any, data: bytes) -> bool:
+    """Whether these are the bytes that we would write: proof that no member was given twice and no integer lost."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER) == data
+    except orjson.JSONEncodeError:
+        return False
+
+
+class _Doubled(dict[str, Any]):
+    """An object in whose text members stand twice; `names` are those."""
+
+    names: list[str]
+
+
+def _read_slowly(data: bytes) -> None:
+    suspects = _has_control(data)
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal suspects
+        once = dict(pairs)
+        if len(once) == len(pairs):
+            return once
+        suspects = True
+        doubled, times = _Doubled(once), Counter(name for name, _ in pairs)
+        doubled.names = [name for name in once if times[name] > 1]
+        return doubled
+
+    def whole(digits: str) -> int:
+        nonlocal suspects
+        number = int(digits)
+        suspects = suspects or abs(number) > MAX_NUMBER
+        return number
+
+    tree = json.loads(data, object_pairs_hook=members, parse_int=whole)
+    if suspects:
+        faults = [fault for fault, _ in zip(_faults(tree), range(MAX_FAULTS), strict=False)]
+        if faults:
+            raise Invalid(faults)
+
+
+def _faults(tree: Any) -> Iterator[Fault]:
+    for place, here in _walk(tree):
+        if isinstance(here, str) and _CONTROL.search(here):
+            yield Fault(
+                pointer(place), "It holds a control character.", shown(here), "text; tabs and line breaks are allowed"
+            )
+        elif isinstance(here, int) and abs(here) > MAX_NUMBER:
+            yield Fault(pointer(place), "The number is too large.", shown(str(here)), "an integer within ±(2^53-1)")
+        elif isinstance(here, dict) and any(_CONTROL.search(name) for name in here):
+            yield Fault(pointer(place), "The name of a member holds a control character.", None, "plain text")
+        if isinstance(here, _Doubled):
+            for name in here.names:
+                yield Fault(pointer((*place, name)), "The member is given twice.", name, "each member once")
+
+
+def _walk(tree: Any) -> Iterator[tuple[Path, Any]]:
+    """Every value with its place, in the order of the text."""
+    waiting: list[tuple[Path, Any]] = [((), tree)]
     while waiting:
         place, here = waiting.pop()
         yield place, here
-        if len(place) > MAX_DEPTH:
-            continue
         if isinstance(here, dict):
             waiting.extend(((*place, name), member) for name, member in reversed(here.items()))
         elif isinstance(here, list):
             waiting.extend(((*place, at), entry) for at, entry in reversed(list(enumerate(here))))
-
-
-def _faults(value: Any) -> Iterator[Fault]:
-    for place, here in _walk(value):
-        at = pointer(place)
-        if len(place) >= MAX_DEPTH and isinstance(here, dict | list):
-            yield Fault(at[:200], "It is nested too deeply.", None, f"at most {MAX_DEPTH} levels")
-            return
-        if isinstance(here, str) and _CONTROL.search(here):
-            yield Fault(at, "It holds a control character.", shown(here), "text; tabs and line breaks are allowed")
-        elif isinstance(here, int | float) and not -MAX_NUMBER <= here <= MAX_NUMBER:
-            yield Fault(at, "The number is too large.", here, "a number within ±(2^53-1)")
-        elif isinstance(here, dict) and any(_CONTROL.search(name) for name in here):
-            yield Fault(at, "The name of a member holds a control character.", None, "a name of plain text")
-
-
-def _doubles(data: bytes) -> Iterator[Fault]:
-    for place, here in _walk(json.loads(data, object_pairs_hook=_members)):
-        if isinstance(here, _Doubled):
-            yield Fault(pointer((*place, here.name)), "The member is given twice.", here.name, "each member once")
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) == len(pairs):
-        return members
-    doubled, seen = _Doubled(members), set[str]()
-    doubled.name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-    return doubled

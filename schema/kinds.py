@@ -11,7 +11,7 @@ from schema.base import Record, Unknown
 from schema.contract import Contract
 from schema.errors import Fault, Invalid
 from schema.faults import invalid, shown
-from schema.guard import read
+from schema.guard import check_json
 from schema.identifiers import KIND
 from schema.organisation import Organisation
 from schema.roadmap import RoadmapItem
@@ -47,7 +47,7 @@ def parse(kind: str, data: bytes | str) -> Record:
         raw = data.encode() if isinstance(data, str) else data
     except UnicodeEncodeError as error:
         raise Invalid([Fault("", "The text holds half a character.", None, "text that can be UTF-8")]) from error
-    read(raw)
+    check_json(raw)
     try:
         return KINDS.get(kind, Unknown).model_validate_json(raw)
     except ValidationError as error:
