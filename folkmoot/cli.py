@@ -35,7 +35,7 @@ def _mount() -> None:
 
 @app.callback()
 def folkmoot(
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,  # noqa: FBT002
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
 ) -> None:
     """Set by settings FOLKMOOT_... or a folkmoot.toml (docs/settings.md)."""
     if version:
