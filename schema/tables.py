@@ -244,7 +244,10 @@ class Idempotency(SQLModel, table=True):
 
 
 class Job(SQLModel, table=True):
-    """Work that a request asked for and a worker does: the queue is the table."""
+    """Work that a request asked for and a worker does: the queue is the table.
+
+    `owner` holds it until `leased_until`, so that what a killed worker left is taken up again.
+    """
 
     id: str = Field(primary_key=True, max_length=40)
     task: str = Field(max_length=20)
@@ -254,6 +257,8 @@ class Job(SQLModel, table=True):
     options: str = Field(sa_type=Text)
     body: bytes | None = Field(default=None, sa_type=LargeBinary)
     result: bytes | None = Field(default=None, sa_type=LargeBinary)
+    owner: str | None = Field(default=None, max_length=200)
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
     created: datetime = Field(sa_type=Moment)
     started: datetime | None = Field(default=None, sa_type=Moment)
     finished: datetime | None = Field(default=None, sa_type=Moment)

@@ -213,6 +213,8 @@ def upgrade() -> None:
         sa.Column("options", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("result", sa.LargeBinary(), nullable=True),
+        sa.Column("owner", sa.String(length=200), nullable=True),
+        sa.Column("leased_until", schema.tables.Moment(timezone=True), nullable=True),
         sa.Column("created", schema.tables.Moment(timezone=True), nullable=False),
         sa.Column("started", schema.tables.Moment(timezone=True), nullable=True),
         sa.Column("finished", schema.tables.Moment(timezone=True), nullable=True),
