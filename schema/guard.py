@@ -25,14 +25,14 @@ _ESCAPED_CONTROL = re.compile(rb"\\(?:[bf]|u00[01]|u007[fF])")
 Path = tuple[str | int, ...]
 
 
-def check_json(data: bytes) -> None:
+def check_json(data: bytes, limit: int = MAX_BYTES) -> None:
     """Make sure that any reader would read these bytes alike. Raises `Invalid` with a fault a place where not.
 
-    At most 256 KB of UTF-8 without BOM, 32 levels deep, integers within ±(2^53-1), no control characters but tab
+    At most `limit` bytes of UTF-8 without BOM, 32 levels deep, integers within ±(2^53-1), no control characters but tab
     and line breaks, each member once.
     """
-    if len(data) > MAX_BYTES:
-        raise Invalid([Fault("", "The record is too large.", f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")])
+    if len(data) > limit:
+        raise Invalid([Fault("", "It is too large.", f"{len(data)} bytes", f"at most {limit} bytes")])
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -41,16 +40,16 @@ __all__ = [
     "organisation_id",
     "origin_of",
     "prefixes_overlap",
-    "primary_identifier",
     "publisher_id",
     "record_id",
     "same_origin",
     "split_id",
+    "split_publisher_id",
     "within_prefix",
 ]
 
 KIND = re.compile(r"[a-z][a-z-]{0,39}")
-PUBLISHER_ID = re.compile(r"[A-Z][A-Z0-9-]{0,39}-[A-Za-z0-9._~-]{1,100}")
+PUBLISHER_ID = re.compile(r"[A-Z][A-Z0-9]{0,9}-[A-Z0-9]{1,20}-[A-Za-z0-9._~-]{1,100}")
 MAX_ID = 4_000
 MAX_REFERENCE = 200
 _SUFFIX = re.compile(r"~[a-z2-7]{8}")
@@ -96,17 +95,21 @@ def publisher_id(scheme: str, id: str) -> str:  # noqa: A002  the register's own
     """Scheme and id joined by `-`, such as `GB-LAE-EXA`. Raises `Invalid` where that cannot stand in a URL."""
     key = identifier_key(scheme, id)
     if not PUBLISHER_ID.fullmatch(key):
-        _refuse("This identifier cannot name a publisher.", key, "letters, digits, . _ ~ and - only", "publisher-id")
+        _refuse(
+            "This identifier cannot name a publisher.",
+            key,
+            "a scheme of country and register, and an id of letters, digits, . _ ~ and -, such as GB-LAE EXA",
+            "publisher-id",
+        )
     return key
 
 
-def primary_identifier(identifiers: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """Choose the (scheme, id) that names the publisher: a council's own register first, else the first given."""
-    pairs = [normalise_identifier(scheme, value) for scheme, value in identifiers]
-    if not pairs:
-        _refuse("A publisher has at least one identifier.", "", "such as GB-LAE EXA", "publisher-id")
-    ranked = {scheme: rank for rank, scheme in enumerate(PRIMARY_SCHEMES)}
-    return min(pairs, key=lambda pair: ranked.get(pair[0], len(ranked)))
+def split_publisher_id(publisher: str) -> tuple[str, str]:
+    """Give (scheme, id) of a publisher id, the other way round from `publisher_id`. Raises `Invalid`."""
+    if not PUBLISHER_ID.fullmatch(publisher):
+        _refuse("This is no publisher id.", publisher, "a scheme and an id, such as GB-LAE-EXA", "publisher-id")
+    country, register, value = publisher.split("-", 2)
+    return normalise_identifier(f"{country}-{register}", value)
 
 
 def id_prefix(public_url: str, publisher: str) -> str:

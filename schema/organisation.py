@@ -28,7 +28,7 @@ class Organisation(Record):
 
     name: Title = Field(description="What it is called.", examples=["Exampleshire County Council"])
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_LIST)] = Field(
-        description="Its codes in registers; a council's own register (GB-LAE, GB-LAS, GB-PLA, GB-LANI) names it.",
+        description="Its codes in registers. The first names it as a publisher: a council's own register.",
         examples=[[{"scheme": "GB-LAE", "id": "EXA"}]],
     )
     type: Opt[Word] = Field(None, description="What sort of body it is.", examples=["county", "unitary"])
