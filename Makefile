@@ -14,8 +14,12 @@ help: ## show this list
 install: ## build .venv from requirements-dev.txt (the others do it by themselves)
 	@scripts/install.sh requirements-dev.txt
 
+.PHONY: install-server
+install-server:
+	@scripts/install.sh requirements.txt
+
 .PHONY: demo
-demo: install ## councils publish, an aggregator finds, in your browser (CHECK=1: verify and stop)
+demo: install-server ## councils publish, an aggregator finds, in your browser (CHECK=1: verify and stop)
 	@$(BIN)/folkmoot demo $(if $(CHECK),--check)
 
 .PHONY: test

@@ -11,15 +11,22 @@ python=$(scripts/python.sh)
 
 identity() { "$1" -c 'import sys; print(sys.version.split()[0], sys.base_prefix)' 2>/dev/null || true; }
 wanted=$(identity "$python")
-digest=$("$python" -c 'import hashlib, sys
-print(hashlib.sha256(b"".join(open(name, "rb").read() for name in sys.argv[1:])).hexdigest())' \
-  "$lock" requirements-build.txt pyproject.toml)
+digest() { "$python" -c 'import hashlib, os, sys
+print(os.getcwd(), sys.argv[1], hashlib.sha256(b"".join(open(name, "rb").read() for name in sys.argv[1:])).hexdigest())' \
+  "$1" requirements-build.txt pyproject.toml; }
 
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$lock $digest" ] && [ "$(identity $venv/bin/python)" = "$wanted" ]; then
-  exit 0
+# The tools' file holds all that the server's file holds, at the same versions: an environment with it serves both.
+stands=$(cat "$stamp" 2>/dev/null || true)
+if [ "$(identity $venv/bin/python)" = "$wanted" ]; then
+  for fitting in "$lock" requirements-dev.txt; do
+    [ "$stands" != "$(digest "$fitting")" ] || exit 0
+  done
 fi
 if [ -d "$venv" ] && [ "$(identity $venv/bin/python)" != "$wanted" ]; then
   echo "Another Python than last time ($wanted): building $venv anew."
+  rm -rf "$venv"
+elif [ -n "$stands" ] && [ "${stands#"$PWD "}" = "$stands" ]; then
+  echo "The checkout has moved: building $venv anew."
   rm -rf "$venv"
 fi
 if [ ! -d "$venv" ] && ! said=$("$python" -m venv "$venv" 2>&1); then
@@ -36,4 +43,4 @@ $pip install --require-hashes -r "$lock"
 # setuptools, pinned, to lay the checkout into the environment; without the network and nothing beside it.
 $pip install --require-hashes -r requirements-build.txt
 $pip install --no-deps --no-build-isolation --no-index --editable .
-echo "$lock $digest" > "$stamp"
+digest "$lock" > "$stamp"

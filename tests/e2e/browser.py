@@ -1,0 +1,38 @@
+"""Pages in a real browser: what axe finds, what overflows a phone, what is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.absent import judge, program
+
+AXE = Path(__file__).parent / "axe"
+
+
+def visit(urls: Iterable[str], *, screenshots: Path | None = None) -> list[dict[str, Any]]:
+    """Open each URL in Chromium at 1280 and 320 pixels; return two verdicts a URL.
+
+    A verdict: `{url, screen, status, violations, passes, overflow, outside, errors}`; `overflow` in pixels beyond
+    the screen, `outside` the requests to other origins, `errors` what the console said. Skips without Chromium,
+    Node.js or the packages of `tests/e2e/axe`.
+    """
+    chromium = program("chromium", "chromium-browser", "google-chrome")
+    pictures = ["--screenshots", str(screenshots)] if screenshots else []
+    return judge(AXE, chromium, *pictures, *urls)
+
+
+def complaints(verdicts: Iterable[dict[str, Any]]) -> list[str]:
+    """Return one line for each thing wrong on a page; an empty list is a clean bill."""
+    lines = []
+    for verdict in verdicts:
+        where = f"{verdict['url']} ({verdict['screen']})"
+        for found in verdict["violations"]:
+            targets = ", ".join(node["target"] for node in found["nodes"])
+            lines.append(f"{where}: {found['rule']}: {found['help']}: {targets}")
+        lines += [f"{where}: asks another origin: {url}" for url in verdict["outside"]]
+        lines += [f"{where}: console: {error}" for error in verdict["errors"]]
+        if verdict["overflow"] > 0:
+            lines.append(f"{where}: wider than the screen by {verdict['overflow']} pixels")
+    return lines
