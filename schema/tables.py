@@ -175,6 +175,7 @@ class Feed(SQLModel, table=True):
     position: int = Field(default=0, sa_type=BigInteger)
     latest: int | None = Field(default=None, sa_type=BigInteger)
     epoch: str | None = Field(default=None, max_length=64)
+    reconciling: bool = False
     etag: str | None = Field(default=None, max_length=300)
     every: int = Field(default=300)
     fails: int = 0
@@ -185,6 +186,13 @@ class Feed(SQLModel, table=True):
     refused: int = Field(default=0, sa_type=BigInteger)
     dropped: int = Field(default=0, sa_type=BigInteger)
     latency_ms: int | None = None
+
+
+class Sighting(SQLModel, table=True):
+    """A record that a node still carries, noted while its feed is reconciled in full; gone when that is done."""
+
+    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", ondelete="CASCADE")
+    id: str = Field(primary_key=True, max_length=2600)
 
 
 class Problem(SQLModel, table=True):
@@ -259,6 +267,7 @@ class Job(SQLModel, table=True):
     result: bytes | None = Field(default=None, sa_type=LargeBinary)
     owner: str | None = Field(default=None, max_length=200)
     leased_until: datetime | None = Field(default=None, sa_type=Moment)
+    tries: int = 0
     created: datetime = Field(sa_type=Moment)
     started: datetime | None = Field(default=None, sa_type=Moment)
     finished: datetime | None = Field(default=None, sa_type=Moment)

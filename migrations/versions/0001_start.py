@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("latest", sa.BigInteger(), nullable=True),
         sa.Column("epoch", sa.String(length=64), nullable=True),
+        sa.Column("reconciling", sa.Boolean(), nullable=False),
         sa.Column("etag", sa.String(length=300), nullable=True),
         sa.Column("every", sa.Integer(), nullable=False),
         sa.Column("fails", sa.Integer(), nullable=False),
@@ -174,6 +175,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_shadow_node_id"), ["node_id"], unique=False)
 
     op.create_table(
+        "sighting",
+        sa.Column("node_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.String(length=2600), nullable=False),
+        sa.ForeignKeyConstraint(["node_id"], ["node.id"], name=op.f("fk_sighting_node_id_node"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("node_id", "id", name=op.f("pk_sighting")),
+    )
+    op.create_table(
         "token",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -215,6 +223,7 @@ def upgrade() -> None:
         sa.Column("result", sa.LargeBinary(), nullable=True),
         sa.Column("owner", sa.String(length=200), nullable=True),
         sa.Column("leased_until", schema.tables.Moment(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("created", schema.tables.Moment(timezone=True), nullable=False),
         sa.Column("started", schema.tables.Moment(timezone=True), nullable=True),
         sa.Column("finished", schema.tables.Moment(timezone=True), nullable=True),
@@ -235,6 +244,7 @@ def downgrade() -> None:
     op.drop_table("job")
     op.drop_table("idempotency")
     op.drop_table("token")
+    op.drop_table("sighting")
     with op.batch_alter_table("shadow", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_shadow_node_id"))
 

@@ -1,0 +1,228 @@
+"""Imports that a request asked for and a worker does. The queue is the table, so that nothing is lost by a restart.
+
+A worker claims a job under a lease and renews it while it works. What it publishes and the end of the job are one
+transaction that only the holder of the lease can commit: a job is done once, however often it was begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from pydantic.alias_generators import to_camel
+from sqlalchemy import RowMapping, Select, Update, delete, select, update
+from sqlalchemy.exc import OperationalError
+
+from federation import register, tokens
+from federation.database import Database, Reading, WriteSession, clock, dialect, insert, table
+from federation.register import File, Outcome, Wish
+from federation.tokens import Grant
+from schema.change import stamp
+from schema.errors import FolkmootError, Forbidden, LeaseLost, Misconfigured, NotFound
+from schema.tables import Job
+
+IMPORT = "import"
+KEPT = timedelta(days=30)
+TRIES = 3
+LEASE = timedelta(seconds=60)
+RENEW = 15.0
+_job = table(Job)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in the hands of one worker."""
+
+    id: str
+    owner: str
+    token_id: int | None
+    tries: int
+    file: File
+    wish: Wish
+
+
+def ask(session: WriteSession, grant: Grant, file: File, wish: Wish, now: datetime) -> str:
+    """Queue an import. Gives the job's id, which nobody can guess."""
+    job = secrets.token_urlsafe(16)
+    session.connection().execute(delete(_job).where(_job.c.finished < now - KEPT))
+    options = {"kind": file.kind, "name": file.name, "format": file.format, "wish": asdict(wish)}
+    row = {
+        "id": job,
+        "task": IMPORT,
+        "state": "queued",
+        "publisher": file.publisher,
+        "token_id": grant.token_id,
+        "options": orjson.dumps(options).decode(),
+        "body": file.body,
+        "tries": 0,
+        "created": now,
+    }
+    insert(session, Job, [row])
+    return job
+
+
+def status(session: Reading, job: str, grant: Grant) -> dict[str, Any]:
+    """What is known of a job. Raises `NotFound`, for another publisher's job too: an id tells nothing."""
+    wanted = select(_job).where(_job.c.id == job, _job.c.publisher == grant.publisher)
+    row = session.connection().execute(wanted).mappings().one_or_none()
+    options = orjson.loads(row["options"]) if row is not None else {}
+    if row is None or (grant.kinds is not None and options["kind"] not in grant.kinds):
+        raise NotFound(f"There is no import '{job[:80]}'.")
+    told = {"id": row["id"], "state": row["state"], "kind": options["kind"], "publisher": row["publisher"]}
+    wish = {to_camel(name): value for name, value in options["wish"].items()}
+    times = {name: stamp(row[name]) for name in ("created", "started", "finished") if row[name] is not None}
+    return {**told, **wish, **times, **(orjson.loads(row["result"]) if row["result"] else {})}
+
+
+def waiting(session: Reading) -> bool:
+    """Whether there is a job to claim."""
+    return session.connection().execute(_free(session).limit(1)).first() is not None
+
+
+def claim(session: WriteSession) -> Claim | None:
+    """Take the oldest job that nobody holds, by the database's clock. None where there is none."""
+    owner, now = secrets.token_hex(16), clock(session)
+    free = _free(session).order_by(_job.c.created, _job.c.id).limit(1)
+    if dialect(session) != "sqlite":
+        free = free.with_for_update(skip_locked=True)
+    taken = (
+        update(_job)
+        .where(_job.c.id == free.scalar_subquery())
+        .values(state="running", owner=owner, leased_until=now + LEASE, started=now, tries=_job.c.tries + 1)
+        .returning(*_job.c)
+    )
+    row = session.connection().execute(taken).mappings().one_or_none()
+    return None if row is None else _claimed(row)
+
+
+def _free(session: Reading) -> Select[tuple[str]]:
+    left = (_job.c.state == "running") & (_job.c.leased_until < clock(session))
+    return select(_job.c.id).where(_job.c.task == IMPORT, (_job.c.state == "queued") | left)
+
+
+def _claimed(row: RowMapping) -> Claim:
+    options = orjson.loads(row["options"])
+    file = File(row["body"], options["name"], options["kind"], row["publisher"], options["format"])
+    return Claim(row["id"], row["owner"], row["token_id"], row["tries"], file, Wish(**options["wish"]))
+
+
+def turn(database: Database, *, node: str, now: datetime) -> bool:
+    """Do one job, if there is one. Gives whether there was."""
+    with database.read() as session:
+        if not waiting(session):
+            return False
+    with database.write() as session:
+        held = claim(session)
+    if held is not None:
+        _work(database, held, node, now)
+    return held is not None
+
+
+def _work(database: Database, held: Claim, node: str, now: datetime) -> None:
+    def ended(session: WriteSession, outcome: Outcome) -> None:
+        error = {"error": outcome.error} if outcome.error else {}
+        _finish(session, held, outcome.state, {"report": outcome.report.as_json(), **error}, now)
+
+    try:
+        with _renewed(database, held):
+            _check(database, held, now)
+            register.run(database, held.file, held.wish, node=node, now=now, also=ended)
+    except LeaseLost:
+        return
+    except FolkmootError as error:
+        _fail(database, held, error.detail, now)
+    except Exception:
+        _fail(database, held, "The server could not do this import; its log says why.", now)
+        raise
+
+
+def _fail(database: Database, held: Claim, sentence: str, now: datetime) -> None:
+    try:
+        with database.write() as session:
+            _finish(session, held, "failed", {"error": sentence}, now)
+    except LeaseLost:
+        return
+
+
+def _check(database: Database, held: Claim, now: datetime) -> None:
+    """Raise where the job must not be done: who asked may no longer, or it has ended this server before."""
+    if held.tries > TRIES:
+        raise Misconfigured(f"This import was begun {TRIES} times and never ended: the file is beyond this server.")
+    with database.read() as session:
+        if held.token_id is None or not tokens.alive(session, held.token_id, now):
+            raise Forbidden("The token that asked for this import has been revoked or has expired since.")
+
+
+def _finish(session: WriteSession, held: Claim, state: str, result: Mapping[str, Any], now: datetime) -> None:
+    """End the job in this transaction, or raise `LeaseLost`. The file itself is not kept any longer."""
+    done = _mine(held).values(
+        state=state, body=None, result=orjson.dumps(result), finished=now, owner=None, leased_until=None
+    )
+    if session.connection().execute(done).rowcount != 1:
+        raise LeaseLost("Another worker has taken this import.")
+
+
+@contextmanager
+def _renewed(database: Database, held: Claim) -> Iterator[None]:
+    """Keep the lease while the work lasts."""
+    over = threading.Event()
+
+    def renew() -> None:
+        # On SQLite the import's own transaction keeps this one waiting, and every other worker with it.
+        while not over.wait(RENEW):
+            with suppress(OperationalError), database.write() as session:
+                session.connection().execute(_mine(held).values(leased_until=clock(session) + LEASE))
+
+    keeper = threading.Thread(target=renew, name="import-lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _mine(held: Claim) -> Update:
+    return update(_job).where(_job.c.id == held.id, _job.c.owner == held.owner, _job.c.state == "running")
+
+
+class Importer:
+    """The worker beside a server: does queued imports, one at a time, until it is stopped."""
+
+    def __init__(self, database: Database, *, node: str, now: Callable[[], datetime], every: float = 1.0) -> None:
+        self._database = database
+        self._node = node
+        self._now = now
+        self._every = every
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin. A job that a killed server left is taken up when its lease has run out."""
+        self._over.clear()
+        self._thread = threading.Thread(target=self._run, name="importer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the job in hand."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                busy = turn(self._database, node=self._node, now=self._now())
+            except Exception:  # noqa: BLE001  the worker outlives an import that broke off
+                _log.exception("an import broke off")
+                busy = False
+            if not busy:
+                self._over.wait(self._every)

@@ -1,0 +1,218 @@
+"""Import a register: a file is all that one publisher says of one kind (protocol section 7).
+
+The file is compared with what is published, and only real changes are appended, tombstones included, in one
+transaction. `plan` is pure: a dry run and a real run judge by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import select
+
+from exchange.links import LINKS
+from exchange.reading import PublisherFacts, Reading, read_register
+from exchange.report import Report, RowFault
+from federation import log, publishers
+from federation.database import Database, WriteSession, table
+from federation.database import Reading as AnySession
+from federation.guard import guard
+from schema.change import same
+from schema.errors import Held
+from schema.tables import Record
+
+State = Literal["done", "refused", "held"]
+_record = table(Record)
+_ENDS = ("endDate", "end", "until")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is imported: the bytes, the name they came under, whose they are, and of which kind."""
+
+    body: bytes
+    name: str
+    kind: str
+    publisher: str
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How: `partial` adds and updates only, `dry_run` tells and changes nothing."""
+
+    partial: bool = False
+    accept_good_rows: bool = False
+    confirm_removals: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What stood when the file was compared: live records of the kind, and those that its links may name."""
+
+    facts: PublisherFacts
+    live: Mapping[str, bytes]
+    others: Mapping[str, bytes]
+
+    def data(self, record: str) -> Mapping[str, Any] | None:
+        """What is live under an id."""
+        found = self.live.get(record) or self.others.get(record)
+        return None if found is None else orjson.loads(found)
+
+
+@dataclass(slots=True)
+class Plan:
+    """The difference: ids by what becomes of them, and the drafts that make it so."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    drafts: list[log.Draft] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it. Only `done` changed anything; `error` is a sentence otherwise. `before` is what was live."""
+
+    state: State
+    reading: Reading
+    plan: Plan
+    before: Published
+    error: str = ""
+
+    @property
+    def report(self) -> Report:
+        """The report of protocol section 7."""
+        return self.reading.report
+
+
+def run(
+    database: Database,
+    file: File,
+    wish: Wish,
+    *,
+    node: str,
+    now: datetime,
+    also: Callable[[WriteSession, Outcome], None] | None = None,
+) -> Outcome:
+    """Import the file. `also` runs inside the same transaction, whatever the outcome.
+
+    The file is read before the transaction begins, so that a large one keeps no other writer waiting; where somebody
+    has published meanwhile, it is read once more inside. Raises `Malformed` for a file that cannot be read, `NotFound`
+    for an unknown publisher.
+    """
+    with database.read() as reading_session:
+        before = published(reading_session, file)
+    reading = _read(file, before)
+    if wish.dry_run and also is None:
+        return judge(reading, before, wish, now)
+    with database.write() as session:
+        log.lock(session)
+        fresh = published(session, file)
+        if (fresh.live, fresh.others) != (before.live, before.others):
+            reading = _read(file, fresh)
+        outcome = judge(reading, fresh, wish, now)
+        if outcome.state == "done" and not wish.dry_run:
+            log.append(session, outcome.plan.drafts, node=node, now=now)
+        if also is not None:
+            also(session, outcome)
+    return outcome
+
+
+def published(session: AnySession, file: File) -> Published:
+    """What this node publishes now for the file's publisher. Raises `NotFound` for an unknown one."""
+    owner = publishers.find(session, file.publisher)
+    assert owner is not None
+    name = str(publishers.organisations(session, [owner])[owner.id]["name"])
+    targets = {kind for kinds in LINKS.get(file.kind, {}).values() for kind in kinds} - {file.kind}
+    facts = PublisherFacts(owner.id, name, owner.id_prefix)
+    return Published(facts, _live(session, owner.id, [file.kind]), _live(session, owner.id, sorted(targets)))
+
+
+def _live(session: AnySession, publisher: str, kinds: Sequence[str]) -> dict[str, bytes]:
+    wanted = select(_record.c.id, _record.c.data).where(
+        _record.c.publisher == publisher,
+        _record.c.kind.in_(kinds),
+        _record.c.deleted.is_(False),
+        _record.c.node_id.is_(None),
+    )
+    return {row.id: row.data for row in session.connection().execute(wanted)} if kinds else {}
+
+
+def _read(file: File, before: Published) -> Reading:
+    return read_register(
+        file.body,
+        filename=file.name,
+        kind=file.kind,
+        publisher=before.facts,
+        format=file.format,
+        published=before.data,
+    )
+
+
+def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Outcome:
+    """Decide what the import comes to, and fill in the counts of its report where it lands."""
+    made = plan(reading, before, now, partial=wish.partial)
+    report = reading.report
+    if report.refused and not wish.accept_good_rows:
+        sentence = f"{report.refused} row(s) are refused, so nothing was published. Mend them, or accept the good rows."
+        return Outcome("refused", reading, made, before, sentence)
+    try:
+        check_removals(reading, before, made, wish)
+    except Held as held:
+        return Outcome("held", reading, made, before, held.detail)
+    report.created, report.updated = len(made.created), len(made.updated)
+    report.deleted, report.unchanged = len(made.deleted), len(made.unchanged)
+    return Outcome("done", reading, made, before)
+
+
+def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = False) -> Plan:
+    """Compare a file with what is live. A refused row keeps what is published for it, and so does the organisation."""
+    made, facts = Plan(), before.facts
+    said = {candidate.id for candidate in reading.records}
+    for candidate in reading.records:
+        data, held = orjson.dumps(candidate.data), before.live.get(candidate.id)
+        if held is not None and same(held, data):
+            made.unchanged.append(candidate.id)
+            continue
+        (made.created if held is None else made.updated).append(candidate.id)
+        made.drafts.append(log.Draft(candidate.id, reading.kind, facts.id, data))
+    for record, held in () if partial else before.live.items():
+        if record in said or reading.kind == "organisation":
+            continue
+        if reading.keeps(record):
+            made.unchanged.append(record)
+            continue
+        made.deleted.append(record)
+        made.drafts.append(log.Draft(record, reading.kind, facts.id, None, reason_of(held, now)))
+    return made
+
+
+def reason_of(data: bytes, now: datetime) -> str:
+    """Why a record is gone from its register: `ended` where its last day has passed, else `withdrawn`."""
+    members = orjson.loads(data)
+    last = next((str(members[name]) for name in _ENDS if name in members), None)
+    return "ended" if last is not None and last < f"{now:%Y-%m-%d}" else "withdrawn"
+
+
+def check_removals(reading: Reading, before: Published, made: Plan, wish: Wish) -> None:
+    """Raise `Held` where the removal guard trips and nobody has confirmed; either way the report says so."""
+    if wish.partial or (reading.records and not guard(len(before.live), len(made.deleted))):
+        return
+    share = f"{len(made.deleted)} of {len(before.live)}"
+    effect = "Aggregators hold so large a removal until their operators release it."
+    asked = "the whole register, or a confirmation of the removals"
+    if wish.confirm_removals:
+        sentence = f"{share} published records go, as confirmed. {effect}"
+        reading.report.problems.append(RowFault(None, "", "", share, asked, sentence, "warning", "removal-guard"))
+        return
+    why = "The file holds no record" if not reading.records else "The file is much shorter than what is published"
+    sentence = f"{why}: {share} records would be removed. Confirm the removals if that is right. {effect}"
+    reading.report.problems.append(RowFault(None, "", "", share, asked, sentence, "error", "removal-guard"))
+    raise Held(sentence)
