@@ -7,7 +7,7 @@ so the order of numbers is the order of commits, and a reader that has passed a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -145,10 +145,10 @@ def _row(draft: Draft, number: int, node: str, now: datetime) -> dict[str, objec
     }
 
 
-def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Mapping[str, Entry]) -> None:
+def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Container[str]) -> None:
     """Put states of records in the place of those that are held, keeping what they replace as history.
 
-    `rows` carry every column of `Record` but `row`; `held` is what stands for their ids now.
+    `rows` carry every column of `Record` but `row`; `held` tells which of their ids stand there now.
     """
     replaced = [str(row["id"]) for row in rows if row["id"] in held]
     _keep(session, replaced)

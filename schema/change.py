@@ -24,6 +24,8 @@ MAX_ITEM_BYTES = 256 * 1024
 MAX_NUMBER = 2**53 - 1
 REASONS = ("ended", "error", "personal-data", "moved", "withdrawn", "dropped")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
+_URL = re.compile(r"(?=[!-~]{1,2000}$)https?://[^/?#\[\]]+(?:/[^?#]*)?(?:\?[^#]*)?")
+_EPOCH = re.compile(r"[!-~]{1,64}")
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -103,6 +105,7 @@ class Page:
     epoch: str | None
     latest: int | None
     last_modified: int
+    first_modified: int = -1
 
     @property
     def ended(self) -> bool:
@@ -123,16 +126,17 @@ def check_page(body: bytes, url: str) -> Page:
     """
     page = _split(body)
     _check_next(page, url)
-    last = -1
+    last = first = -1
     seen: set[bytes] = set()
     items = [bytes(raw) for raw in page.items]
     if len(items) > MAX_ITEMS:
         raise Refused("page-size", f"The page has {len(items)} items; at most {MAX_ITEMS} are taken.", "/items")
     for position, item in enumerate(items):
         last = _check_head(item, position, last, seen)
+        first = last if position == 0 else first
     if items and page.next == url:
         raise Refused("next-advances", "The page has items, yet its next is itself.", "/next")
-    return Page(url, page.next, items, page.epoch, page.latest, last)
+    return Page(url, page.next, items, page.epoch, page.latest, last, first)
 
 
 def _split(body: bytes) -> RawPage:
@@ -150,6 +154,10 @@ def _split(body: bytes) -> RawPage:
 
 
 def _check_next(page: RawPage, url: str) -> None:
+    if not _URL.fullmatch(page.next):
+        raise Refused("next-same-path", "next is no URL of at most 2,000 plain characters.", "/next")
+    if page.epoch is not None and not _EPOCH.fullmatch(page.epoch):
+        raise Refused("page-members", "epoch is not 1 to 64 plain characters.", "/epoch")
     here, there = urlsplit(url), urlsplit(page.next)
     if (here.scheme, here.netloc, here.path) != (there.scheme, there.netloc, there.path):
         raise Refused(

@@ -1,0 +1,113 @@
+"""Walk one feed from a cursor and yield its pages, each held to the rules of a page. No SQL, no network of its own.
+
+"Ended" and "broke off" are told apart: the last page yielded is the end (no items, `next` is itself), or the budget
+of the visit is spent; anything else that stops is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from federation.seam import Answer, Get
+from schema.change import Page, check_page
+from schema.errors import Refused
+
+BUDGET = 2_000
+EMPTY_PAGES = 20
+_NUMBER = re.compile(r"[?&]afterChangeNumber=([0-9]{1,16})(?:&|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One page of a walk. `etag` is the answer's own; `ms` how long it took; `same` a 304: nothing new."""
+
+    page: Page
+    etag: str | None
+    ms: int
+    same: bool = False
+
+
+async def walk(  # noqa: PLR0913
+    get: Get,
+    url: str,
+    *,
+    after: int = -1,
+    budget: int = BUDGET,
+    etag: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> AsyncIterator[Step]:
+    """Yield page after page from `url` until the end or the budget; the next is fetched while one is worked on.
+
+    `after` is the change number already read: what comes must be above it. `etag` is that of the page at `url` when it
+    was last read as the end. Raises what `get` raises, and `Refused` with the rule of the feed that was broken.
+    """
+    first = dict(headers or {}) | ({"If-None-Match": etag} if etag else {})
+    track = _Track(after)
+    pending = asyncio.ensure_future(get(url, first))
+    try:
+        for left in reversed(range(budget)):
+            answer = await pending
+            page = _page(answer, url)
+            track.check(page)
+            if not page.ended and left:
+                pending = asyncio.ensure_future(get(page.next, headers))
+            yield Step(page, answer.headers.get("etag"), answer.ms, same=answer.status == 304)
+            if page.ended:
+                return
+            url = page.next
+    finally:
+        pending.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await pending
+
+
+def _page(answer: Answer, url: str) -> Page:
+    if answer.status == 304:
+        return Page(url, url, [], None, None, -1)
+    return check_page(answer.body, url)
+
+
+class _Track:
+    """What is remembered between pages to see that a feed goes forward and not in circles."""
+
+    def __init__(self, after: int) -> None:
+        self._last = after
+        self._empty = 0
+        self._seen: set[str] = set()
+
+    def check(self, page: Page) -> None:
+        """Raise `Refused` where the feed loops, rewinds, or has nothing to say for twenty pages."""
+        if page.ended:
+            return
+        self._seen.add(page.url)
+        if page.next in self._seen:
+            raise Refused("next-advances", f"next is {page.next[:200]}, a page that was read already.", "/next")
+        here, there = number_of(page.url), number_of(page.next)
+        if here is not None and there is not None and there < here:
+            raise Refused("next-advances", f"next goes back from {here} to {there}.", "/next")
+        if page.items:
+            self._check_numbers(page)
+            self._empty = 0
+            return
+        self._empty += 1
+        if self._empty >= EMPTY_PAGES:
+            raise Refused("empty-pages", f"{EMPTY_PAGES} pages in a row are empty, and none is the end.", "/items")
+
+    def _check_numbers(self, page: Page) -> None:
+        if page.first_modified <= self._last:
+            raise Refused(
+                "items-ordered",
+                f"modified is {page.first_modified}, yet {self._last} was read before; numbers rise through the feed.",
+                "/items/0/modified",
+            )
+        self._last = page.last_modified
+
+
+def number_of(url: str) -> int | None:
+    """The change number in a page's URL, where it has one."""
+    found = _NUMBER.search(url)
+    return int(found[1]) if found else None

@@ -1,0 +1,225 @@
+"""Judge the items of a page one by one: whose they are, whether they keep the rules (protocol section 5). Pure.
+
+Identity comes from where the bytes came from: an item whose origin is the node that was read stands at rank 0, any
+other is believed only from a node that an operator accepted as an aggregator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
+from schema.change import Item, read_item, via_json
+from schema.errors import Fault, Invalid
+from schema.identifiers import is_canonical, matches_reference, split_id, within_prefix
+from schema.kinds import parse
+
+MAX_ID = 2_600
+MAX_NODE = 2_000
+MAX_PUBLISHER = 120
+_T = TypeVar("_T")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+Prefixes = Mapping[str, str]
+"""The prefixes of a node's ids, each with the publisher id whose records stand under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The node that is read: `id` is its manifest's URL; `relays` whether it was accepted as an aggregator."""
+
+    node_id: int
+    id: str
+    prefixes: Prefixes
+    relays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why an item was refused: the rule, where (a JSON pointer into the item), and which record it was about."""
+
+    rule: str
+    pointer: str
+    message: str
+    record_id: str = ""
+
+
+@dataclass(slots=True)
+class Judged:
+    """What a page says: statements and route ends in the feed's order, refusals, and how many items came back to us.
+
+    `heard` holds (statement, whether the route ends here); `named` the ids of refused items, so that a full reconcile
+    does not take a refusal for a removal.
+    """
+
+    heard: list[tuple[Statement, bool]] = field(default_factory=list)
+    refused: list[Trouble] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    loops: int = 0
+
+
+Reading = Item | Trouble
+
+
+def read(raws: Iterable[bytes]) -> list[Reading]:
+    """Read each item of a page alone; what is no item becomes a `Trouble`."""
+    return [_read(raw) for raw in raws]
+
+
+def _read(raw: bytes) -> Reading:
+    try:
+        return read_item(raw)
+    except Invalid as error:
+        fault = error.faults[0]
+        return Trouble(fault.rule, fault.pointer, _sentence(fault), "")
+
+
+def origins_named(readings: Sequence[Reading], source: Source) -> set[str]:
+    """The nodes other than the source that items name as their origin, where the source may relay at all."""
+    if not source.relays:
+        return set()
+    found = {reading.origin.node for reading in readings if isinstance(reading, Item)}
+    return {node for node in found if node != source.id and _is_node(node)}
+
+
+def judge(
+    readings: Sequence[Reading], source: Source, *, me: str, origins: Mapping[str, Prefixes], now: datetime
+) -> Judged:
+    """Judge the items of one page. `me` is this reader's own id; `origins` the prefixes of nodes heard of."""
+    found = Judged()
+    for reading in readings:
+        if isinstance(reading, Trouble):
+            found.refused.append(reading)
+            continue
+        if _is_loop(reading, me):
+            found.loops += 1
+            continue
+        try:
+            statement = _statement(reading, source, origins, me, now)
+        except Invalid as error:
+            name = _clean(reading.id)[:MAX_ID]
+            found.named.append(name)
+            found.refused += [Trouble(f.rule, f.pointer, _sentence(f), name) for f in error.faults]
+            continue
+        found.heard.append((statement, statement.reason == DROPPED))
+    return found
+
+
+def _is_loop(item: Item, me: str) -> bool:
+    return item.origin.node == me or any(hop.node == me for hop in item.via)
+
+
+def _statement(item: Item, source: Source, origins: Mapping[str, Prefixes], me: str, now: datetime) -> Statement:
+    direct = item.origin.node == source.id
+    prefixes = source.prefixes if direct else _relayed(item, source, origins)
+    _check_words(item, source, direct=direct)
+    segment = _check_id(item, prefixes)
+    if item.data is not None:
+        _check_data(item, item.data, segment)
+    return Statement(
+        id=item.id,
+        kind=item.kind,
+        publisher=item.origin.publisher,
+        node_id=source.node_id,
+        data=item.data,
+        origin=item.origin_bytes,
+        via=via_json(item.via, me, now),
+        reason=item.reason if item.deleted else None,
+        moved_to=item.moved_to if item.deleted else None,
+        origin_node=item.origin.node,
+        seq=item.origin.seq,
+        rank=DIRECT if direct else UNSIGNED,
+    )
+
+
+def _relayed(item: Item, source: Source, origins: Mapping[str, Prefixes]) -> Prefixes:
+    if not source.relays:
+        raise _fault(
+            "not-an-aggregator",
+            "/origin/node",
+            "The node passes on another's record, yet it was not accepted as an aggregator.",
+            item.origin.node,
+            source.id,
+        )
+    if item.origin.node not in origins:
+        raise _fault("origin-unknown", "/origin/node", "Nothing is known of this origin.", item.origin.node)
+    return origins[item.origin.node]
+
+
+def _check_words(item: Item, source: Source, *, direct: bool) -> None:
+    if not _TIME.fullmatch(item.origin.time):
+        raise _fault("origin", "/origin/time", "This is no time in UTC.", item.origin.time, "2026-11-02T09:00:00Z")
+    if direct and item.via:
+        raise _fault("via", "/via", "A node's own record has passed nobody.", len(item.via), "no via")
+    if not direct and (not item.via or item.via[-1].node != source.id):
+        raise _fault("via", "/via", "An aggregator puts itself at the end of via.", None, source.id)
+    for place, hop in enumerate(item.via):
+        if not _is_node(hop.node) or not _TIME.fullmatch(hop.harvested):
+            raise _fault("via", f"/via/{place}", "A hop is the id of a node and a time in UTC.", hop.node)
+    if item.reason == DROPPED and direct:
+        raise _fault("tombstone-reason", "/reason", "dropped is a relay's word alone.", DROPPED)
+    if item.moved_to is not None and not (is_canonical(item.moved_to) and len(item.moved_to) <= MAX_ID):
+        raise _fault("moved-to", "/movedTo", "movedTo is no id.", item.moved_to, "the record's new id")
+
+
+def _is_node(node: str) -> bool:
+    return len(node) <= MAX_NODE and is_canonical(node)
+
+
+def _check_id(item: Item, prefixes: Prefixes) -> str:
+    """Hold the id to its origin's prefixes, its publisher and its kind. Gives the id's last segment."""
+    if len(item.id) > MAX_ID:
+        raise _fault("id", "/id", f"The id has {len(item.id)} characters; at most {MAX_ID} are taken.", item.id)
+    prefix = next((p for p in prefixes if within_prefix(item.id, p)), None)
+    if prefix is None:
+        expected = ", ".join(list(prefixes)[:3])
+        raise _fault("id-prefix", "/id", "The id lies outside its origin's prefixes.", item.id, expected)
+    if prefixes[prefix] != item.origin.publisher or len(item.origin.publisher) > MAX_PUBLISHER:
+        raise _fault(
+            "publisher",
+            "/origin/publisher",
+            "The publisher is not the one whose prefix the id has.",
+            item.origin.publisher,
+            prefixes[prefix],
+        )
+    kind, segment = _placed("/id", lambda: split_id(item.id, prefix))
+    if kind != item.kind:
+        raise _fault("kind", "/kind", "The kind is not the one in the id.", item.kind, kind)
+    return segment
+
+
+def _check_data(item: Item, data: bytes, segment: str) -> None:
+    record = _placed("/data", lambda: parse(item.kind, data))
+    reference = getattr(record, "reference", None)
+    if isinstance(reference, str) and not matches_reference(segment, reference):
+        raise _fault("reference", "/data/reference", "The reference is not the one in the id.", reference, segment)
+
+
+def _placed(pointer: str, work: Callable[[], _T]) -> _T:
+    try:
+        return work()
+    except Invalid as error:
+        raise Invalid([replace(fault, pointer=pointer + fault.pointer) for fault in error.faults]) from error
+
+
+def _fault(rule: str, pointer: str, message: str, found: object = None, expected: str = "") -> Invalid:
+    return Invalid([Fault(pointer, message, found, expected, rule=rule)])
+
+
+def _sentence(fault: Fault) -> str:
+    parts = [fault.message]
+    if fault.found is not None:
+        parts.append(f"Found: {str(fault.found)[:200]}.")
+    if fault.expected:
+        parts.append(f"Expected: {fault.expected[:300]}.")
+    return _clean(" ".join(parts))
+
+
+def _clean(text: str) -> str:
+    """Text that both databases take: PostgreSQL refuses NUL and lone surrogates."""
+    return _CONTROL.sub(" ", text)

@@ -1,0 +1,149 @@
+"""What several routes say about one record, made into one state (protocol sections 4 and 5). Pure.
+
+A route is a node that we read. Each route's last word stands; the best of them is the record, the others are its
+shadows. The order is total, so the words of two routes give the same record in whatever order they are heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from schema.change import canonical, same
+
+DIRECT, SIGNED, UNSIGNED = 0, 1, 2
+DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one route says about one record. `node_id` is the route, None where none carries the record any more.
+
+    `rank` 0 is straight from the origin, 1 relayed and signed, 2 relayed unsigned; `seq` the origin's own number.
+    `data`, `origin` and `via` are bytes, `via` with this reader's entry at its end.
+    """
+
+    id: str
+    kind: str
+    publisher: str
+    node_id: int | None
+    data: bytes | None
+    origin: bytes
+    via: bytes | None
+    reason: str | None
+    moved_to: str | None
+    origin_node: str
+    seq: int
+    rank: int
+    signature: str = "absent"
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this is a tombstone."""
+        return self.data is None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that is known of one record: the statement that is served, and those of the other routes."""
+
+    winner: Statement | None = None
+    shadows: Mapping[int, Statement] | None = None
+
+    def of(self, node_id: int | None) -> Statement | None:
+        """What this route said last."""
+        if self.winner is not None and node_id is not None and self.winner.node_id == node_id:
+            return self.winner
+        return self.others.get(node_id) if node_id is not None else None
+
+    @property
+    def others(self) -> Mapping[int, Statement]:
+        """The shadows by route."""
+        return self.shadows or {}
+
+
+def says_same(one: Statement, other: Statement) -> bool:
+    """Whether two statements have equal data, state, reason and origin, which is no change."""
+    return (
+        one.reason == other.reason
+        and one.moved_to == other.moved_to
+        and one.deleted == other.deleted
+        and same(one.origin, other.origin)
+        and same(one.data, other.data)
+    )
+
+
+def beats(one: Statement, other: Statement) -> bool:
+    """Whether the first statement takes the place of the second, whichever was heard first.
+
+    Rank first, then the higher `seq`; a statement that no route carries any more gives way to any. Two that claim the
+    same number for different content are a lie of one of them: the tombstone wins, else the larger bytes, so that all
+    readers choose alike.
+    """
+    if other.node_id is None:
+        return True
+    if (one.rank, -one.seq) != (other.rank, -other.seq):
+        return (one.rank, -one.seq) < (other.rank, -other.seq)
+    if says_same(one, other):
+        return False
+    return _tie(one) > _tie(other)
+
+
+def _tie(statement: Statement) -> tuple[bool, bytes, bytes, str, str]:
+    return (
+        statement.deleted,
+        canonical(statement.data or b"null"),
+        canonical(statement.origin),
+        statement.reason or "",
+        statement.moved_to or "",
+    )
+
+
+def hear(held: Held, new: Statement, *, afresh: bool = False) -> Held:
+    """What is held after a route has spoken; the very same object where nothing changes.
+
+    `afresh` is the full reconcile: what comes straight from the origin replaces what the origin said before, even
+    with a lower number.
+    """
+    route = new.node_id
+    assert route is not None
+    before = held.of(route)
+    if before is not None:
+        if before.rank == new.rank and says_same(before, new):
+            return held
+        if not (afresh and new.rank == DIRECT) and not beats(new, before):
+            return held
+    winner = held.winner
+    others = {node: shadow for node, shadow in held.others.items() if node != route}
+    if winner is None or winner.node_id == route:
+        return _best(new, others)
+    if beats(new, winner):
+        return Held(new, others if winner.node_id is None else {**others, winner.node_id: winner})
+    return Held(winner, {**others, route: new})
+
+
+def end(held: Held, route: int) -> Held:
+    """What is held once a route no longer carries the record: the best other route, else a tombstone.
+
+    A tombstone of the origin stays what it is. The tombstone that we make says `dropped`, with the origin unchanged.
+    """
+    winner = held.winner
+    if winner is None or winner.node_id != route:
+        if route not in held.others:
+            return held
+        return Held(winner, {node: shadow for node, shadow in held.others.items() if node != route})
+    if held.others:
+        return _best(None, dict(held.others))
+    if winner.deleted:
+        return Held(replace(winner, node_id=None))
+    return Held(replace(winner, node_id=None, data=None, reason=DROPPED, moved_to=None, signature="absent"))
+
+
+def _best(first: Statement | None, others: dict[int, Statement]) -> Held:
+    best = first
+    for shadow in sorted(others.values(), key=lambda s: s.node_id or 0):
+        if best is None or beats(shadow, best):
+            best = shadow
+    assert best is not None
+    rest = {s.node_id: s for s in (first, *others.values()) if s is not None and s is not best and s.node_id}
+    return Held(best, rest)

@@ -1,0 +1,127 @@
+"""What a node's publisher should mend: one row a rule and place, counted, gone when it is mended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from federation.database import Reading, WriteSession, dialect, table
+from federation.judge import Trouble
+from schema.tables import Problem
+
+_problem = table(Problem)
+_CHUNK = 500
+MAX_ROWS = 1_000
+MANY = "*"  # stands for the records of a node that breaks one rule in too many places to list them all
+REMOVALS_HELD = "removals-held"
+_KEY = ("node_id", "rule", "record_id", "pointer")
+
+
+def tell(
+    session: WriteSession, node_id: int, troubles: Iterable[Trouble], now: datetime, *, severity: str = "error"
+) -> None:
+    """Note problems of a node; one that is known is counted again.
+
+    Past 1,000 rows a node, further places are counted together in one row a rule.
+    """
+    places = Counter(_place(trouble) for trouble in troubles)
+    if not places:
+        return
+    held: int = session.connection().execute(select(func.count()).where(_problem.c.node_id == node_id)).scalar_one()
+    if held + len(places) > MAX_ROWS:
+        places = _gathered(places)
+    rows = [
+        {
+            "node_id": node_id,
+            "rule": rule,
+            "record_id": record_id,
+            "pointer": pointer,
+            "severity": severity,
+            "message": message,
+            "count": count,
+            "first_seen": now,
+            "last_seen": now,
+        }
+        for (rule, record_id, pointer), (message, count) in _by_key(places).items()
+    ]
+    make = sqlite.insert if dialect(session) == "sqlite" else postgresql.insert
+    statement = make(_problem)
+    again = {
+        "count": _problem.c.count + statement.excluded["count"],
+        "last_seen": statement.excluded["last_seen"],
+        "message": statement.excluded["message"],
+        "severity": statement.excluded["severity"],
+    }
+    session.connection().execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=again), rows)
+
+
+Place = tuple[str, str, str, str]  # rule, record id, pointer, message
+
+
+def _place(trouble: Trouble) -> Place:
+    return trouble.rule[:60], trouble.record_id, trouble.pointer[:500], trouble.message[:2_000]
+
+
+def _gathered(places: Counter[Place]) -> Counter[Place]:
+    found: Counter[Place] = Counter()
+    for (rule, record_id, _pointer, message), count in places.items():
+        found[rule, MANY if record_id else "", "", message] += count
+    return found
+
+
+def _by_key(places: Counter[Place]) -> dict[tuple[str, str, str], tuple[str, int]]:
+    found: dict[tuple[str, str, str], tuple[str, int]] = {}
+    for (rule, record_id, pointer, message), count in places.items():
+        before = found.get((rule, record_id, pointer), ("", 0))[1]
+        found[rule, record_id, pointer] = (message, before + count)
+    return found
+
+
+def mended(session: WriteSession, node_id: int, ids: Sequence[str]) -> None:
+    """Forget the problems of records that have now been accepted."""
+    about_records = select(_problem.c.id).where(_problem.c.node_id == node_id, _problem.c.record_id != "").limit(1)
+    if not ids or session.connection().execute(about_records).first() is None:
+        return
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        session.connection().execute(
+            delete(_problem).where(_problem.c.node_id == node_id, _problem.c.record_id.in_(chunk))
+        )
+
+
+def visit_mended(session: WriteSession, node_id: int, *, rules: Sequence[str] | None = None) -> None:
+    """Forget the problems of the feed as a whole after a good visit, but for removals that are held.
+
+    With `rules`, forget just those.
+    """
+    about_feed = delete(_problem).where(_problem.c.node_id == node_id, _problem.c.record_id == "")
+    chosen = _problem.c.rule.in_(rules) if rules is not None else _problem.c.rule != REMOVALS_HELD
+    session.connection().execute(about_feed.where(chosen))
+
+
+def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int = 100) -> dict[int, list[dict[str, object]]]:
+    """The problems of each node, the latest seen first, as protocol section 5 writes them; at most `limit` a node."""
+    place = func.row_number().over(
+        partition_by=_problem.c.node_id, order_by=(_problem.c.last_seen.desc(), _problem.c.id.desc())
+    )
+    ranked = select(_problem, place.label("place")).where(_problem.c.node_id.in_(node_ids)).subquery()
+    chosen = select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.node_id, ranked.c.place)
+    found: dict[int, list[dict[str, object]]] = {node_id: [] for node_id in node_ids}
+    for row in session.connection().execute(chosen):
+        found[row.node_id].append(
+            {
+                "rule": row.rule,
+                "severity": row.severity,
+                "pointer": row.pointer,
+                "recordId": row.record_id or None,
+                "message": row.message,
+                "count": row._mapping["count"],  # noqa: SLF001 - a row's own `count` is a method
+                "firstSeen": row.first_seen,
+                "lastSeen": row.last_seen,
+            }
+        )
+    return found
