@@ -46,7 +46,10 @@ _PATTERNS: tuple[tuple[str, str, str], ...] = (
     (r"[A-Z]{3}$", "It is no currency code.", "three capital letters, such as GBP"),
     (r"{2,8}", "It is no language tag.", "a tag such as en or cy"),
     (r"\x0b", "It holds a control character.", "text; tabs and line breaks are allowed"),
-    (r"\x00-\x1f\x7f]*$", "It holds a line break or a control character.", "text on one line"),
+    (r"\x00-\x1f\x7f]*$", "It is blank, or holds a line break or a control character.", "text on one line"),
+    ("T[0-9]", "It is no time in UTC.", "a time such as 2026-11-02T09:00:00Z"),
+    ("[A-Za-z0-9-]{0,39}", "It is no name of a scheme.", "letters, digits and hyphens, such as GB-COH"),
+    ("a-z-]{0,39}", "It is no name of a kind.", "lower-case letters and hyphens, at most 40"),
 )
 
 

@@ -134,8 +134,8 @@ class Key(Model):
         description="The public key, 32 bytes in base64url."
     )
     use: Opt[Literal["sig"]] = Field(None, description="What it is for.", examples=["sig"])
-    exp: Opt[Moment | Count] = Field(None, description="When it was retired.")
-    revoked: Opt[Moment | bool] = Field(None, description="Since when it verifies nothing.")
+    exp: Opt[Moment] = Field(None, description="When it was retired.")
+    revoked: Opt[Moment] = Field(None, description="Since when it verifies nothing.")
     reason: Opt[Text] = Field(None, description="Why it was revoked.")
     endorsement: Opt[Endorsement] = Field(None, description="The word of an older key for this one.")
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schema.base import (
+    LINE,
     Currency,
     Date,
     Email,
@@ -13,6 +14,7 @@ from schema.base import (
     Money,
     Opt,
     PublisherLink,
+    Scheme,
     Text,
     Title,
     Url,
@@ -20,17 +22,17 @@ from schema.base import (
     complain,
 )
 from schema.errors import Invalid
-from schema.identifiers import MAX_REFERENCE, identifier_key, normalise_identifier
+from schema.identifiers import identifier_key, normalise_identifier
 
 
 class Identifier(Model):
     """A register and the number in it. Two organisations are the same when these are, never by name."""
 
-    scheme: Word = Field(
+    scheme: Scheme = Field(
         description="The register, by its org-id list code; any other scheme is accepted.",
         examples=["GB-COH", "GB-LAE"],
     )
-    id: Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE)] = Field(
+    id: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)] = Field(
         description="The number or code in that register.", examples=["01234567", "EXA"]
     )
     legal_name: Opt[Title] = Field(None, description="The name as it stands in the register.")

@@ -11,7 +11,7 @@ from schema.parts import Link
 class Satisfaction(Model):
     """What its users think of it."""
 
-    score: Opt[Annotated[int, BeforeValidator(integral), Field(ge=1, le=5)]] = Field(
+    score: Opt[Annotated[int, Field(ge=1, le=5), BeforeValidator(integral)]] = Field(
         None, description="From 1 (poor) to 5 (very good).", examples=[4]
     )
     note: Opt[Text] = Field(None, description="Why.")

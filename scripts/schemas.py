@@ -24,4 +24,4 @@ def write(root: Path) -> list[Path]:
 
 if __name__ == "__main__":
     for path in write(ROOT):
-        print(path.relative_to(ROOT))  # noqa: T201  a script tells what it did
+        print(path.relative_to(ROOT))
