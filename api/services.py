@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from federation.database import Database
@@ -14,7 +15,10 @@ from federation.index import Index
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that a route can ask for. `now` gives the time in UTC; `follower` keeps `index` up to date."""
+    """Everything that a route can ask for.
+
+    `now` gives the time in UTC; `follower` keeps `index` up to date; bulk files are kept under `data_dir`.
+    """
 
     role: Literal["node", "aggregator"]
     public_url: str
@@ -24,6 +28,7 @@ class Services:
     follower: Follower
     now: Callable[[], datetime]
     license: str
+    data_dir: Path
     title: str = ""
     contact_name: str = ""
     contact_email: str = ""

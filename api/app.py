@@ -1,0 +1,119 @@
+"""The HTTP application: built from services, one for both roles."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware import Middleware
+
+from api import bulk, feeds, health, manifest, openapi, problem_pages, problems, records, reference
+from api.feeds import PageCache
+from api.metrics import Metrics
+from api.middleware import BodyCap, Edge, LastResort
+from api.services import Services
+from api.strict import strict_parameters
+
+log = structlog.get_logger("folkmoot.app")
+ORDINARY_BODY = 1_000_000
+FORM_AROUND = 100_000
+RESTART_SECONDS = 5.0
+STOP_SECONDS = 10.0
+
+
+class Worker(Protocol):
+    """Something that runs beside the server: the crawler inside, the worker of jobs."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then end what is begun and return."""
+        ...
+
+
+def create_app(services: Services, *, background: Sequence[Worker] = ()) -> FastAPI:
+    """Build the application. Its lifespan starts the follower of the index and the `background` workers."""
+    metrics = Metrics()
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=services.version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(strict_parameters)],
+        lifespan=lambda app: _lifespan(app, background),
+        middleware=[
+            Middleware(Edge, metrics=metrics),
+            Middleware(LastResort),
+            Middleware(BodyCap, ordinary=ORDINARY_BODY, uploads=services.max_upload_bytes + FORM_AROUND),
+        ],
+    )
+    app.state.services = services
+    app.state.metrics = metrics
+    app.state.pages = PageCache()
+    app.state.bulk = bulk.files(services)
+    problems.install(app)
+    for module in _routers(services.role):
+        app.include_router(module)
+    openapi.install(app)
+    return app
+
+
+def _routers(role: str) -> Iterator[APIRouter]:
+    """The routes of a role. Both have own publishers, so both are written to and read alike."""
+    for name in MODULES:
+        if importlib.util.find_spec(name):
+            yield importlib.import_module(name).router
+
+
+MODULES = [
+    "api.feeds",
+    "api.manifest",
+    "api.records",
+    "api.bulk",
+    "api.health",
+    "api.problem_pages",
+    "api.reference",
+    "api.search",
+    "api.publishers",
+    "api.writes",
+    "api.imports",
+    "api.nodes",
+]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, background: Sequence[Worker]) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    stop = asyncio.Event()
+    services.follower.start()
+    tasks = [asyncio.create_task(_keep(worker, stop)) for worker in background]
+    try:
+        yield
+    finally:
+        stop.set()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.to_thread(services.follower.stop)
+
+
+async def _keep(worker: Worker, stop: asyncio.Event) -> None:
+    """Run a worker until it is told to stop; one that fell over is logged and started again."""
+    while not stop.is_set():
+        try:
+            await worker.run(stop)
+        except Exception:
+            log.exception("worker fell over", worker=type(worker).__name__)
+            try:
+                await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
+            except TimeoutError:
+                continue
+        else:
+            return

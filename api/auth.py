@@ -1,0 +1,29 @@
+"""Who asks: a bearer token, checked before a body is read or a writer is let in."""
+
+from typing import Annotated
+
+from fastapi import Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.deps import Here
+from federation import tokens
+from federation.tokens import Grant
+from schema.errors import Unauthorised
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token of this node (`folkmoot token create`): for one publisher and the kinds that it names.",
+)
+
+
+def caller(here: Here, sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Grant:
+    """What the bearer may do. Raises `Unauthorised`. Reads in a session of its own, ended before the route begins."""
+    if sent is None:
+        raise Unauthorised("Send a token: 'Authorization: Bearer fmt_...'.")
+    with here.database.read() as session:
+        return tokens.check(session, sent.credentials, here.now())
+
+
+# Stands first among a route's parameters: FastAPI solves them in order, so that who has no token holds nothing up.
+Caller = Annotated[Grant, Security(caller)]

@@ -1,0 +1,83 @@
+"""Whole kinds as files to download (protocol section 6)."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import WithJsonSchema
+from starlette.responses import FileResponse, Response
+
+from api.deps import Here
+from api.etags import unchanged
+from api.services import Services
+from federation.bulk import SHAPES, BulkFiles, Shape, Written
+
+router = APIRouter(tags=["Bulk files"])
+
+Name = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "enum": sorted(SHAPES)}),
+    Path(
+        description="The file: a kind's plural and a format.",
+        openapi_examples={"contracts": {"value": "contracts.csv"}},
+    ),
+]
+
+
+def files(here: Services) -> BulkFiles:
+    """The bulk files of a server, in the folder of its data."""
+    return BulkFiles(here.database, here.data_dir / "bulk", here.now)
+
+
+@router.get(
+    "/v1/bulk/{name}",
+    operation_id="getBulkFile",
+    summary="Download all records of a kind",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The file. Folkmoot-Change-Number says up to which change it is complete.",
+            "content": {
+                media: {"schema": {"type": "string"}} for media in {shape.media_type for shape in SHAPES.values()}
+            },
+        }
+    },
+)
+def bulk_file(request: Request, here: Here, name: Name) -> Response:
+    """Give every live record of one kind, as it stood at one change number.
+
+    Small registers are always up to date; a large one may be some minutes behind, as its change number tells.
+    """
+    found: BulkFiles = request.app.state.bulk
+    written = found.current(name)
+    headers = {
+        "ETag": f'"{written.sha256}"',
+        "Cache-Control": "public, max-age=60",
+        "Folkmoot-Change-Number": str(written.change_number),
+        "Link": f'<{here.license}>; rel="license"',
+    }
+    if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    shape = SHAPES[name]
+    return FileResponse(found.path(written), media_type=_media(shape), filename=name, headers=headers)
+
+
+def _media(shape: Shape) -> str:
+    return f"{shape.media_type}; charset=utf-8" if shape.media_type == "text/csv" else shape.media_type
+
+
+def listed(found: BulkFiles, public_url: str) -> list[dict[str, Any]]:
+    """The files that stand, as the manifest names them."""
+    return [_entry(shape, written, public_url) for shape, written in found.listed()]
+
+
+def _entry(shape: Shape, written: Written, public_url: str) -> dict[str, Any]:
+    return {
+        "kind": shape.kind,
+        "format": shape.format,
+        "mediaType": shape.media_type,
+        "url": f"{public_url}/v1/bulk/{shape.name}",
+        "changeNumber": written.change_number,
+        "count": written.count,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+    }

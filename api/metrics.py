@@ -1,0 +1,92 @@
+"""Figures for Prometheus: requests by route template, and the state of log, index and crawl when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+Family = GaugeMetricFamily | CounterMetricFamily
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """One registry an application, so that two applications in one process keep their own figures."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "folkmoot_http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "folkmoot_http_request_seconds",
+            "Time from a request's arrival to the end of its answer.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request. An unheard-of method is counted as OTHER, so that nobody can grow the table."""
+        known = method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "OTHER"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def page(self, states: Iterable[Family]) -> bytes:
+        """The page that Prometheus reads: what was counted, and the given states."""
+        gathered = CollectorRegistry()
+        gathered.register(_Given(states))
+        return generate_latest(self._registry) + generate_latest(gathered)
+
+
+class _Given(Collector):
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterator[Family]:
+        yield from self._families
+
+
+def gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    """One figure of the moment."""
+    return GaugeMetricFamily(name, help_text, value=value)
+
+
+class CrawlFigures(Protocol):
+    """What the crawl of one node has come to so far."""
+
+    key: str
+    accepted: int
+    refused: int
+    dropped: int
+    behind: int | None
+    fails: int
+
+
+def crawl(nodes: Iterable[CrawlFigures]) -> list[Family]:
+    """Figures of each crawled node, by its key."""
+    listed = list(nodes)
+    counted: dict[str, Callable[[CrawlFigures], float]] = {
+        "accepted": lambda node: node.accepted,
+        "refused": lambda node: node.refused,
+        "dropped": lambda node: node.dropped,
+    }
+    families: list[Family] = []
+    for name, value in counted.items():
+        family = CounterMetricFamily(f"folkmoot_crawl_items_{name}", f"Items {name} from a node.", labels=["node"])
+        for node in listed:
+            family.add_metric([node.key], value(node))
+        families.append(family)
+    behind = GaugeMetricFamily("folkmoot_crawl_behind", "Changes of a node not yet taken.", labels=["node"])
+    fails = GaugeMetricFamily("folkmoot_crawl_fails", "Visits to a node that failed in a row.", labels=["node"])
+    for node in listed:
+        fails.add_metric([node.key], node.fails)
+        if node.behind is not None:
+            behind.add_metric([node.key], node.behind)
+    return [*families, behind, fails]
+
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST

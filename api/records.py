@@ -1,0 +1,123 @@
+"""One record by its id: the id itself at its node, and any id that is held at /v1/records (protocol sections 3, 6)."""
+
+from typing import Annotated, Any
+from urllib.parse import quote, unquote_to_bytes
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.deps import Here, Read
+from api.etags import record_tag, unchanged
+from api.negotiation import HTML, JSON, preferred
+from api.problems import instance
+from api.services import Services
+from federation import log
+from federation.database import ReadSession
+from schema.change import Entry, record_json
+from schema.errors import BadParameter, NotFound, Withdrawn
+
+router = APIRouter(tags=["Records"])
+MAX_ID = 4_000
+_RECORD = {"schema": {"$ref": "#/components/schemas/RecordItem"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The record.", "content": {JSON: _RECORD}}}
+_PAGE = {"schema": {"type": "string"}}
+_SEGMENT = "A part of the id, percent-encoded as it stands there."
+
+
+@router.get(
+    "/id/{publisher}/{kind}/{reference:path}",
+    operation_id="getRecord",
+    summary="Read a record by its id",
+    response_class=Response,
+    responses={200: {"description": "The record.", "content": {JSON: _RECORD, HTML: _PAGE}}},
+)
+def record(
+    request: Request,
+    session: Read,
+    here: Here,
+    publisher: Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "GB-LAE-EXA"}})],
+    kind: Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "contract"}})],
+    reference: Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "EXA-2026-001"}})],
+) -> Response:
+    """Give the record that this address is the id of: JSON, or a page where a browser asks.
+
+    410 with the tombstone's reason and origin where it was withdrawn.
+    """
+    del publisher, kind, reference  # the id is what was asked for as it was spelt, not its decoded parts
+    media = preferred(request.headers.get("accept"), [JSON, HTML])
+    if media is None:
+        raise HTTPException(406, f"This record can be had as {JSON} and {HTML}.")
+    entry = found(session, _asked(request, here))
+    if media == HTML:
+        return _page(request, here, session, entry)
+    return answer(request, entry)
+
+
+@router.get(
+    "/v1/records",
+    operation_id="findRecord",
+    summary="Read any record that is held here, by its id",
+    response_class=Response,
+    responses=_ANSWERS,
+)
+def record_by_id(
+    request: Request,
+    session: Read,
+    id: Annotated[  # noqa: A002  the protocol's own word
+        str,
+        Query(
+            min_length=1,
+            max_length=MAX_ID,
+            description="The record's id, whoever published it.",
+            openapi_examples={
+                "one": {"value": "https://moot.exampleshire.example/id/GB-LAE-EXA/contract/EXA-2026-001"}
+            },
+        ),
+    ],
+) -> Response:
+    """Give a record by its id, published here or taken from another node; 410 where it was withdrawn."""
+    if preferred(request.headers.get("accept"), [JSON]) is None:
+        raise HTTPException(406, f"This record can be had as {JSON}.")
+    return answer(request, found(session, id))
+
+
+def found(session: ReadSession, id: str) -> Entry:  # noqa: A002
+    """A live record by id. Raises `NotFound`, or `Withdrawn` with its tombstone."""
+    if "\x00" in id:
+        raise BadParameter("id", id, "an id: an http or https URL")
+    entry = log.entries(session, [id]).get(id)
+    if entry is None:
+        raise NotFound(f"No record is held here by the id {id[:300]}")
+    if entry.data is None:
+        raise Withdrawn(tombstone(entry))
+    return entry
+
+
+def tombstone(entry: Entry) -> dict[str, Any]:
+    """What is left of a withdrawn record."""
+    left = {"id": entry.id, "kind": entry.kind, "reason": entry.reason, "origin": orjson.loads(entry.origin)}
+    return left | ({"movedTo": entry.moved_to} if entry.moved_to else {})
+
+
+def answer(request: Request, entry: Entry) -> Response:
+    """The record as JSON, or 304 where the client has this version."""
+    body = record_json(entry)
+    headers = {"ETag": record_tag(entry.number, body), "Cache-Control": "no-cache", "Vary": "Accept"}
+    if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=JSON)
+
+
+def _asked(request: Request, here: Services) -> str:
+    """The id in its one form, whichever of its characters the client escaped."""
+    path = instance(request.scope)
+    decoded = (unquote_to_bytes(part) for part in path.split("/"))
+    return here.public_url + "/".join(quote(part, safe="") for part in decoded)
+
+
+def _page(request: Request, here: Services, session: ReadSession, entry: Entry) -> Response:
+    from api.pages.record import record_html
+
+    return record_html(request, here, session, entry)

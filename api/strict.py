@@ -1,0 +1,52 @@
+"""No parameter is ever ignored: unknown ones and repeats of single ones are refused (protocol section 6)."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+
+from schema.errors import BadParameter, UnknownParameter
+
+
+def strict_parameters(request: Request) -> None:
+    """Refuse what the route does not read. A dependency of the whole application.
+
+    Holds for everything under /v1/ and for every method that writes; a page or an id may carry what a mail program
+    or a link shortener has added. Raises `UnknownParameter` with the near match, `BadParameter` for a repeat.
+    """
+    if not request.url.path.startswith("/v1/") and request.method in ("GET", "HEAD"):
+        return
+    if not request.query_params:
+        return
+    known = _known(request.scope["route"].dependant)
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            raise UnknownParameter(name, near(name, known), sorted(known))
+        if count > 1 and not known[name]:
+            raise BadParameter(name, f"given {count} times", "it once")
+
+
+def near(name: str, known: Mapping[str, Any]) -> str | None:
+    """The known name that this one resembles, whatever its case."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    asked = name.lower()
+    found = difflib.get_close_matches(asked, lowered, n=1, cutoff=0.6)
+    found = found or [one for one in lowered if len(asked) > 2 and (asked in one or one in asked)]
+    return lowered[found[0]] if found else None
+
+
+def _known(dependant: Dependant) -> Mapping[str, bool]:
+    """The query parameters of a route; true where one may be repeated."""
+    fields = (field for field in get_flat_params(dependant) if isinstance(field.field_info, Query))
+    return {field.alias: _is_list(field.field_info.annotation) for field in fields}
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(part) is list for part in (annotation, *get_args(annotation)))

@@ -1,0 +1,225 @@
+"""Write records: POST to a kind's list; PUT, PATCH and DELETE at a record's id (protocol section 6)."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.responses import Response
+
+from api.auth import Caller
+from api.bodies import JSON, MERGE_PATCH, JsonBody, PatchBody
+from api.deps import Here, Write
+from api.etags import names_version, record_tag
+from api.problems import instance
+from federation import tokens, writes
+from federation.idempotency import Answer, fingerprint, once
+from federation.tokens import Grant
+from federation.writes import Desk, Matches, Place
+from schema.change import Entry, record_json
+from schema.errors import NotFound
+from schema.kinds import KINDS, PLURALS
+
+router = APIRouter(tags=["Writing"])
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A new word for each request: sent again with the same one, it is answered again and done once.",
+        openapi_examples={"one": {"value": "5b3f6a0e-6f0c-4a83-9d0c-2f7d3c9a1e55"}},
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The ETag of the version that you change. Without it the answer is 428, with a stale one 412.",
+        openapi_examples={"one": {"value": '"1453-8f0c5a1d2b3e4f60"'}},
+    ),
+]
+PublisherName = Annotated[
+    str, Query(description="Whose record it is.", openapi_examples={"one": {"value": "GB-LAE-EXA"}})
+]
+_SEGMENT = "A part of the id, percent-encoded as it stands there."
+Owner = Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "GB-LAE-EXA"}})]
+Kind = Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "contract"}})]
+Reference = Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "EXA-2026-001"}})]
+
+_ITEM = {"content": {JSON: {"schema": {"$ref": "#/components/schemas/RecordItem"}}}}
+_TAGGED = {"ETag": {"description": "The new version's tag, for If-Match.", "schema": {"type": "string"}}}
+_MADE = {"Location": {"description": "The record's id.", "schema": {"type": "string", "format": "uri"}}}
+_ID = "/id/{publisher}/{kind}/{reference:path}"
+_CHANGED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The record as it is now.", "headers": _TAGGED, **_ITEM}
+}
+
+
+def _body(media: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
+
+
+_ANY = {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in KINDS.values()]}
+
+
+def _create(kind: str) -> Callable[..., Response]:
+    def create(
+        request: Request,
+        grant: Caller,
+        publisher: PublisherName,
+        body: JsonBody,
+        here: Here,
+        session: Write,
+        key: Key = None,
+    ) -> Response:
+        """Publish a new record. The body is its `data`; its id, made from the reference, is in `Location`."""
+        grant.need(publisher, kind)
+        desk = Desk(session, here.node, here.now())
+        return _once(
+            request, grant, desk, key, body, lambda: _shown(writes.create(desk, publisher, kind, body), created=True)
+        )
+
+    return create
+
+
+for _kind, _plural in PLURALS.items():
+    _model = KINDS[_kind].__name__
+    router.add_api_route(
+        f"/v1/{_plural}",
+        _create(_kind),
+        methods=["POST"],
+        status_code=201,
+        operation_id=f"create{_model}",
+        summary=f"Publish a new {_kind}",
+        response_class=Response,
+        responses={201: {"description": "The record, published.", "headers": {**_TAGGED, **_MADE}, **_ITEM}},
+        openapi_extra=_body(JSON, {"$ref": f"#/components/schemas/{_model}"}),
+    )
+
+
+@router.put(
+    _ID,
+    operation_id="replaceRecord",
+    summary="Replace a record's data",
+    response_class=Response,
+    responses=_CHANGED,
+    openapi_extra=_body(JSON, _ANY),
+)
+def replace(
+    request: Request,
+    grant: Caller,
+    publisher: Owner,
+    kind: Kind,
+    reference: Reference,
+    body: JsonBody,
+    here: Here,
+    session: Write,
+    if_match: IfMatch = None,
+    key: Key = None,
+) -> Response:
+    """Put the body in the place of the record's `data`. Equal data is no change."""
+    del reference
+    grant.need(publisher, kind)
+    desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
+    return _once(request, grant, desk, key, body, lambda: _shown(writes.replace(desk, place, body, _matches(if_match))))
+
+
+@router.patch(
+    _ID,
+    operation_id="patchRecord",
+    summary="Change members of a record's data",
+    response_class=Response,
+    responses=_CHANGED,
+    openapi_extra=_body(MERGE_PATCH, {"type": "object"}),
+)
+def patch(
+    request: Request,
+    grant: Caller,
+    publisher: Owner,
+    kind: Kind,
+    reference: Reference,
+    body: PatchBody,
+    here: Here,
+    session: Write,
+    if_match: IfMatch = None,
+    key: Key = None,
+) -> Response:
+    """Apply a JSON merge patch (RFC 7396): a member that is null is taken out, what is not named stays."""
+    del reference
+    grant.need(publisher, kind)
+    desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
+    return _once(request, grant, desk, key, body, lambda: _shown(writes.merge(desk, place, body, _matches(if_match))))
+
+
+@router.delete(
+    _ID,
+    status_code=204,
+    operation_id="deleteRecord",
+    summary="Withdraw a record, saying why",
+    response_class=Response,
+    responses={204: {"description": "A tombstone stands in the record's place."}},
+)
+def delete(
+    request: Request,
+    grant: Caller,
+    publisher: Owner,
+    kind: Kind,
+    reference: Reference,
+    reason: Annotated[
+        str,
+        Query(
+            description="Why: " + ", ".join(writes.REASONS) + ".",
+            json_schema_extra={"enum": list(writes.REASONS)},
+            openapi_examples={"one": {"value": "ended"}},
+        ),
+    ],
+    here: Here,
+    session: Write,
+    moved_to: Annotated[
+        str | None, Query(alias="movedTo", description="With reason=moved: the record's new id.")
+    ] = None,
+    if_match: IfMatch = None,
+    key: Key = None,
+) -> Response:
+    """Put a tombstone in the record's place. `personal-data` erases its history here as well."""
+    del reference
+    grant.need(publisher, kind)
+    desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
+
+    def do() -> Answer:
+        writes.remove(desk, place, reason, moved_to, _matches(if_match))
+        return Answer(204, {}, b"")
+
+    return _once(request, grant, desk, key, b"", do)
+
+
+def _once(
+    request: Request, grant: Grant, desk: Desk, key: str | None, body: bytes, do: Callable[[], Answer]
+) -> Response:
+    """Do it under the token and the key, and answer."""
+    tokens.touch(desk.session, grant, desk.now)
+    asked = (request.method, instance(request.scope), request.url.query, request.headers.get("if-match", ""), body)
+    done = once(desk.session, grant=grant, key=key, request=fingerprint(*asked), now=desk.now, do=do)
+    return Response(done.body, done.status, done.headers, JSON if done.body else None)
+
+
+def _shown(entry: Entry, *, created: bool = False) -> Answer:
+    body = record_json(entry)
+    headers = {"ETag": record_tag(entry.number, body)}
+    return Answer(201, {**headers, "Location": entry.id}, body) if created else Answer(200, headers, body)
+
+
+def _matches(if_match: str | None) -> Matches | None:
+    return None if if_match is None else lambda number: names_version(if_match, number)
+
+
+def _place(request: Request, publisher: str, kind: str) -> Place:
+    """The record that the address names. A slash within a reference is escaped there, so the parts are five."""
+    parts = instance(request.scope).split("/")
+    try:
+        reference = unquote_to_bytes(parts[4]).decode() if len(parts) == 5 else ""
+    except UnicodeDecodeError:
+        reference = ""
+    if not reference:
+        raise NotFound("No record can have this id.")
+    return Place(publisher, kind, reference)

@@ -1,0 +1,158 @@
+"""Whole kinds as files: written from one moment of the database, kept beside it, complete up to a change number.
+
+Why files and not streams: the manifest promises each one's size and SHA-256 before anybody asks for it, a download can
+be resumed, and a thousand readers cost one reading of the database. Why lazily: a register that nobody downloads is
+never written. A file is written again when the log has moved; one that took long to write is given out for a while
+longer, in proportion, so that a busy aggregator does not write a million records for every change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import orjson
+
+from federation import log, snapshot
+from federation.database import Database
+from schema.change import Entry, record_json, stamp
+from schema.errors import NotFound
+from schema.kinds import PLURALS
+
+CHEAP_SECONDS = 1.0
+PATIENCE = 20
+
+Writer = Callable[[Iterable[Entry]], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One file that can be had: all records of a kind in a format."""
+
+    name: str
+    kind: str
+    format: str
+    media_type: str
+    write: Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file as it stands. `seconds` is how long it took to write, `at` when that was (UTC, ISO 8601)."""
+
+    name: str
+    file: str
+    change_number: int
+    count: int
+    bytes: int
+    sha256: str
+    seconds: float
+    at: str
+
+
+def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """A list item a line (protocol section 6)."""
+    for entry in entries:
+        yield record_json(entry) + b"\n"
+
+
+def _shapes() -> Iterator[Shape]:
+    for kind, plural in PLURALS.items():
+        yield Shape(f"{plural}.ndjson", kind, "ndjson", "application/x-ndjson", ndjson)
+
+
+SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _shapes()}
+
+
+class BulkFiles:
+    """The files of one server, in a folder of their own. Safe to share between threads, and between processes."""
+
+    def __init__(self, database: Database, folder: Path, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._folder = folder
+        self._now = now
+        self._locks = {name: threading.Lock() for name in SHAPES}
+
+    def current(self, name: str) -> Written:
+        """The file, written anew where it must be. Raises `NotFound` for a name that is none."""
+        if name not in SHAPES:
+            raise NotFound(f"There is no bulk file '{name[:80]}'. There are {', '.join(SHAPES)}.")
+        with self._locks[name]:
+            standing = self._standing(name)
+            return standing if standing and self._good(standing) else self._write(SHAPES[name], standing)
+
+    def path(self, written: Written) -> Path:
+        """Where the file lies."""
+        return self._folder / written.file
+
+    def listed(self) -> list[tuple[Shape, Written]]:
+        """The files that stand now, however old; none is written."""
+        found = ((shape, self._standing(name)) for name, shape in SHAPES.items())
+        return [(shape, written) for shape, written in found if written is not None]
+
+    def _standing(self, name: str) -> Written | None:
+        try:
+            written = Written(**orjson.loads((self._folder / f"{name}.json").read_bytes()))
+        except FileNotFoundError:
+            return None
+        return written if self.path(written).exists() else None
+
+    def _good(self, written: Written) -> bool:
+        with self._database.read() as session:
+            latest = log.latest(session)
+            if latest == written.change_number:
+                return True
+            # What was withdrawn for a person's sake is given out to nobody, whatever it costs to write the file.
+            if latest < written.change_number or snapshot.erased_since(session, written.change_number):
+                return False
+        patience = PATIENCE * written.seconds if written.seconds > CHEAP_SECONDS else 0.0
+        return self._now() < datetime.fromisoformat(written.at) + timedelta(seconds=patience)
+
+    def _write(self, shape: Shape, replaced: Written | None) -> Written:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        began = time.monotonic()
+        fresh = self._folder / f"{shape.name}.{threading.get_native_id()}.part"
+        with self._database.read() as session:
+            number = snapshot.freeze(session)
+            counted = _Counted(snapshot.live(session, shape.kind))
+            size, digest = _save(fresh, shape.write(counted))
+        file = f"{number}-{digest[:12]}-{shape.name}"
+        fresh.replace(self._folder / file)
+        seconds = time.monotonic() - began
+        written = Written(shape.name, file, number, counted.count, size, digest, seconds, stamp(self._now()))
+        note = self._folder / f"{shape.name}.json.{threading.get_native_id()}.part"
+        note.write_bytes(orjson.dumps(asdict(written)))
+        note.replace(self._folder / f"{shape.name}.json")
+        self._forget(shape.name, {file, replaced.file if replaced else file})
+        return written
+
+    def _forget(self, name: str, kept: set[str]) -> None:
+        """Drop older files. The one just replaced stays until the next time: somebody may be about to open it."""
+        for path in self._folder.glob(f"*-{name}"):
+            if path.name not in kept and path.name.split("-", 2)[-1] == name:
+                path.unlink(missing_ok=True)
+
+
+class _Counted:
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._entries = entries
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self._entries:
+            self.count += 1
+            yield entry
+
+
+def _save(path: Path, parts: Iterable[bytes]) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as out:
+        for part in parts:
+            digest.update(part)
+            size += out.write(part)
+    return size, digest.hexdigest()

@@ -1,0 +1,43 @@
+"""The whole of one kind, as it stood at one moment: what bulk files are written from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import select, text
+
+from federation import log
+from federation.database import Reading, dialect, table
+from schema.change import Entry
+from schema.tables import Record
+
+_record = table(Record)
+_AT_ONCE = 500
+
+
+def freeze(session: Reading) -> int:
+    """Hold what this session sees from here on to one moment, and give the log's number at it.
+
+    The first thing asked of the session. SQLite's readers see one moment by themselves.
+    """
+    if dialect(session) == "postgresql":
+        session.connection().execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    return log.latest(session)
+
+
+def live(session: Reading, kind: str) -> Iterator[Entry]:
+    """Give the live records of a kind in order of their change numbers, a few in memory at a time."""
+    chosen = (
+        select(*log.ENTRY)
+        .where(_record.c.kind == kind, _record.c.deleted.is_(False))
+        .order_by(_record.c.number)
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    for row in session.connection().execute(chosen):
+        yield Entry(*row)
+
+
+def erased_since(session: Reading, number: int) -> bool:
+    """Whether something has been withdrawn as personal data since a change number."""
+    asked = select(_record.c.row).where(_record.c.number > number, _record.c.reason == "personal-data").limit(1)
+    return session.connection().execute(asked).first() is not None
