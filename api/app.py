@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
-from api import bulk, feeds, health, manifest, openapi, problem_pages, problems, records, reference
+from api import bulk, feeds, health, imports, manifest, openapi, problem_pages, problems, records, reference, writes
 from api.feeds import PageCache
 from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
@@ -64,26 +64,12 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
 
 
 def _routers(role: str) -> Iterator[APIRouter]:
-    """The routes of a role. Both have own publishers, so both are written to and read alike."""
-    for name in MODULES:
-        if importlib.util.find_spec(name):
-            yield importlib.import_module(name).router
-
-
-MODULES = [
-    "api.feeds",
-    "api.manifest",
-    "api.records",
-    "api.bulk",
-    "api.health",
-    "api.problem_pages",
-    "api.reference",
-    "api.search",
-    "api.publishers",
-    "api.writes",
-    "api.imports",
-    "api.nodes",
-]
+    """The routes of a role. Both have own publishers, so both are read and written alike."""
+    for module in (feeds, manifest, records, bulk, health, problem_pages, reference, writes, imports):
+        yield module.router
+    for name in ("search", "publishers", *(("nodes",) if role == "aggregator" else ()), "pages"):
+        if importlib.util.find_spec(f"api.{name}") and hasattr(importlib.import_module(f"api.{name}"), "router"):
+            yield importlib.import_module(f"api.{name}").router
 
 
 @asynccontextmanager

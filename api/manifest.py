@@ -1,6 +1,5 @@
 """What this server says about itself: the manifest, made from the organisation records, and the API catalogue."""
 
-from collections.abc import Sequence
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -37,6 +37,7 @@ class Edge:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, dress, count and log one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -121,6 +122,7 @@ class BodyCap:
         self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through unless its body is too large."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
@@ -171,6 +173,7 @@ class LastResort:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Turn an error that nobody caught into a 500."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

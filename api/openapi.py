@@ -41,7 +41,7 @@ TAGS: Mapping[str, str] = {
     "This server": "What it is and how it is.",
 }
 _EVERY = (406, 422, 500, 503)
-_WRITING = (400, 401, 403, 404, 409, 413, 415)
+_WRITING = (400, 404, 409, 413, 415)
 _CHANGING = (410, 412, 428)
 _REF = "#/components/schemas/{model}"
 
@@ -94,15 +94,17 @@ def _operations(made: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 def _document_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
-    for status in _statuses(path, method):
+    for status in _statuses(path, method, secured="security" in operation):
         told = responses.get(str(status))
         if told is None or status == 422:
             responses[str(status)] = {"$ref": f"#/components/responses/{_slug(status)}"}
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _statuses(path: str, method: str) -> Iterable[int]:
+def _statuses(path: str, method: str, *, secured: bool) -> Iterable[int]:
     yield from _EVERY
+    if secured:
+        yield from (401, 403)
     if "{" in path or path == "/v1/records":
         yield 404
     if path == "/v1/records" or path.startswith("/id/"):

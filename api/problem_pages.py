@@ -3,11 +3,11 @@
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.deps import Here
-from api.negotiation import JSON, wants_html
+from api.negotiation import JSON
 from api.problems import KINDS, Kind
 from api.services import Services
 from schema.errors import NotFound
@@ -16,13 +16,13 @@ router = APIRouter(tags=["This server"], include_in_schema=False)
 
 
 @router.get("/problems")
-def problem_kinds(request: Request, here: Here) -> Response:
+def problem_kinds(here: Here) -> Response:
     """List every kind of problem that this API answers with."""
     return _told({"items": [_entry(here, kind) for kind in KINDS.values()]})
 
 
 @router.get("/problems/{slug}")
-def problem_kind(request: Request, here: Here, slug: str) -> Response:
+def problem_kind(here: Here, slug: str) -> Response:
     """Say what one kind of problem means. Raises `NotFound`."""
     if slug not in KINDS:
         raise NotFound(f"There is no kind of problem called '{slug[:60]}'. /problems lists them.")

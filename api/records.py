@@ -34,6 +34,7 @@ _SEGMENT = "A part of the id, percent-encoded as it stands there."
     responses={200: {"description": "The record.", "content": {JSON: _RECORD, HTML: _PAGE}}},
 )
 def record(
+    *,
     request: Request,
     session: Read,
     here: Here,

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tests import waiting  # noqa: F401  until the index has landed
-
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
