@@ -18,13 +18,13 @@ from federation.register import File, Wish
 from schema.errors import BadParameter, Malformed, UnknownFormat
 from schema.kinds import KINDS
 
-router = APIRouter(tags=["Writing"])
+router = APIRouter(tags=["Importing"])
 FORMATS = ("csv", "xlsx", "json", "ndjson")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ENDINGS = {"text/csv": ".csv", XLSX: ".xlsx", JSON: ".json", "application/x-ndjson": ".ndjson"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
-_CONTENT = {media: _BINARY for media in (*_ENDINGS, "application/octet-stream")}
+_CONTENT = dict.fromkeys((*_ENDINGS, "application/octet-stream"), _BINARY)
 _STATUS: dict[str, Any] = {
     "type": "object",
     "required": ["id", "state", "kind", "publisher", "created"],
@@ -39,6 +39,7 @@ _STATUS: dict[str, Any] = {
         "error": {"type": "string", "description": "Why nothing was published, where that is so."},
     },
 }
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _TAKEN = {"type": "object", "required": ["id", "state", "status"], "properties": {"id": {"type": "string"}}}
 
 Kind = Annotated[
@@ -94,6 +95,7 @@ Upload = Annotated[tuple[str, bytes], Depends(uploaded)]
     },
 )
 def create_import(
+    *,
     request: Request,
     grant: Caller,
     kind: Kind,
@@ -101,10 +103,10 @@ def create_import(
     upload: Upload,
     here: Here,
     session: Write,
-    partial: Partial = False,  # noqa: FBT002  FastAPI reads a query parameter's default here
-    accept_good_rows: GoodRows = False,  # noqa: FBT002
-    confirm_removals: Confirm = False,  # noqa: FBT002
-    dry_run: DryRun = False,  # noqa: FBT002
+    partial: Partial = False,
+    accept_good_rows: GoodRows = False,
+    confirm_removals: Confirm = False,
+    dry_run: DryRun = False,
     format: Format = None,  # noqa: A002  the protocol's own word
     key: Key = None,
 ) -> Response:
@@ -134,7 +136,8 @@ def create_import(
     summary="Ask how an import goes",
     response_class=Response,
     responses={
-        200: {"description": "Its state, and its report once it has ended.", "content": {JSON: {"schema": _STATUS}}}
+        200: {"description": "Its state, and its report once it has ended.", "content": {JSON: {"schema": _STATUS}}},
+        401: {"description": "A token is needed.", "content": _PROBLEM},
     },
 )
 def get_import(

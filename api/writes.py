@@ -1,6 +1,7 @@
 """Write records: POST to a kind's list; PUT, PATCH and DELETE at a record's id (protocol section 6)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
@@ -62,8 +63,20 @@ def _body(media: str, schema: dict[str, Any]) -> dict[str, Any]:
 _ANY = {"anyOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in KINDS.values()]}
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that writes: who asks, at which desk, under which key, with which body."""
+
+    request: Request
+    grant: Grant
+    desk: Desk
+    key: str | None
+    body: bytes
+
+
 def _create(kind: str) -> Callable[..., Response]:
     def create(
+        *,
         request: Request,
         grant: Caller,
         publisher: PublisherName,
@@ -76,7 +89,8 @@ def _create(kind: str) -> Callable[..., Response]:
         grant.need(publisher, kind)
         desk = Desk(session, here.node, here.now())
         return _once(
-            request, grant, desk, key, body, lambda: _shown(writes.create(desk, publisher, kind, body), created=True)
+            Call(request, grant, desk, key, body),
+            lambda: _shown(writes.create(desk, publisher, kind, body), created=True),
         )
 
     return create
@@ -106,6 +120,7 @@ for _kind, _plural in PLURALS.items():
     openapi_extra=_body(JSON, _ANY),
 )
 def replace(
+    *,
     request: Request,
     grant: Caller,
     publisher: Owner,
@@ -121,7 +136,9 @@ def replace(
     del reference
     grant.need(publisher, kind)
     desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
-    return _once(request, grant, desk, key, body, lambda: _shown(writes.replace(desk, place, body, _matches(if_match))))
+    return _once(
+        Call(request, grant, desk, key, body), lambda: _shown(writes.replace(desk, place, body, _matches(if_match)))
+    )
 
 
 @router.patch(
@@ -133,6 +150,7 @@ def replace(
     openapi_extra=_body(MERGE_PATCH, {"type": "object"}),
 )
 def patch(
+    *,
     request: Request,
     grant: Caller,
     publisher: Owner,
@@ -148,7 +166,10 @@ def patch(
     del reference
     grant.need(publisher, kind)
     desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
-    return _once(request, grant, desk, key, body, lambda: _shown(writes.merge(desk, place, body, _matches(if_match))))
+    return _once(
+        Call(request, grant, desk, key, body),
+        lambda: _shown(writes.merge(desk, place, body, _matches(if_match))),
+    )
 
 
 @router.delete(
@@ -160,6 +181,7 @@ def patch(
     responses={204: {"description": "A tombstone stands in the record's place."}},
 )
 def delete(
+    *,
     request: Request,
     grant: Caller,
     publisher: Owner,
@@ -190,16 +212,16 @@ def delete(
         writes.remove(desk, place, reason, moved_to, _matches(if_match))
         return Answer(204, {}, b"")
 
-    return _once(request, grant, desk, key, b"", do)
+    return _once(Call(request, grant, desk, key, b""), do)
 
 
-def _once(
-    request: Request, grant: Grant, desk: Desk, key: str | None, body: bytes, do: Callable[[], Answer]
-) -> Response:
+def _once(call: Call, do: Callable[[], Answer]) -> Response:
     """Do it under the token and the key, and answer."""
-    tokens.touch(desk.session, grant, desk.now)
-    asked = (request.method, instance(request.scope), request.url.query, request.headers.get("if-match", ""), body)
-    done = once(desk.session, grant=grant, key=key, request=fingerprint(*asked), now=desk.now, do=do)
+    request, desk = call.request, call.desk
+    tokens.touch(desk.session, call.grant, desk.now)
+    version = request.headers.get("if-match", "")
+    asked = fingerprint(request.method, instance(request.scope), request.url.query, version, call.body)
+    done = once(desk.session, grant=call.grant, key=call.key, request=asked, now=desk.now, do=do)
     return Response(done.body, done.status, done.headers, JSON if done.body else None)
 
 

@@ -6,7 +6,7 @@ transaction that only the holder of the lease can commit: a job is done once, ho
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,6 @@ TRIES = 3
 LEASE = timedelta(seconds=60)
 RENEW = 15.0
 _job = table(Job)
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,27 +201,14 @@ class Importer:
         self._node = node
         self._now = now
         self._every = every
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin. A job that a killed server left is taken up when its lease has run out."""
-        self._over.clear()
-        self._thread = threading.Thread(target=self._run, name="importer", daemon=True)
-        self._thread.start()
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, and end the job in hand.
 
-    def stop(self) -> None:
-        """End after the job in hand."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            try:
-                busy = turn(self._database, node=self._node, now=self._now())
-            except Exception:  # noqa: BLE001  the worker outlives an import that broke off
-                _log.exception("an import broke off")
-                busy = False
-            if not busy:
-                self._over.wait(self._every)
+        A job that a killed server left is taken up when its lease has run out.
+        """
+        while not stop.is_set():
+            if await asyncio.to_thread(turn, self._database, node=self._node, now=self._now()):
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._every)

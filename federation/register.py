@@ -6,7 +6,7 @@ transaction. `plan` is pure: a dry run and a real run judge by the same function
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -14,7 +14,6 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import select
 
-from exchange.links import LINKS
 from exchange.reading import PublisherFacts, Reading, read_register
 from exchange.report import Report, RowFault
 from federation import log, publishers
@@ -53,15 +52,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What stood when the file was compared: live records of the kind, and those that its links may name."""
+    """What stood when the file was compared: whose it is, and the live records of its kind by id."""
 
     facts: PublisherFacts
     live: Mapping[str, bytes]
-    others: Mapping[str, bytes]
 
     def data(self, record: str) -> Mapping[str, Any] | None:
         """What is live under an id."""
-        found = self.live.get(record) or self.others.get(record)
+        found = self.live.get(record)
         return None if found is None else orjson.loads(found)
 
 
@@ -115,7 +113,7 @@ def run(
     with database.write() as session:
         log.lock(session)
         fresh = published(session, file)
-        if (fresh.live, fresh.others) != (before.live, before.others):
+        if fresh.live != before.live:
             reading = _read(file, fresh)
         outcome = judge(reading, fresh, wish, now)
         if outcome.state == "done" and not wish.dry_run:
@@ -130,19 +128,17 @@ def published(session: AnySession, file: File) -> Published:
     owner = publishers.find(session, file.publisher)
     assert owner is not None
     name = str(publishers.organisations(session, [owner])[owner.id]["name"])
-    targets = {kind for kinds in LINKS.get(file.kind, {}).values() for kind in kinds} - {file.kind}
-    facts = PublisherFacts(owner.id, name, owner.id_prefix)
-    return Published(facts, _live(session, owner.id, [file.kind]), _live(session, owner.id, sorted(targets)))
+    return Published(PublisherFacts(owner.id, name, owner.id_prefix), _live(session, owner.id, file.kind))
 
 
-def _live(session: AnySession, publisher: str, kinds: Sequence[str]) -> dict[str, bytes]:
+def _live(session: AnySession, publisher: str, kind: str) -> dict[str, bytes]:
     wanted = select(_record.c.id, _record.c.data).where(
         _record.c.publisher == publisher,
-        _record.c.kind.in_(kinds),
+        _record.c.kind == kind,
         _record.c.deleted.is_(False),
         _record.c.node_id.is_(None),
     )
-    return {row.id: row.data for row in session.connection().execute(wanted)} if kinds else {}
+    return {row.id: row.data for row in session.connection().execute(wanted)}
 
 
 def _read(file: File, before: Published) -> Reading:
