@@ -1,0 +1,298 @@
+"""A record as the index sees it: words, terms, dates and money. Pure; knows neither database nor engine.
+
+Nothing here depends on today's date, and nothing raises: whatever a record holds, there is a document for it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from schema.errors import Invalid
+from schema.identifiers import identifier_key
+from schema.kinds import KINDS
+
+Data = Mapping[str, Any]
+
+FACETS = (
+    "publisher", "region", "nation", "kind", "supplier", "cpv", "service", "tool", "phase", "status", "stage",
+    "collaboration", "endYear",
+)  # fmt: skip
+"""What can be counted. A record has any number of values of each."""
+FILTERS = (*(name for name in FACETS if name != "endYear"), "signature")
+"""What can be filtered by value. `supplier`, `service` and `tool` also find by their other names."""
+
+ROW_BITS = 31
+MISSING = (2**32 - 1) << ROW_BITS
+"""The sort key of a record without the value, its row still to be added: above every key that has one."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_DATES = {"contract": ("startDate", "endDate"), "roadmap-item": ("start", "end"), "tool": ("since", "until")}
+_CODES = ("phase", "status", "stage", "collaboration")
+_SILENT = frozenset(
+    {
+        "basis", "collaboration", "currency", "documentType", "email", "format", "gss", "language", "noticeType",
+        "phase", "rel", "scheme", "stage", "status", "title", "name", "type", "withheld",
+    }
+)  # fmt: skip
+_UNSAID = re.compile(r"https?://\S*|\d{4}-\d\d-\d\d(T\S*)?")
+_LEGAL_FORMS = frozenset({"ltd", "limited", "plc", "llp", "lp", "inc"})
+_LGSL = re.compile(r"https?://id\.esd\.org\.uk/service/([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A record as the database holds it; a tombstone has no data."""
+
+    row: int
+    id: str
+    kind: str
+    publisher: str
+    number: int
+    data: bytes | None
+    changed: datetime
+    signature: str = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a publisher's organisation record says for all of its records."""
+
+    name: str = ""
+    region: str = ""
+    nation: str = ""
+
+
+@dataclass(slots=True)
+class Document:
+    """What the index holds of one record.
+
+    `values` are counted and filtered by, `aliases` only filtered by; `labels` say what a person calls a value;
+    `keys` are the packed sort keys and `numbers` what spans are compared with.
+    """
+
+    id: str
+    kind: str
+    row: int
+    number: int
+    title: str
+    texts: list[str]
+    values: dict[str, list[str]] = field(default_factory=dict)
+    aliases: dict[str, list[str]] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    changed: int = 0
+
+    def add(self, name: str, value: str, label: str = "") -> None:
+        """Give the record a value of a field, once."""
+        known = self.values.setdefault(name, [])
+        if value and value not in known:
+            known.append(value)
+            if label and label != value:
+                self.labels.setdefault(name, {})[value] = label
+
+    def alias(self, name: str, value: str) -> None:
+        """Let a filter find the record by another name of a value."""
+        known = self.aliases.setdefault(name, [])
+        if value and value not in known:
+            known.append(value)
+
+
+def document(source: Source, place: Place | None) -> Document | None:
+    """Make the document of a record.
+
+    None for a tombstone, and for a kind that this version does not know, which is not indexed.
+    """
+    if source.data is None:
+        return None
+    data = orjson.loads(source.data)
+    if source.kind not in KINDS or not isinstance(data, dict):
+        return None
+    place = place or Place()
+    made = Document(
+        source.id, source.kind, source.row, source.number, _text(data, "title") or _text(data, "name"),
+        texts=[*_said(data), *_other_names(data), place.name],
+        changed=microseconds(source.changed),
+    )  # fmt: skip
+    made.add("kind", source.kind)
+    made.add("publisher", source.publisher)
+    made.add("region", name_key(place.region), place.region)
+    made.add("nation", name_key(place.nation), place.nation)
+    made.add("signature", source.signature)
+    for code in _CODES:
+        made.add(code, _text(data, code))
+    _suppliers(made, data)
+    _services(made, data)
+    _tools(made, data)
+    _classifications(made, data)
+    _dates(made, data)
+    _money(made, data)
+    return made
+
+
+def place_of(data: bytes) -> Place:
+    """Read what an organisation record says for the records of its publisher."""
+    found = orjson.loads(data)
+    found = found if isinstance(found, dict) else {}
+    return Place(_text(found, "name"), _text(found, "region"), _text(found, "nation"))
+
+
+def name_key(name: str) -> str:
+    """One form for a name that is written in several ways: `Acme & Sons, LTD.` and `ACME AND SONS` are one.
+
+    Accents, case, punctuation and the legal form at the end do not count. A name that is nothing else stays itself.
+    """
+    folded = unicodedata.normalize("NFKD", re.sub("['\u2019]", "", name.replace("&", " and ")))
+    words = re.findall(r"\w+", "".join(c for c in folded if not unicodedata.combining(c)).casefold())
+    while len(words) > 1 and words[-1] in _LEGAL_FORMS:
+        words.pop()
+    return "-".join(words) or name.strip()
+
+
+def pack(value: int, row: int) -> int:
+    """Make a sort key of a value (32 bits, below 2^32 - 1) and the record's row (31 bits), so that no two are equal."""
+    return value << ROW_BITS | row
+
+
+def money_bits(amount: float) -> int:
+    """Give an amount as 32 bits that sort as the amounts do: a single-precision float, its sign turned to the front.
+
+    Amounts that single precision cannot tell apart (above 16.7 million: by less than a few pounds) sort as equal.
+    """
+    (bits,) = struct.unpack(">I", struct.pack(">f", amount))
+    return int(~bits & 0xFFFFFFFF if bits >> 31 else bits | 0x80000000)
+
+
+def microseconds(moment: datetime) -> int:
+    """Give a time as whole microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _text(data: Data, name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _objects(data: Data, name: str) -> Iterator[Data]:
+    value = data.get(name)
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, dict):
+            yield one
+
+
+def _strings(data: Data, name: str) -> Iterator[str]:
+    value = data.get(name)
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, str):
+            yield one
+
+
+def _said(data: Data) -> Iterator[str]:
+    """Every text in the record, unknown members included, but for codes, dates and addresses."""
+    for name, value in data.items():
+        if name not in _SILENT:
+            yield from _texts(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if not _UNSAID.fullmatch(value):
+            yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        yield from _said(value)
+        yield from (value[name] for name in ("title", "name") if isinstance(value.get(name), str))
+
+
+def _other_names(data: Data) -> Iterator[str]:
+    """A record with both a title and a name is called by the first and found by the second."""
+    if _text(data, "title"):
+        yield _text(data, "name")
+
+
+def _suppliers(made: Document, data: Data) -> None:
+    for supplier in _objects(data, "suppliers"):
+        name = _text(supplier, "name")
+        keys = list(_identifier_keys(supplier))
+        made.add("supplier", keys[0] if keys else name_key(name), name)
+        for alias in (*keys, name_key(name)):
+            made.alias("supplier", alias)
+    vendor = _text(data, "vendor")
+    made.add("supplier", name_key(vendor), vendor)
+    made.alias("supplier", name_key(vendor))
+
+
+def _identifier_keys(supplier: Data) -> Iterator[str]:
+    for identifier in _objects(supplier, "identifiers"):
+        try:
+            yield identifier_key(_text(identifier, "scheme"), _text(identifier, "id"))
+        except Invalid:
+            continue
+
+
+def _services(made: Document, data: Data) -> None:
+    for service in _strings(data, "services"):
+        number = _LGSL.fullmatch(service)
+        made.add("service", service, f"LGSL {number[1]}" if number else "")
+        made.alias("service", service)
+        if number:
+            made.alias("service", number[1])
+    for area in _strings(data, "serviceAreas"):
+        made.add("service", name_key(area), area)
+        made.alias("service", name_key(area))
+
+
+def _tools(made: Document, data: Data) -> None:
+    for link in _strings(data, "tools"):
+        made.alias("tool", link)
+    if made.kind == "tool":
+        made.add("tool", name_key(made.title), made.title)
+        made.alias("tool", name_key(made.title))
+        made.alias("tool", made.id)
+
+
+def _classifications(made: Document, data: Data) -> None:
+    for classification in _objects(data, "classifications"):
+        code = _text(classification, "id")[:8]
+        if _text(classification, "scheme").upper() == "CPV" and len(code) == 8 and code.isdecimal() and code.isascii():
+            made.add("cpv", code[:2])
+            for length in range(2, 9):
+                made.alias("cpv", code[:length])
+
+
+def _dates(made: Document, data: Data) -> None:
+    names = _DATES.get(made.kind, ())
+    for sort, name in zip(("start", "end"), names, strict=False):
+        try:
+            day = date.fromisoformat(_text(data, name))
+        except ValueError:
+            continue
+        made.keys[sort] = pack(day.toordinal(), made.row)
+        if sort == "end":
+            made.add("endYear", f"{day.year:04}")
+
+
+def _money(made: Document, data: Data) -> None:
+    value, budget = data.get("value"), data.get("budget")
+    if isinstance(value, dict):
+        bounds = (value.get("amount"), value.get("minimum"), value.get("maximum"))
+    elif isinstance(budget, dict):
+        bounds = (None, budget.get("min"), budget.get("max"))
+    else:
+        return
+    amount, least, most = (float(b) if isinstance(b, int | float) and b is not True else None for b in bounds)
+    known = [b for b in ((amount,) if amount is not None else (least, most)) if b is not None]
+    if known:
+        made.numbers["low"], made.numbers["high"] = min(known), max(known)
+        made.keys["value"] = pack(money_bits(known[0]), made.row)

@@ -1,0 +1,212 @@
+"""The index follows the log: batches of changes become documents, in the order of their numbers.
+
+The index remembers how far it has come and of which database (epoch). An index of another epoch, or one that is ahead
+of the log, is rebuilt beside the one that serves. One process writes; in the others `catch_up` only looks again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import Select, select
+
+from federation import log, publishers
+from federation.database import Database, Reading, table
+from federation.documents import Document, Place, Source, document, place_of
+from federation.index import Index, Reached, Sink
+from schema.tables import Record
+
+READ, COMMIT = 1_000, 5_000
+"""Rows a statement, and changes a commit: what one batch may hold in memory."""
+POLL = 0.5
+_record = table(Record)
+_COLUMNS = (
+    _record.c.row,
+    _record.c.id,
+    _record.c.kind,
+    _record.c.publisher,
+    _record.c.number,
+    _record.c.data,
+    _record.c.changed,
+    _record.c.signature,
+)
+_log = structlog.get_logger()
+Rows = Sequence[Source]
+
+
+class Follower:
+    """Keeps one index up to date with one database, in a thread of its own once it is started."""
+
+    def __init__(self, database: Database, index: Index) -> None:
+        self.database = database
+        self.index = index
+        self.problem = ""
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def catch_up(self) -> int:
+        """Follow the log to its end now. Gives the change number reached."""
+        with self._lock:
+            sink = self.index.claim()
+            reached = self.index.reached()
+            if sink is not None and self._fits(reached):
+                _Walk(self.database, sink, reached).to_the_end()
+            elif sink is not None:
+                rebuild(self.database, self.index)
+            reached = self.index.reached()
+        return reached.number if reached else 0
+
+    def nudge(self) -> None:
+        """Say that there may be something new, so that the thread looks at once."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Begin to follow in the background, looking twice a second."""
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._run, name="index-follower", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the commit that it is at, and let the index go."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self.index.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.catch_up()
+                self.problem = ""
+            except Exception as error:  # noqa: BLE001 - the thread outlives a full disk or a database that is away
+                self._tell(error)
+            self._wake.wait(POLL)
+            self._wake.clear()
+
+    def _tell(self, error: Exception) -> None:
+        if str(error) != self.problem:
+            _log.error("the index cannot follow the log", error=str(error), kind=type(error).__name__)
+        self.problem = str(error)
+        self.index.release()
+
+    def _fits(self, reached: Reached | None) -> bool:
+        """Whether the index is of this database: same epoch, not ahead of its log."""
+        if reached is None:
+            return True
+        with self.database.read() as session:
+            return reached.epoch == _epoch(session) and reached.number <= log.latest(session)
+
+
+def rebuild(database: Database, index: Index) -> int:
+    """Build the index anew beside the one that serves, which it then replaces. Gives the change number reached."""
+    with index.rebuilding() as fresh:
+        return _Walk(database, fresh, None).to_the_end()
+
+
+class _Walk:
+    """One walk along the log, from where a sink stands to the log's end.
+
+    What an organisation record says of its publisher (name, region, nation) stands in the documents of all of that
+    publisher's records: when it changes, those that the sink already holds are staged again in the same commit.
+    `used` is what they were staged with, as far as this walk knows.
+    """
+
+    def __init__(self, database: Database, sink: Sink, reached: Reached | None) -> None:
+        self.database = database
+        self.sink = sink
+        self.number = reached.number if reached else 0
+        self.committed = reached is not None
+        self.from_zero = reached is None
+        self.used: dict[str, Place | None] = {}
+
+    def to_the_end(self) -> int:
+        while self._step():
+            pass
+        return self.number
+
+    def _step(self) -> bool:
+        """Stage and commit the next changes; whether there may be more."""
+        start = self.number
+        with self.database.read() as session:
+            epoch = _epoch(session)
+            for _ in range(COMMIT // READ):
+                rows = _after(session, self.number, READ)
+                if rows:
+                    self._stage(session, rows)
+                    self.number = rows[-1].number
+        if self.number > start or not self.committed:
+            self.sink.commit(Reached(epoch, self.number))
+            self.committed = True
+        return len(rows) == READ
+
+    def _stage(self, session: Reading, rows: Rows) -> None:
+        places = _places(session, {row.publisher for row in rows})
+        for publisher in {row.publisher for row in rows if _is_own(row)}:
+            place = places.get(publisher)
+            if self.number and self.used.get(publisher, self) != place:
+                for earlier in _of_publisher(session, publisher, self.number):
+                    self.sink.stage(_documents(earlier, places), ())
+            self.used[publisher] = place
+        if self.from_zero:
+            for row in rows:
+                self.used.setdefault(row.publisher, places.get(row.publisher))
+        self.sink.stage(_documents(rows, places), [row.id for row in rows if row.data is None])
+
+
+def _documents(rows: Rows, places: Mapping[str, Place]) -> Iterator[Document]:
+    for row in rows:
+        made = document(row, places.get(row.publisher))
+        if made is not None:
+            yield made
+
+
+def _places(session: Reading, names: Iterable[str]) -> dict[str, Place]:
+    """What each publisher's own organisation record says; the first to come, where several nodes have one."""
+    chosen = (
+        select(*_COLUMNS)
+        .where(_record.c.publisher.in_(list(names)), _record.c.kind == "organisation", ~_record.c.deleted)
+        .order_by(_record.c.row.desc())
+    )
+    return {row.publisher: place_of(row.data) for row in _sources(session, chosen) if row.data and _is_own(row)}
+
+
+def _is_own(row: Source) -> bool:
+    return row.kind == "organisation" and row.id.endswith(f"/organisation/{row.publisher}")
+
+
+def _epoch(session: Reading) -> str:
+    return publishers.recall(session, "epoch") or ""
+
+
+def _after(session: Reading, number: int, limit: int) -> Rows:
+    chosen = select(*_COLUMNS).where(_record.c.number > number).order_by(_record.c.number).limit(limit)
+    return _sources(session, chosen)
+
+
+def _sources(session: Reading, chosen: Select[Any]) -> Rows:
+    return [Source(*row) for row in session.connection().execute(chosen)]
+
+
+def _of_publisher(session: Reading, publisher: str, most: int) -> Iterator[Rows]:
+    """The live records of a publisher up to a change number, in batches."""
+    row = 0
+    while True:
+        chosen = (
+            select(*_COLUMNS)
+            .where(_record.c.publisher == publisher, _record.c.number <= most, ~_record.c.deleted, _record.c.row > row)
+            .order_by(_record.c.row)
+            .limit(READ)
+        )
+        rows = _sources(session, chosen)
+        if not rows:
+            return
+        yield rows
+        row = rows[-1].row

@@ -1,0 +1,42 @@
+"""Facets: one pass over what matches for all facets that share a query, one more for each that is filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import tantivy
+
+from federation.index import FACET_SIZE, Facet, FacetItem
+
+_FETCHED, _ALL = 100, 65_000
+Label = Callable[[str, str], str]
+
+
+def count(searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str]) -> dict[str, Any]:
+    """Count the values of these fields among what matches: in one pass, exactly.
+
+    The engine leaves the order of equal counts open. Where that could decide which values are shown, all are fetched.
+    """
+    found = _pass(searcher, matching, names, _FETCHED)
+    vague = [name for name, counted in found.items() if _tied(counted["buckets"])]
+    return found | _pass(searcher, matching, vague, _ALL) if vague else found
+
+
+def _pass(searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str], size: int) -> dict[str, Any]:
+    asked = {name: {"terms": {"field": name, "size": size, "segment_size": _ALL}} for name in names}
+    found: dict[str, Any] = searcher.aggregate(matching, asked)
+    return found
+
+
+def _tied(buckets: list[Mapping[str, Any]]) -> bool:
+    return len(buckets) == _FETCHED and buckets[FACET_SIZE - 1]["doc_count"] == buckets[-1]["doc_count"]
+
+
+def facet(name: str, counted: Mapping[str, Any], label: Label) -> Facet:
+    """The commonest values, the order of equal counts settled by the value itself."""
+    buckets = sorted(counted["buckets"], key=lambda bucket: (-bucket["doc_count"], bucket["key"]))
+    shown, rest = buckets[:FACET_SIZE], buckets[FACET_SIZE:]
+    other = sum(bucket["doc_count"] for bucket in rest) + counted["sum_other_doc_count"]
+    items = tuple(FacetItem(b["key"], label(name, b["key"]), b["doc_count"]) for b in shown)
+    return Facet(items, other, exact=counted["doc_count_error_upper_bound"] == 0)

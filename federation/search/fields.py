@@ -1,0 +1,90 @@
+"""The fields of the tantivy index, and a document put into them.
+
+`VERSION` names the folder: a changed schema or analyser needs a new number, and every index rebuilds itself.
+"""
+
+from __future__ import annotations
+
+import orjson
+import tantivy
+
+from federation.documents import FACETS, MISSING, Document
+from federation.index import Reached
+
+VERSION = 1
+ALIASED = ("supplier", "service", "tool", "cpv")
+KEYS = {"updated": "number", "start": "key_start", "end": "key_end", "value": "key_value"}
+REACHED = "#reached"
+"""The id of the one document that is no record: how far the index goes, committed with what it speaks of."""
+_WORDS = "words"
+
+
+def schema() -> tantivy.Schema:
+    """Every field once. Ids are raw text: deleting by an unsigned field silently deletes nothing."""
+    build = tantivy.SchemaBuilder()
+    build.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    build.add_text_field("title", tokenizer_name=_WORDS)
+    build.add_text_field("text", tokenizer_name=_WORDS)
+    for name in FACETS:
+        build.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
+    build.add_text_field("signature", tokenizer_name="raw", index_option="basic")
+    for name in ALIASED:
+        build.add_text_field(f"any_{name}", tokenizer_name="raw", index_option="basic")
+    for name in ("row", "changed", *KEYS.values()):
+        build.add_integer_field(name, fast=True)
+    for name in ("low", "high"):
+        build.add_float_field(name, fast=True)
+    build.add_bytes_field("stored", stored=True)
+    return build.build()
+
+
+def analyser() -> tantivy.TextAnalyzer:
+    """Words as they are compared: lower case, accents folded, English endings taken off."""
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(100))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )
+
+
+def open_index(path: str, analysed: tantivy.TextAnalyzer) -> tantivy.Index:
+    """Open the index in a folder, or make it there. Readers look again only when they are told to."""
+    index = tantivy.Index(schema(), path=path)
+    index.register_tokenizer(_WORDS, analysed)
+    index.config_reader("manual")
+    return index
+
+
+def put(document: Document) -> tantivy.Document:
+    """A record as tantivy takes it."""
+    made = tantivy.Document()
+    made.add_text("id", document.id)
+    made.add_text("title", document.title)
+    for text in document.texts:
+        made.add_text("text", text)
+    for name, values in document.values.items():
+        for value in values:
+            made.add_text(name, value)
+    for name, values in document.aliases.items():
+        for value in values:
+            made.add_text(f"any_{name}", value)
+    made.add_integer("row", document.row)
+    made.add_integer("number", document.number)
+    made.add_integer("changed", document.changed)
+    for sort in ("start", "end", "value"):
+        made.add_integer(KEYS[sort], document.keys.get(sort, MISSING | document.row))
+    for name, number in document.numbers.items():
+        made.add_float(name, number)
+    made.add_bytes("stored", orjson.dumps({"kind": document.kind, "labels": document.labels}))
+    return made
+
+
+def put_reached(reached: Reached) -> tantivy.Document:
+    """How far the index goes, as a document of its own, so that one commit holds both."""
+    made = tantivy.Document()
+    made.add_text("id", REACHED)
+    made.add_bytes("stored", orjson.dumps({"epoch": reached.epoch, "number": reached.number}))
+    return made

@@ -1,0 +1,107 @@
+"""One index folder: its writer, if this process may write, and snapshots to read from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+import tantivy
+
+from federation.documents import Document
+from federation.index import Reached
+from federation.search import fields
+
+HEAP = 64_000_000
+"""Bytes that a writer gathers in memory before it writes a segment."""
+_PAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The index as one commit left it. Merges and later commits do not change what it answers."""
+
+    searcher: tantivy.Searcher
+    reached: Reached
+    stamp: str
+    labels: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+class Store:
+    """One index folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.analysed = fields.analyser()
+        self.index = fields.open_index(str(path), self.analysed)
+        self.schema = self.index.schema
+        self._writer: tantivy.IndexWriter | None = None
+
+    def claim(self) -> bool:
+        """Take tantivy's lock on the folder; false while another process holds it. It falls with its holder."""
+        if self._writer is None:
+            try:
+                self._writer = self.index.writer(HEAP, 1)
+            except ValueError as error:
+                if "Lock" not in str(error):
+                    raise
+                return False
+        return True
+
+    def stage(self, documents: Iterable[Document], gone: Iterable[str]) -> None:
+        """Replace documents by id and take others out; seen at the next commit."""
+        writer = self._own()
+        for name in gone:
+            writer.delete_documents_by_term("id", name)
+        for document in documents:
+            writer.delete_documents_by_term("id", document.id)
+            writer.add_document(fields.put(document))
+
+    def commit(self, reached: Reached) -> None:
+        """Make it durable, with how far it reaches in the same commit."""
+        writer = self._own()
+        writer.delete_documents_by_term("id", fields.REACHED)
+        writer.add_document(fields.put_reached(reached))
+        writer.commit()
+
+    def snapshot(self, known: Snapshot | None) -> Snapshot | None:
+        """The latest commit; the known snapshot where nothing was committed since, None before the first."""
+        self.index.reload()
+        searcher = self.index.searcher()
+        found = searcher.search(tantivy.Query.term_query(self.schema, "id", fields.REACHED), 1).hits
+        if not found:
+            return None
+        held = orjson.loads(stored(searcher, found[0][1]))
+        reached = Reached(held["epoch"], held["number"])
+        stamp = f"{self.path.name}.{reached.epoch}.{reached.number}"
+        return known if known and known.stamp == stamp else Snapshot(searcher, reached, stamp)
+
+    def release(self) -> None:
+        """Let the lock go at once; what was staged and not committed is forgotten."""
+        self._writer = None
+
+    def close(self) -> None:
+        """Let merges end, and the lock go."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.wait_merging_threads()
+
+    def _own(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            raise RuntimeError("only the process that claimed the index writes to it")
+        return self._writer
+
+
+def stored(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> bytes:
+    """What a document keeps beside its fields: JSON."""
+    return bytes(searcher.doc(address).get_first("stored") or b"{}")
+
+
+def identities(searcher: tantivy.Searcher, matching: tantivy.Query) -> Iterator[tuple[str, str, int]]:
+    """(id, kind, change number) of every document that matches."""
+    found = searcher.search(matching, _PAGE, count=False, order_by_field="number", order=tantivy.Order.Asc).hits
+    for number, address in found:
+        document = searcher.doc(address)
+        kind = orjson.loads(bytes(document.get_first("stored") or b"{}")).get("kind", "")
+        yield str(document.get_first("id")), kind, int(number)
