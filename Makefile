@@ -48,6 +48,7 @@ openapi: install ## write openapi/ anew from the code
 
 .PHONY: docs
 docs: install ## write the reference pages of docs/ anew from the code
+	@$(BIN)/python -m scripts.schemas
 	@$(BIN)/python -m scripts.reference
 
 .PHONY: bench
