@@ -44,6 +44,10 @@ class Model(BaseModel):
         protected_namespaces=(),
     )
 
+    def wire(self) -> dict[str, Any]:
+        """Give the members as they stand in JSON, unknown ones included, absent ones left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
 
 class Record(Model):
     """One thing published. `kind` is its type, as the feed names it."""

@@ -1,6 +1,6 @@
 """What a node says about itself at `/.well-known/folkmoot` (docs/protocol.md, "Manifest")."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
@@ -191,7 +191,3 @@ class Manifest(Model):
     def foreign_prefixes(self) -> list[str]:
         """Prefixes that do not lie on the manifest's own origin: taken only where an operator grants them."""
         return [p.id_prefix for p in self.publishers if not same_origin(p.id_prefix, self.id)]
-
-    def as_json(self) -> dict[str, Any]:
-        """The members as they go onto the wire."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
