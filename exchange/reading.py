@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exchange.report import Report
+from exchange.candidates import Candidate, Sifted, sift
+from exchange.cells import bare
+from exchange.drafts import Draft, Problems, PublisherFacts, Table, tell_computed
+from exchange.identity import derived_reference, may_be
+from exchange.layouts import Layout, is_header, recognised
+from exchange.objects import read_objects
+from exchange.report import Report, one_a_cell
+from exchange.sources import opened, split_format
+from schema.errors import Malformed
+from schema.kinds import KINDS
+
+__all__ = ["Candidate", "Published", "PublisherFacts", "Reading", "RefusedRow", "read_register"]
 
 Published = Callable[[str], Mapping[str, Any] | None]
 """What is live under a record id: its data, or None. A dict's `.get` will do."""
 
 
 @dataclass(frozen=True, slots=True)
-class PublisherFacts:
-    """Whose register it is: id as in `GB-LAE-EXA`, name, and `id_prefix` that ends in `/`."""
-
-    id: str
-    name: str
-    id_prefix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One record that the file holds: `data` is valid for its kind; `rows` are the rows that made it, in order."""
-
-    id: str
-    reference: str
-    data: dict[str, Any]
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that is not published, and what is already published for it: see `Reading.keeps`.
-
-    `reference` is the one it would have had (None where not even that could be read); `ids` the record ids it
-    could stand for.
-    """
+    """A row that is not published; `reference` is the one it would have had, None where it cannot be known."""
 
     row: int
     reference: str | None
-    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The whole file. `format` is csv, xlsx, json or ndjson; `layout` is lga, contracts-finder, notices or plain."""
+    """The whole file. `format` is csv, xlsx, json or ndjson; `layout` lga, contracts-finder, notices or plain."""
 
     kind: str
     format: str
@@ -55,10 +42,14 @@ class Reading:
     refused: list[RefusedRow]
     ignored_sheets: list[str]
     report: Report
+    prefix: str
 
     def keeps(self, record_id: str) -> bool:
         """Say whether a published record, absent from `records`, must stay since a refused row may be it."""
-        raise NotImplementedError
+        if not self.refused:
+            return False
+        segment = record_id.removeprefix(self.prefix)
+        return any(may_be(segment, row.reference) for row in self.refused)
 
 
 def read_register(
@@ -70,5 +61,78 @@ def read_register(
     format: str | None = None,  # noqa: A002
     published: Published | None = None,
 ) -> Reading:
-    """Read a register of one kind of one publisher (protocol section 7)."""
-    raise NotImplementedError
+    """Read a register of one kind of one publisher (protocol section 7).
+
+    `format` overrides detection: csv, xlsx, json, ndjson, or a layout: lga, contracts-finder, notices, plain.
+    `published` gives the data live under an id, by which records keep the ids that they have. Raises `Malformed`
+    for a file that cannot be read or is cut off, `UnknownFormat` for a format that is not one of these.
+    """
+    if kind not in KINDS:
+        raise Malformed(f"'{kind[:40]}' is not a kind that can be imported: {', '.join(KINDS)}.")
+    file_format, layout = split_format(format)
+    source = opened(body, filename, file_format)
+    problems = Problems()
+    report = Report()
+    if source.sheets:
+        table, found, ignored = recognised(source.sheets, kind, layout, workbook=source.format == "xlsx")
+        report.empty = _dropped(table, problems)
+        drafts, name = _tabular(table, found, publisher, problems), found.name
+    else:
+        drafts, name, ignored = read_objects(source.objects, kind, publisher, problems), "plain", []
+    sifted = sift(drafts, kind, publisher, published or (lambda _: None), problems)
+    _tell_buyers(sifted.records, publisher, problems)
+    _count(report, drafts, sifted, problems)
+    refused = [RefusedRow(draft.row, draft.reference or _derived(draft)) for draft in sifted.refused]
+    prefix = f"{publisher.id_prefix}{kind}/"
+    return Reading(kind, source.format, name, sifted.records, refused, ignored, report, prefix)
+
+
+def _tabular(table: Table, found: Layout, publisher: PublisherFacts, problems: Problems) -> list[Draft]:
+    tell_computed(table, problems)
+    drafts = found.read(table, publisher, problems)
+    long = {(row.sheet, row.number) for row in table.rows if any(c.strip() for c in row.cells[len(table.header) :])}
+    for draft in drafts:
+        if draft.place in long:
+            draft.refused = True
+            problems.tell(
+                draft.row, "", f"The row has more cells than the header has columns ({len(table.header)}).",
+                expected="quotation marks around a text with the delimiter in it", code="too-many-cells",
+                severity="error", sheet=draft.sheet,
+            )  # fmt: skip
+    return drafts
+
+
+def _dropped(table: Table, problems: Problems) -> int:
+    """Take the rows without data off the table and count them: blank ones, and the header again, which is told."""
+    before = len(table.rows)
+    for row in [row for row in table.rows if is_header(row, table)]:
+        problems.tell(row.number, "", "The header stands here again; the row is passed over.", code="header-again",
+                      sheet=row.sheet)  # fmt: skip
+    table.rows[:] = [row for row in table.rows if not row.blank and not is_header(row, table)]
+    return before - len(table.rows)
+
+
+def _derived(draft: Draft) -> str | None:
+    named = {"title", "name"} & draft.data.keys()
+    return derived_reference(draft.data) if named else None
+
+
+def _tell_buyers(records: Sequence[Candidate], publisher: PublisherFacts, problems: Problems) -> None:
+    """Tell, once, of contracts that name another buyer: the file may be somebody else's register."""
+    names = [str(one["name"]) for record in records for one in record.data.get("buyers", ()) if "name" in one]
+    other = [name for name in names if bare(name) != bare(publisher.name)]
+    if other:
+        problems.tell(
+            None, "", f"{len(other)} of {len(records)} contracts name a buyer other than {publisher.name}.",
+            value=other[0], expected=publisher.name, pointer="/buyers", code="other-buyer",
+        )  # fmt: skip
+
+
+def _count(report: Report, drafts: Sequence[Draft], sifted: Sifted, problems: Problems) -> None:
+    report.problems = one_a_cell(problems.found)
+    refused = {draft.place for draft in sifted.refused}
+    report.refused = len(refused)
+    report.merged = len(sifted.repeated)
+    report.accepted = len({draft.place for draft in drafts}) - report.refused - report.merged
+    told = {(p.sheet, p.row) for p in report.problems if p.severity == "warning"}
+    report.warned = len(told & ({draft.place for draft in drafts} - refused))

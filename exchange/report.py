@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,10 +32,12 @@ class RowFault:
     message: str
     severity: Severity
     code: str
+    sheet: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the members in the order of the protocol."""
-        return {name: getattr(self, name) for name in COLUMNS}
+        """Give the members in the order of the protocol; of several sheets, the message names the one."""
+        told = f"{self.message} (sheet '{self.sheet}')" if self.sheet else self.message
+        return {name: getattr(self, name) for name in COLUMNS} | {"message": told}
 
 
 @dataclass(slots=True)
@@ -96,18 +98,13 @@ def shortened(value: str) -> str:
 
 def one_a_cell(problems: Iterable[RowFault]) -> list[RowFault]:
     """Keep one problem a cell: the first error, else the first warning; row-level and file-level ones all stay."""
-    kept: dict[tuple[int | None, str], int] = {}
+    kept: dict[tuple[str, int | None, str], int] = {}
     out: list[RowFault] = []
     for problem in problems:
-        key = (problem.row, problem.column)
+        key = (problem.sheet, problem.row, problem.column)
         if not problem.column or key not in kept:
             kept[key] = len(out)
             out.append(problem)
         elif problem.severity == "error" and out[kept[key]].severity == "warning":
             out[kept[key]] = problem
     return out
-
-
-def rows_with(problems: Sequence[RowFault], severity: Severity) -> set[int]:
-    """Name the rows that carry a problem of this severity."""
-    return {p.row for p in problems if p.severity == severity and p.row is not None}

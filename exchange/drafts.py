@@ -1,0 +1,206 @@
+"""What a layout makes of a row before it is a record: the draft, which column fed which member, what was wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from exchange.cells import heading, tidy
+from exchange.dates import DateColumn, judge_dates
+from exchange.privacy import without_mailboxes
+from exchange.report import RowFault, shortened
+from exchange.tabular import Row
+from schema.errors import Severity
+
+ERROR_CELL = re.compile(r"#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!)")
+MASK = "(not shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherFacts:
+    """Whose register it is: id as in `GB-LAE-EXA`, name, and `id_prefix` that ends in `/`."""
+
+    id: str
+    name: str
+    id_prefix: str
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Give the words of its name and its initials: in a contact they name no person."""
+        words = re.findall(r"[^\W\d_]+", self.name.casefold())
+        return frozenset({*words, "".join(word[0] for word in words), self.id.rpartition("-")[2].casefold()})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One register: the header as it stands, the row it stands in, and the data rows below it."""
+
+    header: tuple[str, ...]
+    header_row: int
+    rows: list[Row]
+    workbook: bool = False
+    formulas: frozenset[tuple[str, int, int]] = frozenset()
+
+    def column(self, place: int) -> str:
+        """Name a column as the report does: its header, or its number where it has none."""
+        return self.header[place].strip() or f"(column {place + 1})"
+
+
+@dataclass(slots=True)
+class Draft:
+    """One row on its way. `fed` is JSON pointer -> column; `refused` rows are told of and not published.
+
+    A `strict` one came as JSON: what the schema does not take refuses it, where a cell would be left out.
+    """
+
+    row: int
+    reference: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    fed: dict[str, str] = field(default_factory=dict)
+    refused: bool = False
+    strict: bool = False
+    sheet: str = ""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Name the row in the whole file: of several sheets, the sheet too."""
+        return self.sheet, self.row
+
+
+@dataclass(slots=True)
+class Problems:
+    """The problems of one file as they are found."""
+
+    found: list[RowFault] = field(default_factory=list)
+
+    def tell(
+        self, row: int | None, column: str, message: str, *, value: str = "", expected: str = "",
+        pointer: str = "", code: str = "unreadable", severity: Severity = "warning",
+        sheet: str = "",
+    ) -> None:  # fmt: skip
+        """Add one problem."""
+        self.found.append(RowFault(row, column, pointer, shortened(value), expected, message, severity, code, sheet))
+
+
+class Columns:
+    """Where each field of a layout stands in this table, and how its date columns write dates."""
+
+    def __init__(self, table: Table, places: Mapping[str, Sequence[int]]) -> None:
+        self.table = table
+        self.places = {name: tuple(found) for name, found in places.items()}
+        self._judged: dict[str, DateColumn] = {}
+
+    def judged(self, name: str) -> DateColumn:
+        """Judge a date column once, by all its cells."""
+        if name not in self._judged:
+            places = self.places.get(name, ())
+            cells = (tidy(row.cells[p]) for row in self.table.rows for p in places if p < len(row.cells))
+            self._judged[name] = judge_dates((c for c in cells if c), workbook=self.table.workbook)
+        return self._judged[name]
+
+    def header(self, name: str) -> str:
+        """Name the column that holds a field."""
+        places = self.places.get(name)
+        return self.table.column(places[0]) if places else ""
+
+
+class RowReader:
+    """Reads the cells of one row by field name; what cannot be read is told and left out."""
+
+    def __init__(self, columns: Columns, row: Row, problems: Problems, publisher: PublisherFacts) -> None:
+        self.publisher = publisher
+        self.columns = columns
+        self.row = row
+        self.problems = problems
+        self.draft = Draft(row.number, sheet=row.sheet)
+
+    def cell(self, name: str) -> str:
+        """Give a field's text, "" where there is none; a field with several columns gives the first that is filled."""
+        first = ""
+        for place in self.columns.places.get(name, ()):
+            text = tidy(self.row.cells[place]) if place < len(self.row.cells) and self.row.cells[place] else ""
+            if text and ERROR_CELL.fullmatch(text):
+                self.problems.tell(
+                    self.row.number, self.columns.table.column(place), "The cell holds an error of the spreadsheet.",
+                    value=text, expected="a value", code="error-cell", sheet=self.row.sheet,
+                )  # fmt: skip
+            elif text and not first:
+                first = text
+            elif text and text != first:
+                self.problems.tell(
+                    self.row.number, self.columns.table.column(place), "A column of the same name says otherwise.",
+                    value=text, expected=first, code="doubled-column", sheet=self.row.sheet,
+                )  # fmt: skip
+        return first
+
+    def warn(
+        self, name: str, message: str, *, value: str, expected: str = "", pointer: str = "", code: str = "unreadable"
+    ) -> None:
+        """Tell that a field's cell is left out, or kept as the message says."""
+        self.problems.tell(
+            self.row.number, self.columns.header(name), message,
+            value=value, expected=expected, pointer=pointer, code=code, sheet=self.row.sheet,
+        )  # fmt: skip
+
+    def feed(self, pointer: str, name: str) -> None:
+        """Remember which column fed a member."""
+        self.draft.fed[pointer] = self.columns.header(name)
+
+    def line(self, name: str, pointer: str) -> str:
+        """Read a text of one line; line breaks become spaces, mailboxes of persons are taken out."""
+        return self.text(name, pointer).replace("\n", " ")
+
+    def text(self, name: str, pointer: str) -> str:
+        """Read a text; mailboxes of persons are taken out and told."""
+        text = self.cell(name)
+        if not text:
+            return ""
+        self.feed(pointer, name)
+        if "@" in text:
+            clean = without_mailboxes(text)
+            if clean != text:
+                self.warn(
+                    name, "A mailbox that may be a person's is taken out of the text.",
+                    value=MASK, expected="the mailbox of a team or role", pointer=pointer, code="personal-data",
+                )  # fmt: skip
+            return clean
+        return text
+
+    def date(self, name: str, pointer: str) -> str:
+        """Read a date as ISO 8601."""
+        text = self.cell(name)
+        if not text:
+            return ""
+        read = self.columns.judged(name).read(text)
+        if read.note:
+            expected = "a date such as 31/03/2027 or 2027-03-31"
+            self.warn(name, read.note, value=text, expected=expected, pointer=pointer, code="date")
+        if not read.day:
+            return ""
+        self.feed(pointer, name)
+        return read.day.isoformat()
+
+
+def placed(header: Sequence[str], names: Mapping[str, str]) -> dict[str, list[int]]:
+    """Find fields in a header: `names` maps `heading(...)` forms to fields. Gives field -> columns, in order."""
+    places: dict[str, list[int]] = {}
+    for place, title in enumerate(header):
+        name = names.get(heading(title))
+        if name:
+            places.setdefault(name, []).append(place)
+    return places
+
+
+def tell_computed(table: Table, problems: Problems) -> None:
+    """Tell of computed cells, a column at a time: their last stored result is all that a file holds."""
+    counts: dict[int, int] = {}
+    for _, _, place in table.formulas:
+        counts[place] = counts.get(place, 0) + 1
+    for place, count in sorted(counts.items()):
+        if place < len(table.header):
+            problems.tell(
+                table.header_row, table.column(place), f"{count} computed cell(s): the stored result was taken.",
+                expected="values, not formulas", code="computed",
+            )  # fmt: skip
