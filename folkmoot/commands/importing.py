@@ -1,0 +1,191 @@
+"""`folkmoot import` and `folkmoot check`: a register's file, published or only looked at.
+
+Exit codes: 0 done; 1 rows were refused and nothing landed; 2 unreadable file or usage; 3 held by the removal guard.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from exchange.reading import PublisherFacts
+    from exchange.report import Report
+    from federation.database import Database
+    from federation.register import File, Outcome, Wish
+    from folkmoot.settings import Settings
+
+CODES = {"done": 0, "refused": 1, "held": 3}
+UNUSABLE = 2
+
+Register = Annotated[Path, typer.Argument(help="The register: CSV, XLSX, JSON or NDJSON.")]
+Kind = Annotated[str, typer.Option(help="organisation, roadmap-item, contract, tool, asset or skill.")]
+Whose = Annotated[str, typer.Option(help="Whose register it is, such as GB-LAE-EXA; not needed where there is one.")]
+Format = Annotated[str, typer.Option(help="csv, xlsx, json, ndjson, lga, contracts-finder, notices or plain.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, in every case.")]
+Faults = Annotated[str, typer.Option(help="Write the problems to this file, as CSV to open beside the register.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("import")(bring)
+    app.command()(check)
+
+
+def bring(
+    file: Register,
+    kind: Kind,
+    publisher: Whose = "",
+    dry_run: Annotated[bool, typer.Option(help="Tell what would change, and change nothing.")] = False,
+    partial: Annotated[bool, typer.Option(help="The file is a part of the register: add and update only.")] = False,
+    accept_good_rows: Annotated[bool, typer.Option(help="Publish the good rows where others are refused.")] = False,
+    confirm_removals: Annotated[bool, typer.Option(help="Remove what is gone, however much it is.")] = False,
+    format: Format = "",  # noqa: A002
+    json: Json = False,
+    faults_csv: Faults = "",
+) -> None:
+    """Publish a register: a file is all that one publisher says of one kind, and only what differs changes."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from federation.register import File, Wish
+    from folkmoot import wiring
+    from folkmoot.settings import load
+    from schema.errors import FolkmootError
+
+    try:
+        body, settings = _opened(file, faults_csv), load()
+        wish = Wish(partial, accept_good_rows, confirm_removals, dry_run)
+        base = wiring.database(settings)
+        try:
+            whose = publisher or _only(base)
+            outcome = _run(settings, base, File(body, file.name, kind, whose, format or None), wish)
+        finally:
+            base.dispose()
+        _write_faults(outcome.report, faults_csv)
+    except FolkmootError as error:
+        _unusable(error.detail, json=json)
+    except (OSError, SQLAlchemyError) as error:
+        _unusable(f"{type(error).__name__}: {error}", json=json)
+    _tell(outcome, dry_run=dry_run, json=json)
+    raise typer.Exit(CODES[outcome.state])
+
+
+def check(
+    file: Register,
+    kind: Kind,
+    publisher: Whose = "",
+    format: Format = "",  # noqa: A002
+    json: Json = False,
+    faults_csv: Faults = "",
+) -> None:
+    """Look at a register before it is imported: no database is opened, nothing is changed."""
+    from exchange.reading import read_register
+    from schema.errors import FolkmootError
+
+    try:
+        body = _opened(file, faults_csv)
+        with _busy(f"Reading {file.name}"):
+            reading = read_register(
+                body, filename=file.name, kind=kind, publisher=_somebody(publisher), format=format or None
+            )
+        report = reading.report
+        if not publisher:  # whose name the buyers should bear is not known
+            report.problems = [fault for fault in report.problems if fault.code != "other-buyer"]
+        _write_faults(report, faults_csv)
+    except FolkmootError as error:
+        _unusable(error.detail, json=json)
+    except OSError as error:
+        _unusable(f"{type(error).__name__}: {error}", json=json)
+    refused = f"{report.refused} row(s) would be refused." if report.refused else ""
+    _print(report, refused, json=json, extra=(f"{len(reading.records)} records, layout {reading.layout}",))
+    raise typer.Exit(CODES["refused" if report.refused else "done"])
+
+
+def _opened(file: Path, faults_csv: str) -> bytes:
+    """The file's bytes. Where the problems are to go is tried first: it must not fail after the import."""
+    if faults_csv:
+        Path(faults_csv).write_bytes(b"")
+    return file.read_bytes()
+
+
+def _only(base: Database) -> str:
+    from federation import publishers
+    from schema.errors import Misconfigured
+
+    with base.read() as session:
+        names = [publisher.id for publisher in publishers.every(session)]
+    if len(names) != 1:
+        told = f"it has {', '.join(names)}" if names else "it has none: folkmoot publisher add adds one"
+        raise Misconfigured(f"Say whose register this is with --publisher; {told}.")
+    return names[0]
+
+
+def _run(settings: Settings, base: Database, file: File, wish: Wish) -> Outcome:
+    from federation import publishers, register
+    from folkmoot import wiring
+
+    url = publishers.check_public_url(settings.public_url)
+    with base.read() as session:
+        known = publishers.recall(session, "publicUrl")
+    if known not in {None, url}:
+        raise publishers.moved(str(known), url)
+    with _busy(f"Importing {file.name}"):
+        return register.run(base, file, wish, node=publishers.node_id(url), now=wiring.now())
+
+
+def _somebody(publisher: str) -> PublisherFacts:
+    from exchange.reading import PublisherFacts
+
+    name = publisher or "XM-CHECK-FILE"
+    return PublisherFacts(name, name, f"https://check.invalid/id/{name}/")
+
+
+def _busy(sentence: str) -> AbstractContextManager[object]:
+    """A sign of life on a terminal, nothing elsewhere."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(sentence)
+
+
+def _write_faults(report: Report, faults_csv: str) -> None:
+    from folkmoot import telling
+
+    if faults_csv:
+        telling.write_csv(report, Path(faults_csv))
+
+
+def _tell(outcome: Outcome, *, dry_run: bool, json: bool) -> None:
+    from folkmoot import telling
+
+    extra = [f"sheet '{sheet}' is ignored: its header differs" for sheet in outcome.reading.ignored_sheets]
+    if dry_run and outcome.state == "done":
+        extra += [*telling.difference(outcome), "A dry run: nothing was changed."]
+    _print(outcome.report, outcome.error, json=json, extra=extra)
+
+
+def _print(report: Report, error: str, *, json: bool, extra: tuple[str, ...] | list[str] = ()) -> None:
+    from rich.console import Console
+
+    from folkmoot import telling
+
+    if json:
+        typer.echo(telling.as_json(report, error))
+        return
+    telling.tell_problems(report, Console())
+    for line in (*extra, *telling.tell_counts(report)):
+        typer.echo(line)
+    if error:
+        typer.echo(f"folkmoot: {error}", err=True)
+
+
+def _unusable(sentence: str, *, json: bool) -> NoReturn:
+    from folkmoot import telling
+
+    if json:
+        typer.echo(telling.as_json(None, sentence))
+    else:
+        typer.echo(f"folkmoot: {sentence}", err=True)
+    raise typer.Exit(UNUSABLE)

@@ -1,0 +1,62 @@
+"""`folkmoot token`: who may write through the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Tokens for writing through the API.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    publisher: Annotated[str, typer.Option(help="The publisher whose records it may write, such as GB-LAE-EXA.")],
+    name: Annotated[str, typer.Option(help="What it is for, such as the system that will hold it.")],
+    kinds: Annotated[str, typer.Option(help="Kinds that it may write, joined by commas; all of them without.")] = "",
+    days: Annotated[int, typer.Option(help="Days until it expires.")] = 365,
+) -> None:
+    """Make a token. It is printed once and kept nowhere: store it where secrets are kept."""
+    from federation import tokens
+    from folkmoot import wiring
+    from folkmoot.settings import load
+
+    base = wiring.database(load())
+    wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
+    with base.write() as session:
+        made = tokens.create(session, publisher=publisher, name=name, kinds=wanted, days=days, now=wiring.now())
+    base.dispose()
+    typer.echo(f"Token {made.id} for {publisher}, until {made.expires:%Y-%m-%d}. It is shown this once:", err=True)
+    typer.echo(made.secret)
+
+
+@app.command("list")
+def show() -> None:
+    """List the tokens: number, name, publisher, kinds, first characters, until when, last day of use."""
+    from federation import tokens
+    from folkmoot import wiring
+    from folkmoot.settings import load
+
+    base = wiring.database(load())
+    with base.read() as session:
+        found = tokens.every(session)
+    base.dispose()
+    for token in found:
+        used = f"{token.last_used:%Y-%m-%d}" if token.last_used else "never"
+        end = f"revoked {token.revoked:%Y-%m-%d}" if token.revoked else f"until {token.expires:%Y-%m-%d}"
+        line = (token.id, token.name, token.publisher, token.kinds, f"{token.hint}...", end, f"used {used}")
+        typer.echo("\t".join(str(cell) for cell in line))
+
+
+@app.command()
+def revoke(token: Annotated[int, typer.Argument(help="The token's number, as the list shows it.")]) -> None:
+    """End a token at once."""
+    from federation import tokens
+    from folkmoot import wiring
+    from folkmoot.settings import load
+
+    base = wiring.database(load())
+    with base.write() as session:
+        tokens.revoke(session, token, wiring.now())
+    base.dispose()
+    typer.echo(f"Token {token} is revoked.")

@@ -1,0 +1,104 @@
+"""How an import is told to a person: a table on a terminal, plain lines elsewhere, CSV to open beside the file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exchange.report import Report, RowFault
+from federation.register import Outcome
+
+SHOWN = 50
+_SIGNS = {"created": "+", "updated": "~", "deleted": "-"}
+
+
+def as_json(report: Report | None, error: str) -> str:
+    """The object of protocol section 7, with `error` where there is one; zeros where nothing could be read."""
+    told = (report or Report()).as_json() | ({"error": error} if error else {})
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
+
+
+def write_csv(report: Report, path: Path) -> None:
+    """The problems as CSV; it begins with a byte order mark, by which spreadsheets know UTF-8."""
+    path.write_text(report.as_csv(), encoding="utf-8-sig", newline="")
+
+
+def tell_problems(report: Report, console: Console) -> None:
+    """Every problem by row, column, value and what was expected, errors first."""
+    ranked = sorted(report.problems, key=lambda fault: (fault.severity != "error", fault.row or 0))
+    if not console.is_terminal:
+        for fault in ranked:
+            sys.stdout.write(_line(fault) + "\n")
+        return
+    if not ranked:
+        return
+    table = Table("Row", "", "Column", "Value", "Expected", "What is wrong", header_style="bold")
+    for fault in ranked[:SHOWN]:
+        style = "red" if fault.severity == "error" else "yellow"
+        told = fault.as_dict()
+        cells = (fault.column, fault.value, fault.expected, told["message"])
+        table.add_row(_row(fault), Text(fault.severity, style=style), *(Text(clean(str(cell))) for cell in cells))
+    console.print(table)
+    if len(ranked) > SHOWN:
+        console.print(Text(f"... and {len(ranked) - SHOWN} more: --faults-csv FILE writes them all."))
+
+
+def tell_counts(report: Report) -> Iterator[str]:
+    """What was read, and what changed."""
+    yield (
+        f"{report.rows} rows: {report.accepted} accepted ({report.warned} with a warning), {report.refused} refused, "
+        f"{report.empty} empty, {report.merged} merged"
+    )
+    yield (
+        f"{report.created} created, {report.updated} updated, {report.deleted} deleted, {report.unchanged} unchanged"
+    )
+
+
+def difference(outcome: Outcome) -> Iterator[str]:
+    """What a dry run would change: a line a record, with each member that differs."""
+    said = {candidate.id: candidate.data for candidate in outcome.reading.records}
+    for name, sign in _SIGNS.items():
+        for record in getattr(outcome.plan, name):
+            before = dict(outcome.before.data(record) or {})
+            after = said.get(record, {})
+            label = str((after or before).get("title") or (after or before).get("name") or "")
+            yield clean(f"{sign} {record}  {label}")
+            if sign == "~":
+                yield from _members(before, after)
+
+
+def _members(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    for member in sorted(before.keys() | after.keys()):
+        old, new = before.get(member), after.get(member)
+        if old != new:
+            yield clean(f"    {member}: {_short(old)} -> {_short(new)}")
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else orjson.dumps(value).decode()
+    return text if len(text) <= 120 else text[:119] + "…"
+
+
+def _row(fault: RowFault) -> str:
+    return "" if fault.row is None else str(fault.row)
+
+
+def _line(fault: RowFault) -> str:
+    place = "file" if fault.row is None else f"row {fault.row}"
+    parts = [f"{fault.severity}: {place}"]
+    parts += [f"column '{fault.column}'"] if fault.column else []
+    parts += [f"value '{fault.value}'"] if fault.value else []
+    parts += [f"expected {fault.expected}"] if fault.expected else []
+    return clean(f"{', '.join(parts)}: {fault.as_dict()['message']}")
+
+
+def clean(text: str) -> str:
+    """Text that cannot steer a terminal: whatever does not print becomes a mark."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
