@@ -68,7 +68,7 @@ class Unknown(Record):
     """A record of a kind that this version does not know: kept and passed on, not indexed."""
 
 
-class _Present:
+class Present:
     """Lets the member be left out but not be null: absence has one spelling."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -79,7 +79,7 @@ class _Present:
         return inner
 
 
-Opt = Annotated[T | None, _Present()]
+Opt = Annotated[T | None, Present()]
 
 
 def complain(error: Invalid) -> PydanticCustomError:

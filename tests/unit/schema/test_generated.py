@@ -1,15 +1,15 @@
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import orjson
 import pytest
 from hypothesis import given, settings
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from pydantic import TypeAdapter
 
 import schema
 from schema import codelists
+from schema.base import Model, Opt, Present, Title
 from schema.describe import files, page
 from schema.feedpage import FeedPage
 from schema.jsonschema import documents, json_schema
@@ -160,6 +160,24 @@ def test_the_page_of_the_protocol_fits_its_schema() -> None:
     items: Any = PAGE["items"]
     silent = PAGE | {"items": [{k: v for k, v in items[1].items() if k != "reason"}]}
     assert list(validator.iter_errors(silent))
+
+
+def test_absence_has_no_default_and_a_real_default_is_shown() -> None:
+    """A member that may be left out says nothing of null; a default that means something would be told."""
+
+    class Sample(Model):
+        absent: Opt[Title] = None
+        given: Title = "yes"
+
+    members = json_schema("sample", Sample)["properties"]
+    assert "default" not in members["absent"]
+    assert members["given"]["default"] == "yes"
+
+
+def test_opt_is_for_optional_types() -> None:
+    """A marker that would do nothing is a mistake, told when the model is built."""
+    with pytest.raises(TypeError, match="optional"):
+        TypeAdapter(Annotated[str, Present()])
 
 
 def test_the_face_is_sorted_and_whole() -> None:

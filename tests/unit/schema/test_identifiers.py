@@ -179,6 +179,14 @@ def test_an_identifier_that_cannot_stand_in_a_url_names_no_publisher() -> None:
         ids.split_publisher_id("EXA")
 
 
+def test_a_port_beyond_the_last_is_no_place() -> None:
+    """An id whose port cannot be, or is the scheme's own, is not canonical."""
+    assert ids.is_canonical("https://a.example:65535/x")
+    assert not ids.is_canonical("https://a.example:65536/x")
+    assert not ids.is_canonical("http://a.example:80/x")
+    assert ids.is_canonical("http://[::1]:8000/id/GB-LAE-EXA/contract/1")
+
+
 def test_origins_are_scheme_host_and_port() -> None:
     """A default port is the same as none; case of the host does not matter; anything else differs."""
     assert ids.same_origin("https://A.example/x", "https://a.example:443/y")

@@ -111,7 +111,7 @@ def test_a_fault_of_a_manifest_is_told_at_its_place(change: dict[str, Any], poin
 
 def test_a_key_may_be_retired_and_endorsed() -> None:
     """A key's end, its revocation and an older key's word for it are read."""
-    told = {"exp": "2026-11-02T09:00:00Z", "revoked": "2026-11-02T09:00:00.5Z", "reason": "lost laptop"}
+    told: dict[str, Any] = {"exp": "2026-11-02T09:00:00Z", "revoked": "2026-11-02T09:00:00.5Z", "reason": "lost laptop"}
     told |= {"endorsement": {"kid": "2025-1", "sig": "abc_-"}}
     key = Manifest.parse(orjson.dumps(MANIFEST | _key(**told))).keys
     assert key is not None
