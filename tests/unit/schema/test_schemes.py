@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 
@@ -104,3 +107,21 @@ def test_normalising_twice_changes_nothing(identifier: dict[str, str]) -> None:
     """The one form of an identifier is its own form."""
     once = normalise_identifier(identifier["scheme"], identifier["id"])
     assert normalise_identifier(*once) == once
+
+
+def test_every_real_council_code_is_its_own_form(real_data: Path) -> None:
+    """Each of the United Kingdom's authorities, past and coming, has a code that its register's rule keeps."""
+    schemes = {"England": "GB-LAE", "Scotland": "GB-LAS", "Wales": "GB-PLA", "Northern Ireland": "GB-LANI"}
+    with (real_data / "reference/uk-local-authorities.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [(schemes[row["nation"]], row["local-authority-code"]) for row in csv.DictReader(file)]
+    assert len(rows) > 400
+    assert [normalise_identifier(*row) for row in rows] == rows
+
+
+def test_every_company_number_of_a_real_register_has_a_form(real_data: Path) -> None:
+    """A real council's column of company numbers, lost zeros and `gb/` included, normalises without a refusal."""
+    with (real_data / "registers/norfolk-2015-march.csv").open(encoding="cp1252", newline="") as file:
+        found = [row["Supplier registered company number"].strip() for row in csv.DictReader(file)]
+    numbers = {normalise_identifier("GB-COH", number)[1] for number in found if number}
+    assert len(numbers) > 300
+    assert {len(number) for number in numbers} == {8}
