@@ -16,6 +16,7 @@ from api import bulk, feeds, health, imports, manifest, openapi, problem_pages, 
 from api.feeds import PageCache
 from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
+from api.pages.problems import problem_page
 from api.services import Services
 from api.strict import strict_parameters
 
@@ -56,7 +57,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.metrics = metrics
     app.state.pages = PageCache()
     app.state.bulk = bulk.files(services)
-    problems.install(app)
+    problems.install(app, problem_page)
     for module in _routers(services.role):
         app.include_router(module)
     openapi.install(app)

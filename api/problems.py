@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,9 @@ from api import methods
 from schema import errors
 
 MEDIA_TYPE = "application/problem+json"
+
+Page = Callable[[Scope, int, str, str, Iterable[Mapping[str, Any]], Mapping[str, Any]], Response | None]
+"""Makes the page of a problem from scope, status, title, detail, errors and more; None where JSON is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,20 @@ def problem(
     listed = list(faults)
     if listed:
         body["errors"] = listed
-    content = orjson.dumps(body | dict(more or {}), default=str)
     sent = {"Cache-Control": "no-store", **HEADERS.get(kind.status, {}), **(headers or {})}
-    return Response(content, kind.status, sent, MEDIA_TYPE)
+    page = _page(scope, kind, detail, listed, more or {})
+    if page is not None:
+        page.headers.update(sent)
+        return page
+    return Response(orjson.dumps(body | dict(more or {}), default=str), kind.status, sent, MEDIA_TYPE)
+
+
+def _page(
+    scope: Scope, kind: Kind, detail: str, faults: list[Mapping[str, Any]], more: Mapping[str, Any]
+) -> Response | None:
+    """A page for people, where a browser asked for one and the page can be made."""
+    make: Page | None = getattr(scope["app"].state, "problem_page", None) if "app" in scope else None
+    return None if make is None else make(scope, kind.status, kind.title, detail, faults, more)
 
 
 def instance(scope: Scope) -> str:
@@ -198,8 +212,9 @@ def of_http(request: Request, error: HTTPException) -> Response:
     return problem(request.scope, kind, detail, headers=headers)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of this application as a problem."""
+def install(app: FastAPI, page: Page | None = None) -> None:
+    """Answer every error of this application as a problem; `page` makes the page that a browser gets."""
+    app.state.problem_page = page
 
     def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.FolkmootError)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.deps import Here, Read
 from api.etags import record_tag, unchanged
 from api.negotiation import HTML, JSON, preferred
+from api.pages.record import record_html
 from api.problems import instance
 from api.services import Services
 from federation import log
@@ -52,7 +53,7 @@ def record(
         raise HTTPException(406, f"This record can be had as {JSON} and {HTML}.")
     entry = found(session, _asked(request, here))
     if media == HTML:
-        return _page(request, here, session, entry)
+        return record_html(request, here, session, entry)
     return answer(request, entry)
 
 
@@ -116,9 +117,3 @@ def _asked(request: Request, here: Services) -> str:
     path = instance(request.scope)
     decoded = (unquote_to_bytes(part) for part in path.split("/"))
     return here.public_url + "/".join(quote(part, safe="") for part in decoded)
-
-
-def _page(request: Request, here: Services, session: ReadSession, entry: Entry) -> Response:
-    from api.pages.record import record_html
-
-    return record_html(request, here, session, entry)

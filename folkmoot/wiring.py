@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import migrations
+from api.app import Worker
 from api.services import Services
 from federation.database import Database
 from federation.follow import Follower
-from federation.publishers import check_public_url
+from federation.jobs import Importer
+from federation.publishers import check_public_url, node_id
 from federation.tantivy_index import TantivyIndex
 from folkmoot import __version__
 from folkmoot.settings import Settings
@@ -47,3 +49,9 @@ def services(settings: Settings, base: Database) -> Services:
         languages=tuple(part.strip() for part in settings.languages.split(",") if part.strip()),
         max_upload_bytes=settings.max_upload_mb * 1_000_000,
     )
+
+
+def background(settings: Settings, base: Database) -> list[Worker]:
+    """What works beside the server in its own process: imports, and the crawl where the settings say so."""
+    workers: list[Worker] = [Importer(base, node=node_id(check_public_url(settings.public_url)), now=now)]
+    return workers

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import NullPool, create_engine, make_url
+
+from federation.database import driver_url
 
 HEAD = "0001"
 
@@ -31,3 +35,16 @@ def downgrade(url: str, revision: str) -> None:
 def check(url: str) -> None:
     """Raise where the tables in `schema/tables.py` are not what the migrations make."""
     command.check(config(url))
+
+
+def current(url: str) -> str | None:
+    """The revision that a database is at; None for one that has none. Makes nothing."""
+    parsed = make_url(driver_url(url))
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        return None  # merely looking would make the file
+    made = create_engine(parsed, poolclass=NullPool)
+    try:
+        with made.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        made.dispose()

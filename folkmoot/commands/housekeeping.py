@@ -1,0 +1,182 @@
+"""Keeping house: `folkmoot migrate`, `openapi` and `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from folkmoot.settings import Settings
+
+EXAMPLE_URL = "https://moot.example"
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(migrate)
+    app.command("openapi")(openapi)
+    app.command()(doctor)
+
+
+def migrate(
+    revision: Annotated[str, typer.Argument(help="The revision to come to; head is the newest.")] = "head",
+) -> None:
+    """Bring the database up to a revision of its tables. Serving does this by itself."""
+    import migrations
+    from folkmoot.settings import load
+
+    settings = load()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrations.upgrade(settings.database, revision)
+    typer.echo(f"The database is at revision {migrations.HEAD if revision == 'head' else revision}.")
+
+
+def openapi(
+    role: Annotated[str, typer.Option(help="node or aggregator.")] = "node",
+    out: Annotated[Path | None, typer.Option(help="The file to write; without it, print.")] = None,
+    write: Annotated[Path | None, typer.Option(help="The folder to write both roles' files to.")] = None,
+) -> None:
+    """Describe the API as OpenAPI 3.1."""
+    if role not in ("node", "aggregator"):
+        raise typer.BadParameter("expected node or aggregator", param_hint="--role")
+    if write is not None:
+        write.mkdir(parents=True, exist_ok=True)
+        for name in ("node", "aggregator"):
+            (write / f"{name}.json").write_bytes(described(name))
+            typer.echo(f"{write / name}.json")
+        return
+    if out is None:
+        typer.echo(described(role), nl=False)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(described(role))
+    typer.echo(str(out))
+
+
+def described(role: str) -> bytes:
+    """The contract of a role as it is committed: sorted members, a public URL that is an example."""
+    import json
+    import tempfile
+
+    from api.app import create_app
+    from folkmoot import wiring
+    from folkmoot.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.model_validate({"role": role, "public_url": EXAMPLE_URL, "data_dir": folder})
+        base = wiring.Database(settings.database)
+        services = wiring.services(settings, base)
+        made = create_app(services).openapi()
+        base.dispose()
+    return (json.dumps(made, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Look at settings, database, publisher, public URL and index. Exit code 1 where something is not in order."""
+    import json
+
+    from folkmoot.settings import load
+
+    settings = load()
+    found = [_looked(name, look, settings) for name, look in LOOKS.items()]
+    if as_json:
+        typer.echo(json.dumps({"checks": found}))
+    else:
+        for check in found:
+            typer.echo(f"{'ok  ' if check['ok'] else 'FAIL'}  {check['name']}: {check['detail']}")
+    raise typer.Exit(0 if all(check["ok"] for check in found) else 1)
+
+
+def _looked(name: str, look: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from schema.errors import FolkmootError
+
+    try:
+        return {"name": name, "ok": True, "detail": look(settings)}
+    except FolkmootError as error:
+        return {"name": name, "ok": False, "detail": error.detail}
+    except (SQLAlchemyError, OSError) as error:
+        return {"name": name, "ok": False, "detail": str(error).splitlines()[0]}
+
+
+def _settings(settings: Settings) -> str:
+    return f"{settings.role}, data in {settings.data_dir}"
+
+
+def _database(settings: Settings) -> str:
+    from migrations import HEAD, current
+
+    from schema.errors import Misconfigured
+
+    at = current(settings.database)
+    if at != HEAD:
+        raise Misconfigured(f"it is at revision {at or 'none'}, and this program needs {HEAD}: run folkmoot migrate.")
+    return f"revision {at}"
+
+
+def _publishers(settings: Settings) -> str:
+    from federation import publishers
+    from federation.database import Database
+    from schema.errors import Misconfigured
+
+    base = Database(settings.database)
+    try:
+        with base.read() as session:
+            found = publishers.every(session)
+    finally:
+        base.dispose()
+    if not found:
+        raise Misconfigured("there is none: add one with folkmoot publisher add.")
+    return ", ".join(publisher.id for publisher in found)
+
+
+def _public_url(settings: Settings) -> str:
+    from federation import publishers
+    from federation.database import Database
+
+    url = publishers.check_public_url(settings.public_url)
+    base = Database(settings.database)
+    try:
+        with base.read() as session:
+            known = publishers.recall(session, "publicUrl")
+    finally:
+        base.dispose()
+    if known is not None and known != url:
+        raise publishers.moved(known, url)
+    return url
+
+
+def _index(settings: Settings) -> str:
+    from federation import log
+    from federation.database import Database
+    from federation.tantivy_index import TantivyIndex
+    from schema.errors import Misconfigured
+
+    folder = settings.data_dir / "index"
+    if not folder.exists():
+        raise Misconfigured("there is none yet: it is built when the server starts.")
+    base, index = Database(settings.database), TantivyIndex(folder)
+    try:
+        with base.read() as session:
+            latest = log.latest(session)
+        reached = index.reached()
+    finally:
+        index.close()
+        base.dispose()
+    behind = latest - (reached.number if reached else 0)
+    return f"{behind} changes behind the log's {latest}"
+
+
+LOOKS: dict[str, Callable[[Settings], str]] = {
+    "settings": _settings,
+    "database": _database,
+    "publishers": _publishers,
+    "public URL": _public_url,
+    "index": _index,
+}
