@@ -6,7 +6,7 @@ Applying a page twice changes nothing. The caller moves the cursor in the same t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 

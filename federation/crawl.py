@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from federation.seam import Answer, Get
@@ -31,7 +31,7 @@ class Step:
     same: bool = False
 
 
-async def walk(  # noqa: PLR0913
+async def walk(
     get: Get,
     url: str,
     *,
@@ -39,7 +39,7 @@ async def walk(  # noqa: PLR0913
     budget: int = BUDGET,
     etag: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> AsyncIterator[Step]:
+) -> AsyncGenerator[Step, None]:
     """Yield page after page from `url` until the end or the budget; the next is fetched while one is worked on.
 
     `after` is the change number already read: what comes must be above it. `etag` is that of the page at `url` when it

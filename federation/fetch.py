@@ -71,14 +71,6 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
                 continue
         return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        raise Refused("address", "No node is read through a socket file.")
-
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

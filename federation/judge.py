@@ -79,12 +79,23 @@ def _read(raw: bytes) -> Reading:
         return Trouble(fault.rule, fault.pointer, _sentence(fault), "")
 
 
-def origins_named(readings: Sequence[Reading], source: Source) -> set[str]:
-    """The nodes other than the source that items name as their origin, where the source may relay at all."""
-    if not source.relays:
-        return set()
-    found = {reading.origin.node for reading in readings if isinstance(reading, Item)}
-    return {node for node in found if node != source.id and _is_node(node)}
+def strays(readings: Sequence[Reading], source: Source, origins: Mapping[str, Prefixes]) -> list[str]:
+    """The nodes whose manifest must be asked before the items can be judged: not known, or not with that prefix.
+
+    The source itself is among them where it has begun to publish for another body. An origin without any prefix was
+    asked a short while ago, in vain.
+    """
+    found: dict[str, None] = {}
+    for reading in readings:
+        if isinstance(reading, Trouble):
+            continue
+        node = reading.origin.node
+        if node != source.id and not (source.relays and is_node(node)):
+            continue
+        known = source.prefixes if node == source.id else origins.get(node)
+        if known is None or (known and not any(within_prefix(reading.id, prefix) for prefix in known)):
+            found[node] = None
+    return list(found)
 
 
 def judge(
@@ -102,7 +113,7 @@ def judge(
         try:
             statement = _statement(reading, source, origins, me, now)
         except Invalid as error:
-            name = _clean(reading.id)[:MAX_ID]
+            name = clean(reading.id)[:MAX_ID]
             found.named.append(name)
             found.refused += [Trouble(f.rule, f.pointer, _sentence(f), name) for f in error.faults]
             continue
@@ -146,7 +157,7 @@ def _relayed(item: Item, source: Source, origins: Mapping[str, Prefixes]) -> Pre
             item.origin.node,
             source.id,
         )
-    if item.origin.node not in origins:
+    if not origins.get(item.origin.node):
         raise _fault("origin-unknown", "/origin/node", "Nothing is known of this origin.", item.origin.node)
     return origins[item.origin.node]
 
@@ -159,7 +170,7 @@ def _check_words(item: Item, source: Source, *, direct: bool) -> None:
     if not direct and (not item.via or item.via[-1].node != source.id):
         raise _fault("via", "/via", "An aggregator puts itself at the end of via.", None, source.id)
     for place, hop in enumerate(item.via):
-        if not _is_node(hop.node) or not _TIME.fullmatch(hop.harvested):
+        if not is_node(hop.node) or not _TIME.fullmatch(hop.harvested):
             raise _fault("via", f"/via/{place}", "A hop is the id of a node and a time in UTC.", hop.node)
     if item.reason == DROPPED and direct:
         raise _fault("tombstone-reason", "/reason", "dropped is a relay's word alone.", DROPPED)
@@ -167,7 +178,8 @@ def _check_words(item: Item, source: Source, *, direct: bool) -> None:
         raise _fault("moved-to", "/movedTo", "movedTo is no id.", item.moved_to, "the record's new id")
 
 
-def _is_node(node: str) -> bool:
+def is_node(node: str) -> bool:
+    """Whether this can be the id of a node: the address of a manifest, in its canonical form."""
     return len(node) <= MAX_NODE and is_canonical(node)
 
 
@@ -217,9 +229,9 @@ def _sentence(fault: Fault) -> str:
         parts.append(f"Found: {str(fault.found)[:200]}.")
     if fault.expected:
         parts.append(f"Expected: {fault.expected[:300]}.")
-    return _clean(" ".join(parts))
+    return clean(" ".join(parts))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text that both databases take: PostgreSQL refuses NUL and lone surrogates."""
     return _CONTROL.sub(" ", text)

@@ -100,6 +100,13 @@ def renew(session: WriteSession, lease: Lease, seconds: float, *, clock: Clock =
     change(session, lease, leased_until=clock(session) + timedelta(seconds=seconds))
 
 
+def hold(session: WriteSession, lease: Lease) -> None:
+    """Keep the feed's row to ourselves until commit. Raises `LeaseLost` where it is another's."""
+    ours = select(_feed.c.id).where(_feed.c.id == lease.feed_id, _feed.c.fence == lease.fence)
+    if session.connection().execute(ours.with_for_update()).first() is None:
+        raise LeaseLost
+
+
 def change(session: WriteSession, lease: Lease, **values: Any) -> None:
     """Change the feed's row, if it is still ours. Raises `LeaseLost`, and the transaction with it goes."""
     ours = and_(_feed.c.id == lease.feed_id, _feed.c.fence == lease.fence)

@@ -1,0 +1,272 @@
+"""The rules that a node is held to when it joins, and whenever somebody asks: one function a rule.
+
+Everything is read through the seam `get`; nothing is written. `examine` gives a report that a person can act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from federation import judge
+from federation.crawl import Step, walk
+from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
+from federation.judge import Source, Trouble
+from federation.origins import Heard, learn
+from federation.seam import Answer, Get
+from schema.change import Item
+from schema.errors import Crawling, Refused
+from schema.manifest import Manifest
+
+PAGES = 3
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that is examined is kept
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one rule found. `found` is empty where the rule is kept; `advice` says how to mend it."""
+
+    rule: str
+    severity: Severity
+    found: str
+    advice: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether the rule is kept."""
+        return not self.found
+
+
+@dataclass(slots=True)
+class Report:
+    """What was read of a node and what each rule found, in the order in which they were asked."""
+
+    url: str
+    manifest: Manifest | None = None
+    body: bytes = b""
+    steps: list[Step] = field(default_factory=list)
+    readings: list[judge.Reading] = field(default_factory=list)
+    heard: dict[str, Heard] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    unreachable: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule of severity error is broken."""
+        return all(result.kept or result.severity == "warning" for result in self.results)
+
+    def note(self, rule: Rule, found: str) -> None:
+        """Keep what a rule found."""
+        self.results.append(Result(rule.id, rule.severity, found, rule.advice))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its name, how bad a breach is, how to mend it, and the function that looks. It gives what is wrong."""
+
+    id: str
+    severity: Severity
+    advice: str
+    look: Callable[[Report, bool], str]
+
+
+REACHABLE = Rule("reachable", "error", "Serve the manifest at /.well-known/folkmoot over https.", lambda _r, _a: "")
+VALID = Rule("manifest-valid", "error", "Mend the manifest as its JSON Schema says.", lambda _r, _a: "")
+FEED = Rule("feed-reachable", "error", "Serve the feed that the manifest names, on the same host.", lambda _r, _a: "")
+PAGE = Rule("page-valid", "error", "Mend the page as OpenActive RPDE says; the cursor waits.", lambda _r, _a: "")
+
+
+async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = PAGES) -> Report:
+    """Read a node's manifest and the first pages of its feed, and hold them to every rule.
+
+    `aggregator`: the node is to be accepted as one, and may carry others' records.
+    """
+    report = Report(manifest_url(url))
+    if not await _read(report, get):
+        return report
+    if not await _walk(report, get, pages):
+        return report
+    if aggregator:
+        await _learn(report, get)
+    for rule in RULES:
+        report.note(rule, rule.look(report, aggregator))
+    return report
+
+
+async def _tried(report: Report, rule: Rule, work: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await work()
+    except Crawling as error:
+        report.unreachable = not isinstance(error, Refused)
+        report.note(rule, error.detail)
+        return False
+    report.note(rule, "")
+    return True
+
+
+async def _read(report: Report, get: Get) -> bool:
+    async def fetch() -> None:
+        answer = await get(report.url)
+        report.body = answer.body
+
+    async def parse() -> None:
+        report.manifest = read_manifest(report.body, report.url)
+
+    return await _tried(report, REACHABLE, fetch) and await _tried(report, VALID, parse)
+
+
+async def _walk(report: Report, get: Get, pages: int) -> bool:
+    manifest = report.manifest
+    assert manifest is not None
+    answered = False
+
+    async def heard(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        nonlocal answered
+        answered = False
+        answer = await get(url, headers)
+        answered = True
+        return answer
+
+    async def go() -> None:
+        async for step in walk(heard, feed_of(manifest).url, budget=pages):
+            report.steps.append(step)
+            report.readings += judge.read(step.page.items)
+
+    try:
+        await go()
+    except Crawling as error:
+        report.unreachable = not isinstance(error, Refused)
+        report.note(PAGE if answered else FEED, error.detail)
+        return False
+    report.note(FEED, "")
+    report.note(PAGE, "")
+    return True
+
+
+async def _learn(report: Report, get: Get) -> None:
+    manifest = report.manifest
+    assert manifest is not None
+    named = dict.fromkeys(r.origin.node for r in report.readings if isinstance(r, Item))
+    for node in [node for node in named if node != manifest.id and judge.is_node(node)][:20]:
+        heard = await learn(get, node, relay=manifest)
+        if heard is not None:
+            report.heard[node] = heard
+
+
+def _role(report: Report, aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    role = report.manifest.role
+    if aggregator and role != "aggregator":
+        return f"Its role is {role}; only an aggregator can be accepted as one."
+    return ""
+
+
+def _relays(report: Report, aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    if not aggregator and report.manifest.role == "aggregator":
+        return "It is an aggregator. Without --aggregator only its own records are taken."
+    return ""
+
+
+def _prefixes(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    foreign = report.manifest.foreign_prefixes()
+    return f"{len(foreign)} prefixes lie on another host, such as {foreign[0]}." if foreign else ""
+
+
+def _licence(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    return "" if report.manifest.license else "The manifest names no licence."
+
+
+def _contact(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    contact = report.manifest.contact
+    return "" if contact is not None else "The manifest names nobody to ask."
+
+
+def _epoch(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    epochs = {step.page.epoch for step in report.steps}
+    if epochs - {report.manifest.epoch}:
+        return "The epoch of the feed's pages is not the manifest's."
+    return "" if report.manifest.epoch else "There is no epoch: a restored database cannot be told from a rewound feed."
+
+
+def _end(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    last = report.steps[-1].page
+    return "The last page does not say latest." if last.ended and last.latest is None else ""
+
+
+def _filled(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    return "" if report.readings else "The feed holds nothing, not even the publisher's own record."
+
+
+def _items(report: Report, aggregator: bool, rules: Sequence[str] | None) -> str:  # noqa: FBT001
+    troubles = [t for t in _judged(report, aggregator) if (t.rule in _OWNERSHIP) == (rules is not None)]
+    if not troubles:
+        return ""
+    first = troubles[0]
+    about = first.record_id or "an item"
+    return f"{len(troubles)} items would be refused; the first: {about} {first.pointer}: {first.message}"
+
+
+_OWNERSHIP = ("id-prefix", "id-form", "id", "publisher", "kind", "reference", "origin-unknown", "not-an-aggregator")
+
+
+def _judged(report: Report, aggregator: bool) -> list[Trouble]:  # noqa: FBT001
+    assert report.manifest is not None
+    source = Source(0, report.manifest.id, prefixes_of(report.manifest), aggregator)
+    origins = {node: heard.prefixes for node, heard in report.heard.items()}
+    return judge.judge(report.readings, source, me="", origins=origins, now=_NEVER).refused
+
+
+def _ids(report: Report, aggregator: bool) -> str:  # noqa: FBT001
+    return _items(report, aggregator, _OWNERSHIP)
+
+
+def _records(report: Report, aggregator: bool) -> str:  # noqa: FBT001
+    return _items(report, aggregator, None)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("role", "error", "Leave out --aggregator, or set the node's role.", _role),
+    Rule("relays", "warning", "Add it with --aggregator if it may pass on others' records.", _relays),
+    Rule("prefix-own-origin", "warning", "Publish ids under the node's own address.", _prefixes),
+    Rule("licence", "warning", "Set FOLKMOOT_LICENSE, or license in the manifest.", _licence),
+    Rule("contact", "warning", "Name a role mailbox in the manifest.", _contact),
+    Rule("epoch", "warning", "Give manifest and pages the same epoch, new at every restore.", _epoch),
+    Rule("latest", "warning", "Say latest on the last page, so that readers notice a rewound feed.", _end),
+    Rule("not-empty", "warning", "Publish the organisation record as change 1.", _filled),
+    Rule("ids-within-prefix", "error", "Every id begins with its publisher's idPrefix, then kind and reference.", _ids),
+    Rule("records-valid", "warning", "Mend the records; those that are valid are taken meanwhile.", _records),
+)
+
+
+def summary(report: Report) -> dict[str, object]:
+    """The report as a program reads it."""
+    return {
+        "url": report.url,
+        **_about(report.manifest),
+        "pagesRead": len(report.steps),
+        "itemsRead": len(report.readings),
+        "passed": report.passed,
+        "rules": [
+            {"rule": r.rule, "severity": r.severity, "kept": r.kept, "found": r.found, "advice": r.advice}
+            for r in report.results
+        ],
+    }
+
+
+def _about(manifest: Manifest | None) -> dict[str, object]:
+    if manifest is None:
+        return {"key": None, "name": None, "role": None, "publishers": []}
+    return {
+        "key": key_of(manifest.id),
+        "name": name_of(manifest),
+        "role": manifest.role,
+        "publishers": list(prefixes_of(manifest).values()),
+    }

@@ -1,0 +1,65 @@
+"""Who a node is, read off its manifest: its id, its key in our lists, the prefixes that are its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from federation.judge import MAX_ID, MAX_NODE, Prefixes, is_node
+from schema.errors import Invalid, Refused
+from schema.identifiers import origin_of, prefixes_overlap, same_origin
+from schema.manifest import Feed, Manifest
+
+WELL_KNOWN = "/.well-known/folkmoot"
+
+
+def manifest_url(url: str) -> str:
+    """Where the manifest is, from what an operator typed: a host, an origin, or the manifest's own URL."""
+    full = url if "://" in url else f"https://{url}"
+    return full.rstrip("/") + WELL_KNOWN if urlsplit(full).path in ("", "/") else full
+
+
+def read_manifest(body: bytes, url: str) -> Manifest:
+    """Read a manifest that came from `url`. Raises `Refused` where it is none, or another node's."""
+    try:
+        manifest = Manifest.parse(body)
+    except Invalid as error:
+        raise Refused(
+            "manifest-valid", f"The manifest is not valid: {error.detail}", error.faults[0].pointer
+        ) from error
+    if manifest.id != url or not is_node(url) or len(url) > MAX_NODE:
+        raise Refused("manifest-id", f"The manifest at {url} says that its id is {manifest.id}.", "/id")
+    return manifest
+
+
+def prefixes_of(manifest: Manifest) -> dict[str, str]:
+    """The prefixes on the manifest's own scheme, host and port, each with its publisher id."""
+    own = [p for p in manifest.publishers if same_origin(p.id_prefix, manifest.id) and len(p.id_prefix) <= MAX_ID]
+    return {publisher.id_prefix: publisher.publisher_id for publisher in own}
+
+
+def feed_of(manifest: Manifest) -> Feed:
+    """The change feed that is read. Raises `Refused` where it lies on another host than the manifest."""
+    feed = next((f for f in manifest.feeds if f.layout is None), manifest.feeds[0])
+    if not same_origin(feed.url, manifest.id):
+        raise Refused("feed-own-origin", f"The feed {feed.url} lies on another host than the manifest.", "/feeds/0/url")
+    return feed
+
+
+def name_of(manifest: Manifest) -> str:
+    """What the node is called in lists: its first publisher."""
+    return manifest.publishers[0].name
+
+
+def key_of(manifest_id: str) -> str:
+    """The node's key in our lists: its host, with `_port` where there is one (protocol section 5)."""
+    _scheme, host, _port = origin_of(manifest_id)
+    port = urlsplit(manifest_id).port
+    plain = host.replace(":", "-")
+    return plain if port is None else f"{plain}_{port}"
+
+
+def without_overlap(prefixes: Prefixes, pinned: Iterable[str]) -> dict[str, str]:
+    """The prefixes that no other node was pinned with first."""
+    taken = list(pinned)
+    return {p: publisher for p, publisher in prefixes.items() if not any(prefixes_overlap(p, t) for t in taken)}

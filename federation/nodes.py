@@ -1,0 +1,166 @@
+"""The nodes that this aggregator crawls: pinned when they join, paused, resumed, removed, and how they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, func, select, update
+
+from federation import origins
+from federation.apply import Applied, end_routes
+from federation.database import Reading, WriteSession, table
+from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
+from federation.judge import Prefixes, Source
+from schema.errors import Conflict, NotFound, Refused
+from schema.identifiers import prefixes_overlap
+from schema.manifest import Manifest
+from schema.tables import Feed, Node, Record
+
+_node, _feed, _record = table(Node), table(Feed), table(Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A node as it was pinned: `url` is its id, the manifest's own address."""
+
+    id: int
+    key: str
+    url: str
+    role: str
+    relays: bool
+    state: str
+    prefixes: Prefixes
+    stale_since: datetime | None
+    manifest: bytes = b""
+
+    def source(self) -> Source:
+        """What the judge asks of a node that is read."""
+        return Source(self.id, self.url, self.prefixes, self.relays)
+
+
+def pin(
+    session: WriteSession, manifest: Manifest, body: bytes, *, me: str, relays: bool, every: int, now: datetime
+) -> str:
+    """Take a node in, with its identity as it stands now; its feed is due at once. Gives its key.
+
+    `every` is how many seconds pass between visits where the manifest does not say. Raises `Conflict` where the node
+    is known, is this server itself, or claims ids that another was pinned with first.
+    """
+    if manifest.id == me:
+        raise Conflict("This is the aggregator itself.")
+    key, prefixes = key_of(manifest.id), prefixes_of(manifest)
+    _check_free(session, manifest.id, key, prefixes)
+    origins.give_way(session, manifest.id, prefixes)
+    node = {
+        "key": key,
+        "url": manifest.id,
+        "name": name_of(manifest),
+        "role": manifest.role,
+        "relays": relays,
+        "state": "active",
+        "manifest": body,
+        "prefixes": orjson.dumps(prefixes).decode(),
+        "added": now,
+    }
+    node_id = session.connection().execute(table(Node).insert().values(node).returning(_node.c.id)).scalar_one()
+    feed = feed_of(manifest)
+    first: dict[str, Any] = {"node_id": node_id, "url": feed.url, "cursor": feed.url, "due": now, "position": 0}
+    counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped"), 0)
+    wait = feed.min_poll_seconds or every
+    session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
+    return key
+
+
+def _check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes) -> None:
+    same = select(_node.c.url).where((_node.c.url == url) | (_node.c.key == key))
+    found = session.connection().execute(same).scalars().first()
+    if found is not None:
+        raise Conflict(f"{found} is among the nodes already, as {key}.")
+    for prefix in origins.taken(session, but=url, heard_too=False):
+        if any(prefixes_overlap(prefix, mine) for mine in prefixes):
+            raise Conflict(f"Its ids would lie under {prefix}, which another was pinned with first.")
+
+
+def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes) -> Known:
+    """Take over what may change in a manifest: names, new publishers. Raises `Refused` for a changed role.
+
+    Prefixes that were pinned stay, so that the tombstones of a publisher that has left are still taken.
+    """
+    if body == known.manifest:
+        return known
+    if manifest.role != known.role:
+        raise Refused("identity-changed", f"Its role was {known.role} and is now {manifest.role}.", "/role")
+    new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url, heard_too=False))
+    prefixes = {**new, **known.prefixes}
+    values = {"name": name_of(manifest), "manifest": body, "prefixes": orjson.dumps(prefixes).decode()}
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+    return replace(known, prefixes=prefixes, manifest=body)
+
+
+def load(session: Reading, node_id: int) -> Known:
+    """A node by its number."""
+    return _known(session.connection().execute(select(_node).where(_node.c.id == node_id)).one())
+
+
+def find(session: Reading, name: str) -> Known:
+    """A node by its key, its id, or its address. Raises `NotFound`."""
+    bare = name.rstrip("/")
+    chosen = select(_node).where(_node.c.key.in_([name, bare]) | _node.c.url.in_([name, bare + WELL_KNOWN]))
+    row = session.connection().execute(chosen).first()
+    if row is None:
+        raise NotFound(f"{name} is not among the nodes (folkmoot node list shows them).")
+    return _known(row)
+
+
+def _known(row: Any) -> Known:
+    prefixes = orjson.loads(row.prefixes)
+    return Known(row.id, row.key, row.url, row.role, row.relays, row.state, prefixes, row.stale_since, row.manifest)
+
+
+def pause(session: WriteSession, known: Known) -> None:
+    """Stop visiting a node; a visit that is under way loses its lease. Its records stay."""
+    _fence_out(session, known.id)
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(state="paused"))
+
+
+def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
+    """Visit a node again, at once."""
+    state = "active" if known.stale_since is None else "stale"
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
+    make_due(session, now=now, node_id=known.id)
+
+
+def make_due(session: WriteSession, *, now: datetime, node_id: int | None = None) -> None:
+    """Let a node's feed, or every feed, be visited at once."""
+    chosen = update(_feed).where(_feed.c.due > now).values(due=now)
+    session.connection().execute(chosen if node_id is None else chosen.where(_feed.c.node_id == node_id))
+
+
+def remove(session: WriteSession, known: Known, *, now: datetime) -> Applied:
+    """Forget a node. Its records become tombstones (`dropped`), or what another route says of them."""
+    _fence_out(session, known.id)
+    ids = session.connection().execute(select(_record.c.id).where(_record.c.node_id == known.id)).scalars().all()
+    done = end_routes(session, known.id, ids, now=now)
+    session.connection().execute(delete(_node).where(_node.c.id == known.id))
+    return done
+
+
+def _fence_out(session: WriteSession, node_id: int) -> None:
+    taken = update(_feed).where(_feed.c.node_id == node_id)
+    session.connection().execute(taken.values(fence=_feed.c.fence + 1, owner=None, leased_until=None))
+
+
+def went_well(session: WriteSession, known: Known) -> None:
+    """Note a good visit: a node that was stale is active again."""
+    back = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
+    session.connection().execute(back.values(state="active", stale_since=None))
+
+
+def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool) -> None:
+    """Note that the last good copy is served since `since`; `retired` after three days of 410."""
+    state = "retired" if retired else "stale"
+    chosen = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
+    session.connection().execute(chosen.values(state=state, stale_since=func.coalesce(_node.c.stale_since, since)))

@@ -1,0 +1,177 @@
+"""The turns of the crawl: claim a feed that is due, read it to its end, give it back; and the daemon that does so.
+
+The queue is the table. A turn can be killed anywhere: its pages are committed with their cursor, and another worker
+takes the feed over when the lease has run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from federation import leases
+from federation.apply import Applied
+from federation.backoff import failed
+from federation.crawl import BUDGET
+from federation.database import Database, clock
+from federation.leases import Clock, Lease
+from federation.seam import Get
+from federation.visit import Visit
+from schema.errors import Crawling, LeaseLost
+
+log = structlog.get_logger("folkmoot.crawl")
+IDLE_SECONDS = 1.0
+FAULT_SECONDS = 5.0
+Outcome = Literal["ended", "budget", "failed", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """How one visit went. `ended`: read to the end; `budget`: stopped between two pages, due again at once."""
+
+    key: str
+    outcome: Outcome
+    pages: int
+    applied: Applied
+    due: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Crawler:
+    """What turns work with. `me` is this aggregator's own id, `owner` names the worker in the lease.
+
+    `every` is how many seconds pass between visits to a feed that does not say; `workers` how many feeds are read at a
+    time; `clock` the database's own, but for tests.
+    """
+
+    database: Database
+    get: Get
+    me: str
+    owner: str
+    lease_seconds: float = 60.0
+    every: int = 300
+    budget: int = BUDGET
+    workers: int = 8
+    clock: Clock = clock
+    jitter: random.Random = field(default_factory=random.Random)
+    told: Callable[[TurnResult], None] = lambda _result: None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Crawl until `stop` is set; visits that are under way then end after their page."""
+        await self._work(stop, once=False)
+
+    async def once(self) -> None:
+        """Crawl until nothing is due that was due when this began."""
+        await self._work(asyncio.Event(), once=True)
+
+    async def turn(self, *, due_by: datetime | None = None, stop: asyncio.Event | None = None) -> TurnResult | None:
+        """One visit to the feed that has been due longest. None where nothing is due."""
+        lease = await asyncio.to_thread(self._claim, due_by)
+        return None if lease is None else await self._visit(lease, stop or asyncio.Event())
+
+    def _claim(self, due_by: datetime | None) -> Lease | None:
+        with self.database.write() as session:
+            return leases.claim(session, self.owner, self.lease_seconds, due_by=due_by, clock=self.clock)
+
+    async def _visit(self, lease: Lease, stop: asyncio.Event) -> TurnResult:
+        visit = Visit(self.database, self.get, self.me, lease, every=self.every, budget=self.budget, jitter=self.jitter)
+        result = await self._outcome(visit, stop)
+        self.told(result)
+        return result
+
+    async def _outcome(self, visit: Visit, stop: asyncio.Event) -> TurnResult:
+        try:
+            async with self._heartbeat(visit.lease):
+                ended = await visit.go(stop)
+            return TurnResult(visit.key, "ended" if ended else "budget", visit.pages, visit.applied, visit.due)
+        except LeaseLost as error:
+            return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=error.detail)
+        except Crawling as error:
+            return await self._failed(visit, error)
+        except Exception as error:
+            # A fault of ours in one feed must neither stop the others nor be tried again at once.
+            log.exception("a visit broke off by a fault of ours", node=visit.key)
+            return await self._failed(visit, Crawling(f"A fault of ours: {type(error).__name__}: {error}"))
+
+    async def _failed(self, visit: Visit, error: Crawling) -> TurnResult:
+        try:
+            due = await asyncio.to_thread(failed, visit, error)
+        except LeaseLost as lost:
+            return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=lost.detail)
+        return TurnResult(visit.key, "failed", visit.pages, visit.applied, due, error.detail)
+
+    @asynccontextmanager
+    async def _heartbeat(self, lease: Lease) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._beat(lease))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _beat(self, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(self.lease_seconds / 3)
+            try:
+                await asyncio.to_thread(self._renew, lease)
+            except LeaseLost:
+                return  # the next commit of the visit finds out, and throws its page away
+
+    def _renew(self, lease: Lease) -> None:
+        with self.database.write() as session:
+            leases.renew(session, lease, self.lease_seconds, clock=self.clock)
+
+    async def _work(self, stop: asyncio.Event, *, once: bool) -> None:
+        due = _Cutoff(await asyncio.to_thread(self._time) if once else None)
+        claiming = asyncio.Lock()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.workers):
+                group.create_task(self._keep_on(stop, claiming, due))
+
+    def _time(self) -> datetime:
+        with self.database.read() as session:
+            return self.clock(session)
+
+    async def _keep_on(self, stop: asyncio.Event, claiming: asyncio.Lock, due: _Cutoff) -> None:
+        while not stop.is_set():
+            try:
+                async with claiming:  # the others wait here: an idle daemon asks once a second, not once a worker
+                    lease = await asyncio.to_thread(self._claim, due.by)
+                    if lease is None and due.by is None:
+                        await _pause(stop, IDLE_SECONDS)
+                if lease is not None:
+                    due.add(await self._visit(lease, stop))
+                elif due.by is not None:
+                    return
+            except DBAPIError:
+                if due.by is not None:
+                    raise
+                log.exception("the database does not answer; the crawl waits")
+                await _pause(stop, FAULT_SECONDS)
+
+
+class _Cutoff:
+    """For `--once`: what fell due after it began is left, unless a visit only stopped for its budget."""
+
+    def __init__(self, by: datetime | None) -> None:
+        self.by = by
+
+    def add(self, result: TurnResult) -> None:
+        if self.by is not None and result.outcome == "budget" and result.due is not None:
+            self.by = max(self.by, result.due)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,133 @@
+"""How the nodes are: the items of `/v1/nodes` and the figures of each crawl (protocol section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, func, select
+
+from federation import told
+from federation.database import Reading, table
+from schema.change import stamp
+from schema.errors import NotFound
+from schema.tables import Feed, Node, Record
+
+_node, _feed, _record = table(Node), table(Feed), table(Record)
+_JOINED = _node.join(_feed, _feed.c.node_id == _node.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the crawl of one node has come to so far; `behind` is how many changes are not yet taken, where known."""
+
+    key: str
+    accepted: int
+    refused: int
+    dropped: int
+    behind: int | None
+    fails: int
+
+
+def figures(session: Reading) -> list[Figures]:
+    """The figures of every node, by key."""
+    chosen = select(
+        _node.c.key,
+        _feed.c.accepted,
+        _feed.c.refused,
+        _feed.c.dropped,
+        _feed.c.latest,
+        _feed.c.position,
+        _feed.c.fails,
+    )
+    rows = session.connection().execute(chosen.select_from(_JOINED).order_by(_node.c.key))
+    return [Figures(r.key, r.accepted, r.refused, r.dropped, _behind(r), r.fails) for r in rows]
+
+
+def count(session: Reading) -> int:
+    """How many nodes there are."""
+    found: int = session.connection().execute(select(func.count()).select_from(_node)).scalar_one()
+    return found
+
+
+def listing(session: Reading, *, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
+    """The nodes after a key, by key: the items of `/v1/nodes`."""
+    chosen = select(_node, *_feed_columns()).select_from(_JOINED)
+    rows = session.connection().execute(chosen.where(_node.c.key > after).order_by(_node.c.key).limit(limit)).all()
+    return _items(session, rows)
+
+
+def one(session: Reading, key: str) -> dict[str, Any]:
+    """One node by its key. Raises `NotFound`."""
+    chosen = select(_node, *_feed_columns()).select_from(_JOINED).where(_node.c.key == key)
+    items = _items(session, session.connection().execute(chosen).all())
+    if not items:
+        raise NotFound(f"No node here has the key {key[:300]}.")
+    return items[0]
+
+
+def _feed_columns() -> list[Any]:
+    return [column.label("feed_" + column.name) for column in _feed.columns]
+
+
+def _items(session: Reading, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    problems = told.of_nodes(session, ids)
+    held = _held(session, ids)
+    return [_item(row, held.get(row.id, (0, None)), problems[row.id]) for row in rows]
+
+
+def _held(session: Reading, ids: Sequence[int]) -> dict[int, tuple[int, Any]]:
+    """Live records of each node and when the last of them came."""
+    chosen = (
+        select(_record.c.node_id, func.count(), func.max(_record.c.changed))
+        .where(_record.c.node_id.in_(ids), _record.c.deleted.is_(False))
+        .group_by(_record.c.node_id)
+    )
+    return {node_id: (live, last) for node_id, live, last in session.connection().execute(chosen)}
+
+
+def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> dict[str, Any]:
+    manifest = orjson.loads(row.manifest)
+    live, last = held
+    judged = row.feed_accepted + row.feed_refused
+    return {
+        "key": row.key,
+        "id": row.url,
+        "name": row.name,
+        "role": row.role,
+        "state": row.state,
+        "publishers": [_publisher(publisher) for publisher in manifest["publishers"]],
+        "lastVisit": _time(row.feed_last_visit),
+        "lastGoodVisit": _time(row.feed_last_good),
+        "nextVisit": _time(row.feed_due) if row.state != "paused" else None,
+        "staleSince": _time(row.stale_since),
+        "records": live,
+        "accepted": row.feed_accepted,
+        "refused": row.feed_refused,
+        "held": 0,
+        "behind": _behind(row, "feed_"),
+        "latencyMs": row.feed_latency_ms,
+        "signature": "absent",
+        "freshness": _time(last),
+        "quality": round(row.feed_accepted / judged, 4) if judged else None,
+        "manifest": manifest,
+        "keys": [],
+        "problems": problems,
+    }
+
+
+def _publisher(publisher: dict[str, Any]) -> dict[str, Any]:
+    kept = ("name", "identifiers", "type", "region", "nation", "relation", "idPrefix")
+    return {name: publisher[name] for name in kept if name in publisher}
+
+
+def _behind(row: Any, prefix: str = "") -> int | None:
+    latest = getattr(row, prefix + "latest")
+    return None if latest is None else max(0, latest - getattr(row, prefix + "position"))
+
+
+def _time(moment: Any) -> str | None:
+    return None if moment is None else stamp(moment)
