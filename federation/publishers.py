@@ -14,7 +14,7 @@ from sqlalchemy import select
 from federation import log
 from federation.database import Reading, WriteSession, insert, table
 from schema.errors import Conflict, Misconfigured, NotFound
-from schema.identifiers import id_prefix, publisher_id
+from schema.identifiers import id_prefix, organisation_id, publisher_id
 from schema.kinds import parse
 from schema.tables import Meta, Publisher
 
@@ -98,11 +98,6 @@ def add(
     draft = log.Draft(organisation_id(prefix, name), "organisation", name, data)
     log.append(session, [draft], node=node_id(public_url), now=now)
     return name
-
-
-def organisation_id(prefix: str, publisher: str) -> str:
-    """The id of a publisher's own organisation record (protocol section 2)."""
-    return f"{prefix}organisation/{publisher}"
 
 
 def find(session: Reading, publisher: str, *, missing_ok: bool = False) -> Publisher | None:
