@@ -1,0 +1,11 @@
+"""The pages for people, rendered on the server over the same functions as the API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.pages import home, nodes, plain, records
+
+router = APIRouter(include_in_schema=False)
+for _part in (home, records, nodes, plain):
+    router.include_router(_part.router)

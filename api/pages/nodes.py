@@ -1,0 +1,90 @@
+"""The nodes that an aggregator visits: how each is, and what its people should mend."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import HTMLResponse
+
+from api.deps import Here, Read
+from api.pages import view, words
+from api.pages.advice import advised
+from api.pages.cells import Cell
+from api.pages.layout import Row
+from api.services import Services
+from federation import status
+from schema.errors import Invalid, NotFound
+from schema.identifiers import publisher_id
+
+
+def aggregator(here: Here) -> Services:
+    """The services of an aggregator. Raises `NotFound` on a node, which has no such page."""
+    if here.role != "aggregator":
+        raise NotFound("This page stands on aggregators; this server is a node.")
+    return here
+
+
+Aggregator = Annotated[Services, Depends(aggregator)]
+router = APIRouter()
+_LISTED = 500
+
+
+@router.get("/nodes")
+def nodes(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
+    """Every node with its state and its last good visit."""
+    found = status.listing(session, limit=_LISTED)
+    return view.render(request, here, session, "nodes.html", title="Where the data comes from", list=found)
+
+
+@router.get("/nodes/{key}")
+def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLResponse:
+    """One node: visits, counts, and each problem with what to do about it."""
+    found = status.one(session, key)
+    contact = found["manifest"].get("contact") or {}
+    return view.render(
+        request,
+        here,
+        session,
+        "node.html",
+        title=f"{found['name'] or found['key']}: how its visits went",
+        node=found,
+        rows=_rows(found),
+        publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
+        problems=advised(found["problems"]),
+        mail=words.mailto(contact.get("email"), f"Your node {found['key']}"),
+    )
+
+
+@router.get("/join")
+def join(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
+    """How a council comes to be found here."""
+    return view.render(request, here, session, "join.html", title="How to join")
+
+
+def _rows(found: Mapping[str, Any]) -> list[Row]:
+    manifest = words.href(found["id"])
+    rows = [
+        ("Address", Cell(words.host(found["id"]), href=manifest)),
+        ("Last visit", _time(found["lastVisit"])),
+        ("Last good visit", _time(found["lastGoodVisit"])),
+        ("Next visit", _time(found["nextVisit"], "Not planned")),
+        ("Latest record", _time(found["freshness"])),
+        ("Changes not taken yet", Cell("Not known" if found["behind"] is None else f"{found['behind']:,}")),
+        ("Answers in", Cell("Not known" if found["latencyMs"] is None else f"{found['latencyMs']:,} milliseconds")),
+        ("Carries others' records", Cell("Yes, it is an aggregator" if found["role"] == "aggregator" else "No")),
+    ]
+    if found["quality"] is not None:
+        rows.append(("Taken of what was published", Cell(f"{found['quality']:.1%}")))
+    return [Row(label, [cell]) for label, cell in rows]
+
+
+def _time(found: str | None, otherwise: str = "None yet") -> Cell:
+    return Cell(words.moment(found), moment=found) if found else Cell(otherwise)
+
+
+def _key(publisher: Mapping[str, Any]) -> str:
+    try:
+        first = publisher["identifiers"][0]
+        return publisher_id(first["scheme"], first["id"])
+    except (Invalid, KeyError, IndexError, TypeError):
+        return ""

@@ -1,0 +1,123 @@
+"""What a page shows of a record: everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from api.pages import items, layout
+from federation.lists import Held
+from schema.change import Entry
+from schema.kinds import KINDS
+from tests.unit.pages.test_words import ANY
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def said(kind: str, data: dict[str, Any]) -> str:
+    """Return all text that the sections of a record hold."""
+    cells = [cell for section in layout.sections(kind, data) for row in section.rows for cell in row.cells]
+    return "\n".join(str(part) for cell in cells for part in (cell.text, cell.note, cell.href, cell.mail, cell.record))
+
+
+def labels(kind: str, data: dict[str, Any]) -> list[str]:
+    """Return the labels of all rows."""
+    return [row.label for section in layout.sections(kind, data) for row in section.rows]
+
+
+def paths(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every leaf of a model, lists passed through."""
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        inner = _model(field.annotation)
+        if inner is None:
+            yield (*path, alias)
+        else:
+            yield from paths(inner, (*path, alias))
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _model(part)
+        if found is not None:
+            return found
+    return None
+
+
+def planted(path: Sequence[str], value: Any) -> Any:
+    """Return an object with the value at the end of the path."""
+    for name in reversed(path):
+        value = {name: value}
+    return value
+
+
+EVERY = [(kind, path) for kind, model in KINDS.items() for path in paths(model) if path not in (("title",), ("name",))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), EVERY, ids=lambda found: found if isinstance(found, str) else ".".join(found)
+)
+def test_every_member_of_the_schema_is_shown(kind: str, path: tuple[str, ...]) -> None:
+    """No member that the schema knows, however deep, is left out of a record's page, nor called unknown."""
+    data = planted(path, "canary-7031")
+    typed = path[-1] in ("amount", "minimum", "maximum", "min", "max", "currency", "basis", "gross", "sme", "vcse",
+                         "wouldBuyAgain", "realised")  # fmt: skip
+    sections = layout.sections(kind, data)
+    assert [section.title for section in sections] != ["Also published"], "no plan names it"
+    assert "Also published" not in [section.title for section in sections]
+    if not typed:
+        assert "canary-7031" in said(kind, data).lower().replace(" ", "-")
+
+
+def test_unknown_members_are_shown_at_any_depth() -> None:
+    """What no plan names is listed by itself: at the top, inside a supplier, inside its identifier."""
+    data = {
+        "title": "x",
+        "carbonPlan": {"tonnes": 12, "audited": True},
+        "suppliers": [
+            {"name": "Acme", "rating": "good", "identifiers": [{"scheme": "X", "id": "1", "checked": "yes"}]}
+        ],
+    }
+    assert "Carbon plan" in labels("contract", data)
+    told = said("contract", data)
+    assert "Tonnes: 12" in told
+    assert "Audited: Yes" in told
+    assert "Supplier, rating" in labels("contract", data)
+    assert "Supplier, identifiers, checked" in labels("contract", data)
+
+
+def test_an_unknown_kind_is_shown_as_plain_pairs() -> None:
+    """A kind of a later version has its members listed."""
+    assert labels("festival", {"title": "x", "startsOn": "2027-01-01"}) == ["Starts on"]
+
+
+@given(st.sampled_from([*KINDS, "festival"]), st.dictionaries(st.text(max_size=8), ANY, max_size=4), st.data())
+def test_no_page_fails_on_data(kind: str, extra: dict[str, Any], data: st.DataObject) -> None:
+    """Whatever shape the members of a record have, its page and its list entry can be made."""
+    names = [name for _, lines in layout.PLANS.get(kind, ()) for name, _, _ in lines] or ["x"]
+    chosen = data.draw(st.lists(st.sampled_from(names), max_size=4))
+    record = extra | {name: data.draw(ANY) for name in chosen}
+    for section in layout.sections(kind, record):
+        assert section.rows
+        assert all(isinstance(cell.text, str) for row in section.rows for cell in row.cells)
+    entry = Entry(1, kind, "https://a.example/id/X/y/1", orjson.dumps(record), b"{}")
+    assert items.brief(Held(1, entry, "X", NOW, "absent"), {}).title
+
+
+@given(st.text(min_size=1, max_size=60), st.data())
+def test_a_snippet_is_the_text_with_its_matches_told_apart(text: str, data: st.DataObject) -> None:
+    """The pieces of a snippet put together are the text, and the matches are those that were found."""
+    ends = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=6)))
+    matches = [pair for pair in zip(ends[::2], ends[1::2], strict=False)]
+    parts = items.parts(text, matches)
+    assert "".join(part.text for part in parts) == text
+    assert [part.text for part in parts if part.hit] == [text[begin:end] for begin, end in matches]
