@@ -226,9 +226,10 @@ def _once(call: Call, do: Callable[[], Answer]) -> Response:
 
 
 def _shown(entry: Entry, *, created: bool = False) -> Answer:
+    """The record as it is now. Its id stands in the headers: by it an erasure finds the answers that it must forget."""
     body = record_json(entry)
-    headers = {"ETag": record_tag(entry.number, body)}
-    return Answer(201, {**headers, "Location": entry.id}, body) if created else Answer(200, headers, body)
+    place = {"Location" if created else "Content-Location": entry.id}
+    return Answer(201 if created else 200, {"ETag": record_tag(entry.number, body), **place}, body)
 
 
 def _matches(if_match: str | None) -> Matches | None:

@@ -73,7 +73,7 @@ def _remember(session: WriteSession, answer: Answer, **told: object) -> None:
     insert(session, Idempotency, [{**told, "status": answer.status, "headers": headers, "body": answer.body}])
 
 
-def erase(session: WriteSession, location: str) -> None:
-    """Forget the answers that showed a record, whose `Location` this is; a repeat is told that it is gone."""
-    shown = _row.c.headers.contains(orjson.dumps(location).decode(), autoescape=True)
+def erase(session: WriteSession, record: str) -> None:
+    """Forget the answers that showed a record, whose id stands in their headers; a repeat is told that it is gone."""
+    shown = _row.c.headers.contains(orjson.dumps(record).decode(), autoescape=True)
     session.connection().execute(update(_row).where(shown).values(status=_ERASED, headers="{}", body=b""))
