@@ -60,12 +60,12 @@ def sift(drafts: list[Draft], kind: str, publisher: PublisherFacts, published: L
         for repeat in repeats:
             sifted.repeated.add(repeat.row)
             problems.tell(
-                repeat.row[1], "", f"The row repeats row {repeat.of[1]}: it is published once.",
+                repeat.row[1], "", f"The row repeats row {repeat.of[1]}{repeat.but}: it is published once.",
                 expected="one row for each contract and supplier", code="repeated-row", sheet=repeat.row[0],
             )  # fmt: skip
         for id_, thing in namer.named(reference, things):
             own = {} if kind == "organisation" else {"reference": reference}
-            data = own | _as_published(thing.data, published(id_))
+            data = own | _as_published(thing.data, published.get(id_))
             sifted.records.append(Candidate(id_, reference, data, tuple(number for _, number in thing.rows)))
     return sifted
 

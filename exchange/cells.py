@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _TRIGGER = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _SPACES = re.compile(r"[ \t\f\v\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]+")
+_SIGNS = re.compile(r"[^\w\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0dff]+|_+")
 _BREAKS = re.compile(r" ?(?:\r\n|\r|\n) ?")
 
 
@@ -21,6 +23,7 @@ def unguarded(text: str) -> str:
     return text[1:] if _GUARDED.match(text) else text
 
 
+@lru_cache(maxsize=65_536)
 def tidy(text: str) -> str:
     """Give a cell's text: NFC, runs of blanks one space, line breaks one LF, nothing at either end."""
     if text.isascii() and text.isalnum():
@@ -29,16 +32,17 @@ def tidy(text: str) -> str:
     return _BREAKS.sub("\n", _SPACES.sub(" ", text)).strip()
 
 
+@lru_cache(maxsize=65_536)
 def bare(text: str) -> str:
     """Give the letters and digits alone, in one case: what two spellings of one thing have in common.
 
     Where nothing is left (a title of signs alone) the folded text itself stands, so that it stays distinct.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    letters = "".join(c for c in folded if c.isalnum() or unicodedata.category(c).startswith("M"))
-    return letters or "".join(folded.split())
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return _SIGNS.sub("", folded) or "".join(folded.split())
 
 
+@lru_cache(maxsize=16_384)
 def heading(text: str) -> str:
     """Give a column header as it is compared: letters and digits in one case."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+    return _SIGNS.sub("", unicodedata.normalize("NFKC", text).casefold())

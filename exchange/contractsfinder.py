@@ -7,6 +7,7 @@ Addresses, and what only describes the publication itself, are not part of a con
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ _ITEM = re.compile(r"tender/items/(\d+)/classification/(scheme|id|description)")
 _CPV = re.compile(r"(\d{8})(?:-\d)?")
 _OPEN = frozenset({"active", "planned", "planning"})
 _SEE_TENDER = heading("See description of related tender")
+_OVERRULED = "What the award says stands; what this column says is left out"
 _UNUSED = "This column is not part of a contract's record: it is left out."
 
 
@@ -99,32 +101,36 @@ def _read(
     for place in sorted(set(range(len(table.header))) - known):
         if any(place < len(row.cells) and row.cells[place].strip() for row in table.rows):
             problems.tell(table.header_row, table.column(place), _UNUSED, code="unused-column")
-    drafts = []
+    drafts: list[Draft] = []
+    passed_over: Counter[str] = Counter()
     for row in table.rows:
         reader = RowReader(columns, row, problems, publisher)
-        awards = _groups(reader, "award")
-        drafts += [_record(RowReader(columns, row, problems, publisher), f"award{n}") for n in awards]
-        if not awards:
-            drafts.append(_record(reader, ""))
+        readers = {f"award{n}": RowReader(columns, row, problems, publisher) for n in _groups(reader, "award")}
+        readers = readers or {"": reader}
+        drafts += [_record(one, award) for award, one in readers.items()]
+        passed_over.update(_filled(reader) - set().union(*(one.asked for one in readers.values())))
+    for name, count in sorted(passed_over.items()):
+        problems.tell(table.header_row, columns.header(name), f"{_OVERRULED} ({count} cells).", code="overruled")
     return drafts
+
+
+def _filled(reader: RowReader) -> set[str]:
+    """Name the fields of which this row says something."""
+    cells = reader.row.cells
+    return {n for n, found in reader.columns.places.items() if any(p < len(cells) and cells[p].strip() for p in found)}
 
 
 def _groups(reader: RowReader, prefix: str) -> list[int]:
     """Give the numbers of the awards (suppliers, items) of which this row says something."""
-    found = {
-        int(match[1])
-        for name, places in reader.columns.places.items()
-        if (match := re.match(rf"{re.escape(prefix)}(\d+)\.", name))
-        and any(place < len(reader.row.cells) and reader.row.cells[place].strip() for place in places)
-    }
-    return sorted(found)
+    found = (re.match(rf"{re.escape(prefix)}(\d+)\.", name) for name in _filled(reader))
+    return sorted({int(match[1]) for match in found if match})
 
 
 def _record(reader: RowReader, award: str) -> Draft:
     data = reader.draft.data
     ocid = reader.line("ocid", "/ocid")
     reader.draft.reference = reader.line("tender.id", "/reference") or ocid
-    title = (reader.line(f"{award}.title", "/title") if award else "") or reader.line("tender.title", "/title")
+    title = reader.title("/title", *([f"{award}.title"] if award else []), "tender.title")
     if title:
         data["title"] = title
     _described(reader, data, award)

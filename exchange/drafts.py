@@ -91,6 +91,7 @@ class Columns:
         self.table = table
         self.places = {name: tuple(found) for name, found in places.items()}
         self._judged: dict[str, DateColumn] = {}
+        self._headers = {name: table.column(found[0]) for name, found in self.places.items() if found}
 
     def judged(self, name: str) -> DateColumn:
         """Judge a date column once, by all its cells."""
@@ -102,8 +103,7 @@ class Columns:
 
     def header(self, name: str) -> str:
         """Name the column that holds a field."""
-        places = self.places.get(name)
-        return self.table.column(places[0]) if places else ""
+        return self._headers.get(name, "")
 
 
 class RowReader:
@@ -115,20 +115,24 @@ class RowReader:
         self.row = row
         self.problems = problems
         self.draft = Draft(row.number, sheet=row.sheet)
+        self.asked: set[str] = set()
 
     def cell(self, name: str) -> str:
         """Give a field's text, "" where there is none; a field with several columns gives the first that is filled."""
+        self.asked.add(name)
         first = ""
         for place in self.columns.places.get(name, ()):
             text = tidy(self.row.cells[place]) if place < len(self.row.cells) and self.row.cells[place] else ""
-            if text and ERROR_CELL.fullmatch(text):
+            if not text:
+                continue
+            if text[0] == "#" and ERROR_CELL.fullmatch(text):
                 self.problems.tell(
                     self.row.number, self.columns.table.column(place), "The cell holds an error of the spreadsheet.",
                     value=text, expected="a value", code="error-cell", sheet=self.row.sheet,
                 )  # fmt: skip
-            elif text and not first:
+            elif not first:
                 first = text
-            elif text and text != first:
+            elif text != first:
                 self.problems.tell(
                     self.row.number, self.columns.table.column(place), "A column of the same name says otherwise.",
                     value=text, expected=first, code="doubled-column", sheet=self.row.sheet,
@@ -147,6 +151,16 @@ class RowReader:
     def feed(self, pointer: str, name: str) -> None:
         """Remember which column fed a member."""
         self.draft.fed[pointer] = self.columns.header(name)
+
+    def title(self, pointer: str, *names: str) -> str:
+        """Read what the row is called from the first field that says it; name its column even where none does."""
+        for name in names:
+            if self.columns.header(name):
+                self.draft.fed.setdefault(pointer, self.columns.header(name))
+            text = self.line(name, pointer)
+            if text:
+                return text
+        return ""
 
     def line(self, name: str, pointer: str) -> str:
         """Read a text of one line; line breaks become spaces, mailboxes of persons are taken out."""

@@ -4,7 +4,7 @@ The rule, version 1. A record's key is its suppliers' names, its title and its s
 digits in one case. A row without a reference gets one from the key: `derived-` and 16 characters. Rows of one
 reference are: one row repeated (published once), one record with several suppliers (they differ in nothing else),
 or different things, and then each id has the suffix `~` and 8 characters of the key's hash; where even the keys are
-the same, of the key and all other content. What is published already keeps the id that it has.
+the same, of the key and all other content. What is published already under the same reference and key keeps its id.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from schema.identifiers import matches_reference, record_id
 VERSION = 1
 DERIVED = re.compile(r"derived-[a-z2-7]{16}")
 _SUPPLIERS = "suppliers"
+SUFFIX = 9
 
 
 Place = tuple[str, int]
@@ -42,10 +43,16 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A row that repeats another: it is published once."""
+    """A row that repeats another: it is published once. `exact` unless case, spacing or punctuation differ."""
 
     row: Place
     of: Place
+    exact: bool
+
+    @property
+    def but(self) -> str:
+        """Say in words what may differ."""
+        return "" if self.exact else " but for case, spacing or punctuation"
 
 
 def key_of(data: Mapping[str, Any]) -> str:
@@ -101,7 +108,7 @@ def gathered(rows: Sequence[tuple[Place, dict[str, Any]]], *, join: bool) -> tup
         content = content_of(data) if len(rows) > 1 else ""
         seen = distinct.get(content)
         if seen:
-            repeats.append(Repeat(row, seen.rows[0]))
+            repeats.append(Repeat(row, seen.rows[0], data == seen.data))
             seen.rows.append(row)
             seen.data = min(seen.data, data, key=lambda d: json.dumps(d, sort_keys=True))
         else:
@@ -127,52 +134,74 @@ def _joined(things: list[Thing]) -> list[Thing]:
     return list(together.values())
 
 
-Live = Callable[[str], Mapping[str, Any] | None]
+Published = Mapping[str, Mapping[str, Any]] | Callable[[str], Mapping[str, Any] | None]
+"""What is live of one kind and publisher: record id -> data, or a function that gives the data of an id or None."""
+
+
+class Live:
+    """What is published, asked by id. A mapping is looked through by reference; a function only for likely ids."""
+
+    def __init__(self, published: Published | None) -> None:
+        nothing: dict[str, Mapping[str, Any]] = {}
+        ask = published.get if isinstance(published, Mapping) else published
+        self.get: Callable[[str], Mapping[str, Any] | None] = ask or nothing.get
+        self._by_base: dict[str, list[str]] | None = None if callable(published) else {}
+        for id_ in published if isinstance(published, Mapping) else ():
+            base = id_[:-SUFFIX] if id_[-SUFFIX : 1 - SUFFIX] == "~" else id_
+            assert self._by_base is not None
+            self._by_base.setdefault(base, []).append(id_)
+
+    def of(self, base: str, things: Sequence[Thing]) -> dict[str, Mapping[str, Any]]:
+        """Give the records published under a reference: its bare id and those with a suffix."""
+        if self._by_base is None:
+            likely = [base, *(base + suffix_of(thing, whole=whole) for thing in things for whole in (False, True))]
+        else:
+            likely = sorted(self._by_base.get(base, ()))
+        return {id_: data for id_ in likely if (data := self.get(id_)) is not None}
 
 
 class Namer:
     """Gives the things of one reference their ids."""
 
-    def __init__(self, prefix: str, kind: str, published: Live) -> None:
+    def __init__(self, prefix: str, kind: str, live: Live) -> None:
         self._prefix = prefix
         self._kind = kind
-        self._published = published
+        self._live = live
 
     def named(self, reference: str, things: list[Thing]) -> list[tuple[str, Thing]]:
-        """Pair each thing with its record id. What is published under an id that fits keeps it."""
+        """Pair each thing with its record id: first those that are published already, then new ones."""
         base = record_id(self._prefix, self._kind, reference)
-        if len(things) == 1:
-            return [(self._alone(base, things[0]), things[0])]
-        crowded = Counter(thing.key for thing in things)
         for thing in things:
             thing.content = thing.content or content_of(thing.data)
-        out: dict[str, Thing] = {}
-        for claimed in [base, *sorted({base + suffix_of(t) for t in things if crowded[t.key] > 1})]:
-            owner = self._owner(claimed, base, [t for t in things if t not in set(out.values())])
-            if owner:
-                out[claimed] = owner
-        for thing in set(things) - set(out.values()):
-            out[base + suffix_of(thing, whole=crowded[thing.key] > 1)] = thing
-        return sorted(out.items(), key=lambda pair: pair[1].rows[0])
+        ids = _claimed(self._live.of(base, things), things)
+        if len(things) == 1 and not ids:
+            return [(base, things[0])]
+        crowded = Counter(thing.key for thing in things)
+        for thing in things:
+            if thing not in ids:
+                plain = base + suffix_of(thing)
+                taken = crowded[thing.key] > 1 or plain in ids.values()
+                ids[thing] = base + suffix_of(thing, whole=True) if taken else plain
+        return [(ids[thing], thing) for thing in things]
 
-    def _alone(self, base: str, thing: Thing) -> str:
-        """Name the only thing of its reference: by the reference, unless it is published under a suffix already."""
-        bare_ = self._published(base)
-        if bare_ is not None and key_of(bare_) == thing.key:
-            return base
-        thing.content = thing.content or content_of(thing.data)
-        suffixed = (base + suffix_of(thing), base + suffix_of(thing, whole=True))
-        return next((id_ for id_ in suffixed if self._published(id_) is not None), base)
 
-    def _owner(self, claimed: str, base: str, things: list[Thing]) -> Thing | None:
-        """Find the thing that is published under an id: same key, the same content before any other."""
-        live = self._published(claimed)
-        if live is None:
-            return None
-        key = key_of(live)
-        fitting = [t for t in things if t.key == key and claimed in (base, base + suffix_of(t))]
-        content = content_of({name: value for name, value in live.items() if name != "reference"})
-        return min(fitting, key=lambda t: (t.content != content, t.content), default=None)
+def _claimed(published: Mapping[str, Mapping[str, Any]], things: Sequence[Thing]) -> dict[Thing, str]:
+    """Give published ids to things of the same key: the same content first, then what is most alike."""
+    if not published:
+        return {}
+    pairs = []
+    for id_, data in published.items():
+        key, old = key_of(data), {name: member for name, member in data.items() if name != "reference"}
+        content = content_of(old)
+        for thing in things:
+            if thing.key == key:
+                alike = sum(thing.data.get(name) == member for name, member in old.items())
+                pairs.append((thing.content != content, -alike, thing.content, id_, thing))
+    claimed: dict[Thing, str] = {}
+    for *_, id_, thing in sorted(pairs, key=lambda pair: pair[:4]):
+        if thing not in claimed and id_ not in claimed.values():
+            claimed[thing] = id_
+    return claimed
 
 
 def may_be(segment: str, reference: str | None) -> bool:

@@ -90,9 +90,13 @@ def _form(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(forms)
 
 
-def is_header(row: Row, table: Table) -> bool:
-    """Tell a row that repeats the header, as files pasted together have it."""
-    return _form(row.cells) == _form(table.header)
+def headers_again(table: Table) -> list[Row]:
+    """Find the rows that repeat the header, as files pasted together have them."""
+    form = _form(table.header)
+    first = next((place for place, title in enumerate(table.header) if heading(title)), 0)
+    title = table.header[first].strip().casefold()
+    likely = [row for row in table.rows if len(row.cells) > first and row.cells[first].strip().casefold() == title]
+    return [row for row in likely if _form(row.cells) == form]
 
 
 def _unrecognised(sheets: Sequence[Sheet], kind: str) -> str:

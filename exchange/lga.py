@@ -1,6 +1,6 @@
 """The contracts register in the LGA layout, read row by row; `exchange/lga_export.py` writes it.
 
-The columns: exchange/lga_columns.py. What each becomes: docs/importing.md. A column that is not one of the 38 is
+The columns: exchange/lga_columns.py; the members they become: below. A column that is not one of the 38 is
 told of once and its cells are kept under `local`, unless they look personal.
 """
 
@@ -11,13 +11,14 @@ from typing import Any
 
 from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader, Table, placed
 from exchange.extras import Extras
-from exchange.lga_columns import NAMES
+from exchange.lga_columns import COLUMNS, HEADER, NAMES
 from exchange.lga_parties import buyer, contact, supplier
 from exchange.lga_terms import classified, dated, valued
 from exchange.lga_words import official, url_of
 
+__all__ = ["COLUMNS", "HEADER", "read", "score"]
+
 _LINES = {
-    "ContractTitle": "title",
     "OpenContractingID": "ocid",
     "OrganisationalUnit": "department",
     "ContractType": "contractType",
@@ -46,6 +47,9 @@ def read(table: Table, publisher: PublisherFacts, problems: Problems) -> list[Dr
 def _row(reader: RowReader, extras: Extras) -> Draft:
     data = reader.draft.data
     reader.draft.reference = reader.line("ContractReference", "/reference")
+    title = reader.title("/title", "ContractTitle")
+    if title:
+        data["title"] = title
     for name, member in _LINES.items():
         text = reader.line(name, f"/{member}")
         if text:

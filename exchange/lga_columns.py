@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from exchange.cells import heading
 
-COLUMNS: tuple[tuple[str, str], ...] = (
-    ("OrganisationLabel", "Organisation name"),
-    ("OrganisationURI", "Organisation code"),
-    ("ContractReference", "Contract Reference number / ID"),
-    ("OpenContractingID", "Open Contracting ID"),
-    ("ContractTitle", "Title of the Agreement"),
-    ("ContractType", "Contract type"),
-    ("OrganisationalUnit", "Local authority directorate/service responsible"),
-    ("ServiceCategoryLabel", "Service Category label"),
-    ("ServiceCategoryURI", "Service category URI"),
-    ("Description", "Description of goods and services"),
-    ("ProcurementCategory", "Procurement classification: Council's procurement category label"),
-    ("CPVLabel", "Procurement classification: CPV label"),
-    ("CPVCode", "Procurement classification: CPV code"),
-    ("ProclassLabel", "Procurement classification: Proclass label"),
-    ("ProclassCode", "Procurement classification: Proclass code"),
-    ("StartDate", "Contract start date"),
-    ("EndDate", "End date"),
-    ("ReviewDate", "Review date"),
-    ("LastExtensionDate", "Extension Period"),
-    ("ContractValue", "Contract value"),
-    ("FixedCost", "Fixed cost / estimated cost"),
-    ("IrrecoverableVAT", "Irrecoverable VAT"),
-    ("SupplierName", "Supplier name"),
-    ("CompaniesHouseRegistrationNumber", "Supplier registered company number"),
-    ("CharityCommissionNumber", "Supplier registered charity number"),
-    ("OtherSupplierID", "Other IDs"),
-    ("SMESupplier", "SME supplier"),
-    ("VCSESupplier", "VCSE supplier"),
-    ("VCSESupplierType", "VCSE supplier type"),
-    ("ContactName", "Nominated contact point: name"),
-    ("ContactEmail", "Nominated contact point: email"),
-    ("ContactURL", "Nominated contact point: URL"),
-    ("ProcessType", "Tender type"),
-    ("TenderDocumentURL", "Original tender document"),
-    ("ContractDocumentURL", "Contract document URL"),
-    ("PerformanceInformationURL", "Performance information URL"),
-    ("AreaServedLabel", "Location served label"),
-    ("AreaServedURI", "Location served URI"),
+
+class Column(NamedTuple):
+    """A column of the layout: its name, and its title in words."""
+
+    name: str
+    title: str
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("OrganisationLabel", "Organisation name"),
+    Column("OrganisationURI", "Organisation code"),
+    Column("ContractReference", "Contract Reference number / ID"),
+    Column("OpenContractingID", "Open Contracting ID"),
+    Column("ContractTitle", "Title of the Agreement"),
+    Column("ContractType", "Contract type"),
+    Column("OrganisationalUnit", "Local authority directorate/service responsible"),
+    Column("ServiceCategoryLabel", "Service Category label"),
+    Column("ServiceCategoryURI", "Service category URI"),
+    Column("Description", "Description of goods and services"),
+    Column("ProcurementCategory", "Procurement classification: Council's procurement category label"),
+    Column("CPVLabel", "Procurement classification: CPV label"),
+    Column("CPVCode", "Procurement classification: CPV code"),
+    Column("ProclassLabel", "Procurement classification: Proclass label"),
+    Column("ProclassCode", "Procurement classification: Proclass code"),
+    Column("StartDate", "Contract start date"),
+    Column("EndDate", "End date"),
+    Column("ReviewDate", "Review date"),
+    Column("LastExtensionDate", "Extension Period"),
+    Column("ContractValue", "Contract value"),
+    Column("FixedCost", "Fixed cost / estimated cost"),
+    Column("IrrecoverableVAT", "Irrecoverable VAT"),
+    Column("SupplierName", "Supplier name"),
+    Column("CompaniesHouseRegistrationNumber", "Supplier registered company number"),
+    Column("CharityCommissionNumber", "Supplier registered charity number"),
+    Column("OtherSupplierID", "Other IDs"),
+    Column("SMESupplier", "SME supplier"),
+    Column("VCSESupplier", "VCSE supplier"),
+    Column("VCSESupplierType", "VCSE supplier type"),
+    Column("ContactName", "Nominated contact point: name"),
+    Column("ContactEmail", "Nominated contact point: email"),
+    Column("ContactURL", "Nominated contact point: URL"),
+    Column("ProcessType", "Tender type"),
+    Column("TenderDocumentURL", "Original tender document"),
+    Column("ContractDocumentURL", "Contract document URL"),
+    Column("PerformanceInformationURL", "Performance information URL"),
+    Column("AreaServedLabel", "Location served label"),
+    Column("AreaServedURI", "Location served URI"),
 )
 HEADER = tuple(name for name, _ in COLUMNS)
 

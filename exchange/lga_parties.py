@@ -27,8 +27,8 @@ def contact(reader: RowReader, data: dict[str, Any]) -> None:
     contact: dict[str, str] = {}
     name, mail = reader.cell("ContactName"), reader.cell("ContactEmail")
     for member, field, text, good in (
-        ("name", "ContactName", name, names_role(name, reader.publisher.words)),
-        ("email", "ContactEmail", mail, role_mailbox(mail, reader.publisher.words)),
+        ("name", "ContactName", name, bool(name) and names_role(name, reader.publisher.words)),
+        ("email", "ContactEmail", mail, bool(mail) and role_mailbox(mail, reader.publisher.words)),
     ):
         if good and not (member == "name" and is_mailbox(text)):
             reader.feed(f"/contact/{member}", field)

@@ -56,6 +56,8 @@ def _row(reader: RowReader, kind: str, leaves: dict[str, Leaf], extras: Extras) 
         if known.path == ("reference",):
             reader.draft.reference = reader.line(name, "/reference")
             continue
+        if known.path in {("title",), ("name",)}:
+            reader.draft.fed[known.pointer] = reader.columns.header(name)
         value = _value(reader, kind, name, known)
         if value is not _MISSING:
             values[known.path] = value

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from exchange.candidates import Candidate, Sifted, sift
 from exchange.cells import bare
 from exchange.drafts import Draft, Problems, PublisherFacts, Table, tell_computed
-from exchange.identity import derived_reference, may_be
-from exchange.layouts import Layout, is_header, recognised
+from exchange.identity import Live, Published, derived_reference, may_be
+from exchange.layouts import Layout, headers_again, recognised
 from exchange.objects import read_objects
 from exchange.report import Report, one_a_cell
 from exchange.sources import opened, split_format
@@ -18,9 +17,6 @@ from schema.errors import Malformed
 from schema.kinds import KINDS
 
 __all__ = ["Candidate", "Published", "PublisherFacts", "Reading", "RefusedRow", "read_register"]
-
-Published = Callable[[str], Mapping[str, Any] | None]
-"""What is live under a record id: its data, or None. A dict's `.get` will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ def read_register(
     """Read a register of one kind of one publisher (protocol section 7).
 
     `format` overrides detection: csv, xlsx, json, ndjson, or a layout: lga, contracts-finder, notices, plain.
-    `published` gives the data live under an id, by which records keep the ids that they have. Raises `Malformed`
+    `published` is what is live of the kind, by which records keep the ids that they have. Raises `Malformed`
     for a file that cannot be read or is cut off, `UnknownFormat` for a format that is not one of these.
     """
     if kind not in KINDS:
@@ -79,7 +75,7 @@ def read_register(
         drafts, name = _tabular(table, found, publisher, problems), found.name
     else:
         drafts, name, ignored = read_objects(source.objects, kind, publisher, problems), "plain", []
-    sifted = sift(drafts, kind, publisher, published or (lambda _: None), problems)
+    sifted = sift(drafts, kind, publisher, Live(published), problems)
     _tell_buyers(sifted.records, publisher, problems)
     _count(report, drafts, sifted, problems)
     refused = [RefusedRow(draft.row, draft.reference or _derived(draft)) for draft in sifted.refused]
@@ -105,10 +101,11 @@ def _tabular(table: Table, found: Layout, publisher: PublisherFacts, problems: P
 def _dropped(table: Table, problems: Problems) -> int:
     """Take the rows without data off the table and count them: blank ones, and the header again, which is told."""
     before = len(table.rows)
-    for row in [row for row in table.rows if is_header(row, table)]:
+    again = headers_again(table)
+    for row in again:
         problems.tell(row.number, "", "The header stands here again; the row is passed over.", code="header-again",
                       sheet=row.sheet)  # fmt: skip
-    table.rows[:] = [row for row in table.rows if not row.blank and not is_header(row, table)]
+    table.rows[:] = [row for row in table.rows if not row.blank and row not in again]
     return before - len(table.rows)
 
 
