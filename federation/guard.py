@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-SHARE = 0.2
 LEAST = 20
+ONE_IN = 5
 
 
 def guard(live: int, going: int) -> bool:
     """Whether so many of the live records may go at once: not more than 20 % where that is at least 20 records."""
-    return going < LEAST or going <= live * SHARE
+    return going < LEAST or going * ONE_IN <= live

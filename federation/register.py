@@ -22,6 +22,7 @@ from federation.database import Reading as AnySession
 from federation.guard import guard
 from schema.change import same
 from schema.errors import Held
+from schema.identifiers import organisation_id
 from schema.tables import Record
 
 State = Literal["done", "refused", "held"]
@@ -142,7 +143,7 @@ def _live(session: AnySession, publisher: str, kind: str) -> dict[str, bytes]:
 
 
 def _read(file: File, before: Published) -> Reading:
-    return read_register(
+    reading = read_register(
         file.body,
         filename=file.name,
         kind=file.kind,
@@ -150,6 +151,24 @@ def _read(file: File, before: Published) -> Reading:
         format=file.format,
         published=before.data,
     )
+    if file.kind == "organisation":
+        _refuse_others(reading, before.facts)
+    return reading
+
+
+def _refuse_others(reading: Reading, facts: PublisherFacts) -> None:
+    """A publisher says what it is itself, and nobody else: rows about other bodies are refused."""
+    own = organisation_id(facts.id_prefix, facts.id)
+    for candidate in [one for one in reading.records if one.id != own]:
+        reading.records.remove(candidate)
+        reading.report.accepted -= len(candidate.rows)
+        reading.report.refused += len(candidate.rows)
+        message = "This is another body: a publisher's register of organisations holds itself alone."
+        found = f"{candidate.data['name']} ({candidate.reference})"
+        reading.report.problems += [
+            RowFault(row, "", "/identifiers", found[:200], facts.id, message, "error", "other-body")
+            for row in candidate.rows
+        ]
 
 
 def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Outcome:
@@ -199,7 +218,7 @@ def reason_of(data: bytes, now: datetime) -> str:
 
 def check_removals(reading: Reading, before: Published, made: Plan, wish: Wish) -> None:
     """Raise `Held` where the removal guard trips and nobody has confirmed; either way the report says so."""
-    if wish.partial or (reading.records and not guard(len(before.live), len(made.deleted))):
+    if wish.partial or (reading.records and guard(len(before.live), len(made.deleted))):
         return
     share = f"{len(made.deleted)} of {len(before.live)}"
     effect = "Aggregators hold so large a removal until their operators release it."

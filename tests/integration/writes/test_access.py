@@ -66,7 +66,7 @@ def test_without_a_good_token_nothing_is_written(moot: Moot, contract: dict[str,
 @pytest.mark.parametrize("header", ["Basic Zm10OmZtdA==", "Bearer", "Bearer  ", "fmt_x", "Bearer fmt_\xe9"])
 def test_other_credentials_are_no_token(moot: Moot, contract: dict[str, Any], header: str) -> None:
     """Another scheme, a scheme without a token and a token that is no ASCII are 401."""
-    sent = {"Authorization": header.encode("latin-1"), "Content-Type": "application/json"}
+    sent = {b"Authorization": header.encode("latin-1"), b"Content-Type": b"application/json"}
     said = moot.http.post("/v1/contracts?publisher=GB-LAE-EXA", json=contract, headers=sent)
     assert said.status_code == 401
 

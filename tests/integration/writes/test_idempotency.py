@@ -54,7 +54,7 @@ def test_a_refusal_can_be_mended_under_the_same_key(moot: Moot, contract: dict[s
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\xe9"])
 def test_a_key_is_visible_ascii(moot: Moot, contract: dict[str, Any], key: str) -> None:
     """What is no key is 422, not ignored."""
-    headers = {"Idempotency-Key": key.encode("latin-1"), "Authorization": f"Bearer {moot.token()}"}
+    headers = {b"Idempotency-Key": key.encode("latin-1"), b"Authorization": f"Bearer {moot.token()}".encode()}
     said = moot.http.post("/v1/contracts?publisher=GB-LAE-EXA", json=contract, headers=headers)
     assert said.status_code == 422
 
