@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from exchange.drafts import Draft, Problems, PublisherFacts
-from exchange.shape import LINKS
-from schema.errors import Invalid
-from schema.identifiers import record_id
+from exchange.links import LINKS, linked
 
 
 def read_objects(
@@ -35,19 +32,12 @@ def _draft(number: int, value: Any, kind: str, publisher: PublisherFacts, proble
                       pointer="/reference", code="schema", severity="error")  # fmt: skip
     for member, kinds in LINKS.get(kind, {}).items():
         if member in draft.data:
-            draft.data[member] = _linked(draft.data[member], kinds, publisher)
+            draft.data[member] = _linked(draft.data[member], kinds, publisher.id_prefix)
     return draft
 
 
-def _linked(value: Any, kinds: tuple[str, ...], publisher: PublisherFacts) -> Any:
+def _linked(value: Any, kinds: tuple[str, ...], prefix: str) -> Any:
     """Make ids of references; what can be none stays, and the schema refuses it."""
     if isinstance(value, list):
-        return [_linked(one, kinds, publisher) for one in value]
-    if not isinstance(value, str) or re.match(r"https?://", value):
-        return value
-    named, _, rest = value.partition("/")
-    target, reference = (named, rest) if named in kinds and rest else (kinds[0] if len(kinds) == 1 else "", value)
-    try:
-        return record_id(publisher.id_prefix, target, reference) if target else value
-    except Invalid:
-        return value
+        return [_linked(one, kinds, prefix) for one in value]
+    return (linked(value, kinds, prefix) or value) if isinstance(value, str) else value

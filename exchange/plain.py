@@ -11,11 +11,10 @@ import orjson
 from exchange.cells import heading
 from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader, Table
 from exchange.extras import Extras
+from exchange.links import LINKS, guessed, linked
 from exchange.money import read_money
-from exchange.shape import LINKS, Leaf, leaf
+from exchange.shape import Leaf, leaf
 from exchange.suppliers import read_flag
-from schema.errors import Invalid
-from schema.identifiers import record_id
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SEPARATOR = re.compile(r"\s*[;|\n]\s*")
@@ -185,16 +184,14 @@ def _json(text: str, wanted: type) -> Any:
 def _link(reader: RowReader, kind: str, name: str, known: Leaf, text: str) -> Any:
     """Make the id of a record from a reference of the same publisher; an id stays as it is."""
     kinds = LINKS.get(kind, {}).get(str(known.path[0])) if len(known.path) <= 2 else None
-    if not kinds or re.match(r"https?://", text):
+    if not kinds:
         return text
-    named, _, rest = text.partition("/")
-    target, reference = (named, rest) if named in kinds and rest else (kinds[0] if len(kinds) == 1 else "", text)
-    try:
-        if target:
-            return record_id(reader.publisher.id_prefix, target, reference)
-    except Invalid:
-        target = ""
-    expected = "an id, or kind/reference: " + " or ".join(f"{one}/..." for one in kinds)
-    reader.warn(name, "This is neither an id nor a reference; it is left out.", value=text, pointer=known.pointer,
-                expected=expected, code="link")  # fmt: skip
-    return _MISSING
+    found = linked(text, kinds, reader.publisher.id_prefix)
+    expected = "an id, or " + " or ".join(f"{one}/reference" for one in kinds)
+    if found is None:
+        reader.warn(name, "This is neither an id nor a reference; it is left out.", value=text, pointer=known.pointer,
+                    expected=expected, code="link")  # fmt: skip
+    elif guessed(text, kinds):
+        reader.warn(name, f"It is taken for the reference of a {kinds[0]}.", value=text, pointer=known.pointer,
+                    expected=expected, code="link")  # fmt: skip
+    return _MISSING if found is None else found

@@ -11,12 +11,6 @@ from exchange.cells import heading
 from schema.kinds import KINDS
 
 Sort = Literal["text", "line", "date", "flag", "whole", "number", "list", "object", "unknown"]
-# Members that hold ids of other records, and the kinds of those; the first is meant where a reference has none.
-LINKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "contract": {"tools": ("tool",), "replaces": ("contract",), "replacedBy": ("contract",)},
-    "tool": {"contract": ("contract",), "replaces": ("tool",), "replacedBy": ("tool",)},
-    "roadmap-item": {"replaces": ("contract", "tool"), "produces": ("asset",)},
-}
 _LONG = 5_000
 
 
