@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.pages import home, nodes, plain, records
+from api.pages import home, nodes, plain, publishers, records, search, suppliers
 
 router = APIRouter(include_in_schema=False)
-for _part in (home, records, nodes, plain):
+for _part in (home, search, records, publishers, suppliers, nodes, plain):
     router.include_router(_part.router)

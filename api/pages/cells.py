@@ -241,7 +241,7 @@ def named(one: Mapping[str, Any]) -> Cell:
 def withheld(one: Mapping[str, Any]) -> Cell:
     """A member left out on purpose."""
     until = f"Until {words.day(one['until'])}. " if "until" in one else ""
-    return Cell(words.member(_scalar(one.get("field", ""))), until + _scalar(one.get("reason", "")))
+    return Cell(words.member(_scalar(one.get("field", "")).replace(".", ", ")), until + _scalar(one.get("reason", "")))
 
 
 def satisfaction(one: Mapping[str, Any]) -> Cell:

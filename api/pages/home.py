@@ -1,8 +1,8 @@
-"""The home page: what is here in numbers, what ends by quarter, what ends soon, what changed, who looks for partners."""
+"""The home page: what is here in numbers, what ends when, what changed, who looks for partners."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -53,7 +53,7 @@ def home(request: Request, session: Read, here: Here) -> HTMLResponse:
         title=name,
         heading="What councils plan, buy and share" if aggregates else name,
         lede=_lede(publishers, counted["publisher"], aggregates=aggregates),
-        figures=figures(counted["kind"]),
+        figures=figures({one.value: one.count for one in counted["kind"].items}),
         chart=svg.chart(pipeline.ending_by_quarter(here.index, today), today) if _has(counted["kind"]) else None,
         ending=finding.briefs(here, session, pipeline.ending_soon(today)),
         changed=finding.briefs(here, session, pipeline.changed_lately()),
@@ -79,9 +79,8 @@ def _lede(publishers: Sequence[Named], facet: Facet, *, aggregates: bool) -> str
     )
 
 
-def figures(kinds: Facet, publisher: str | None = None) -> list[Figure]:
+def figures(counted: Mapping[str, int], publisher: str | None = None) -> list[Figure]:
     """How many there are of each kind, in the order in which people ask."""
-    counted = {one.value: one.count for one in kinds.items}
     return [
         Figure(
             counted[kind], words.kind_name(kind, counted[kind]), words.query("/search", kind=kind, publisher=publisher)

@@ -129,7 +129,8 @@ def _prose(data: Data) -> str:
 
 def _opening(data: Data) -> list[Part]:
     text = words.shorten(_prose(data), 180)
-    return [Part(text)] if text else []
+    told_already = text.casefold() == layout.heading(data).casefold()
+    return [Part(text)] if text and not told_already else []
 
 
 def _snippet(highlight: Sequence[Mapping[str, Any]]) -> list[Part]:

@@ -25,7 +25,7 @@ ADVICE = {
 }
 
 
-def problem_page(
+def problem_page(  # noqa: PLR0917  the shape that api/problems.py calls
     scope: Scope, status: int, title: str, detail: str, faults: Iterable[Mapping[str, Any]], more: Mapping[str, Any]
 ) -> Response | None:
     """The page for a problem; None where it was no browser that asked, or no page that it asked for."""
@@ -33,22 +33,14 @@ def problem_page(
         return None
     here: Services = scope["app"].state.services
     request = Request(scope)
-    if status >= 500:  # the database may be what is at fault
-        return _plain(request, here, status, title, detail, ())
     if status == 410 and more.get("reason"):
         return _gone(request, here, more)
-    return _plain(request, here, status, title, detail, faults)
-
-
-def _plain(
-    request: Request, here: Services, status: int, title: str, detail: str, faults: Iterable[Mapping[str, Any]]
-) -> Response:
     first = next(iter(faults), {})
     near = first.get("suggestion")
     return view.render(
         request,
         here,
-        None,
+        None,  # the database may be what is at fault
         "problem.html",
         status=status,
         title=title,

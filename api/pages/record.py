@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.pages import items, layout, view, words
 from api.services import Services
-from federation import lists, log, publishers
+from federation import lists, log
 from federation.database import ReadSession
 from insight import whole
 from schema.change import Entry
@@ -37,6 +37,7 @@ def record_html(request: Request, here: Services, session: ReadSession, entry: E
         "record.html",
         title=f"{shown.title} ({words.kind_name(entry.kind)}, {shown.publisher_name})",
         record=shown,
+        facts=items.facts(entry.kind, data),
         sections=layout.sections(entry.kind, data),
         origin=origin,
         via=[hop for hop in orjson.loads(entry.via or b"[]") if isinstance(hop, dict)],

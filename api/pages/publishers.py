@@ -1,0 +1,102 @@
+"""Who publishes here, and what each publishes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from api.deps import Here, Read
+from api.pages import finding, home, items, record, svg, view, words
+from api.services import Services
+from federation import directory
+from federation.database import ReadSession
+from insight import pipeline
+from schema.errors import NotFound
+
+router = APIRouter()
+_LISTED = 1_000
+_SHOWN = 3
+_KINDS = ("roadmap-item", "tool", "asset", "skill")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A publisher in the list of all."""
+
+    key: str
+    name: str
+    region: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The latest records of a kind, and where to see them all."""
+
+    title: str
+    items: list[items.Brief]
+    href: str
+    more: str
+
+
+@router.get("/publishers")
+def publishers(request: Request, session: Read, here: Here) -> HTMLResponse:
+    """Every publisher by region."""
+    found = [_line(one) for one in directory.page(session, "", _LISTED)]
+    by_name = sorted(found, key=lambda one: one.name.casefold())
+    return view.render(request, here, session, "publishers.html", title="Who publishes here", list=by_name)
+
+
+@router.get("/publishers/{key}")
+def publisher(request: Request, session: Read, here: Here, key: str) -> HTMLResponse:
+    """One publisher: how much of each kind, what ends when, the latest of its work. Raises `NotFound`."""
+    found = directory.one(session, key) if "\x00" not in key else None
+    if found is None:
+        raise NotFound(f"Nobody publishes here under the id '{key[:120]}'.")
+    today = here.now().date()
+    return view.render(
+        request,
+        here,
+        session,
+        "publisher.html",
+        title=f"{found.name}: what it publishes",
+        name=found.name,
+        key=key,
+        facts=items.facts("organisation", found.organisation),
+        web=words.href(found.organisation.get("url")),
+        mail=words.mailto(record.mailbox(found.organisation), f"The data of {found.name}"),
+        organisation_id=found.record,
+        figures=home.figures(found.records, key),
+        chart=svg.chart(pipeline.ending_by_quarter(here.index, today, publisher=key), today, key),
+        ending=finding.briefs(here, session, pipeline.ending_soon(today, publisher=key)),
+        groups=list(_groups(here, session, key, found.records)),
+    )
+
+
+def _groups(here: Services, session: ReadSession, key: str, records: Mapping[str, int]) -> Iterator[Group]:
+    for kind in _KINDS:
+        if records.get(kind):
+            query = pipeline.changed_lately(limit=_SHOWN, publisher=key, kinds=(kind,))
+            yield Group(
+                title=words.kind_name(kind, 2).capitalize(),
+                items=finding.briefs(here, session, query),
+                href=words.query("/search", kind=kind, publisher=key),
+                more=f"All its {words.kind_name(kind, 2)} ({records[kind]:,})",
+            )
+
+
+def _line(found: directory.Listed) -> Line:
+    return Line(
+        key=found.id,
+        name=found.name,
+        region=_text(found.organisation.get("region")),
+        type=_text(found.organisation.get("type")),
+        count=sum(found.records.values()),
+    )
+
+
+def _text(found: Any) -> str:
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,55 @@
+"""One supplier across councils: who buys from it, and which of its contracts end first."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from api import queries
+from api.deps import Here, Read
+from api.pages import asking, finding, view, words
+from api.pages.search import downloads
+from api.params import Asked
+from federation import lists
+from federation.documents import name_key
+from schema.errors import NotFound
+
+router = APIRouter()
+_SHOWN = "50"
+
+
+@router.get("/suppliers/{key:path}")
+def supplier(request: Request, session: Read, here: Here, key: str) -> HTMLResponse:
+    """A supplier by its registered number or its name, as the search knows it. Raises `NotFound`."""
+    asked = Asked(supplier=[key], sort="end", limit=_SHOWN, facets=["publisher"])
+    found = lists.find(session, here.index, queries.query(asked, ["contract"]))
+    if not found.hits.count:
+        raise NotFound(f"No contract here names the supplier '{key[:200]}'.")
+    facets = found.hits.facets
+    name = next((name for one in found.items for name in _names(one.data, key)), key)
+    buyers = words.plural(len(facets["publisher"].items), "organisation", "organisations")
+    more = "more than " if facets["publisher"].other else ""
+    address = asking.Address("/search", [("kind", "contract"), ("supplier", key), ("sort", "end")])
+    return view.render(
+        request,
+        here,
+        session,
+        "supplier.html",
+        title=f"{name}: contracts with councils",
+        name=name,
+        key=key,
+        lede=f"{words.plural(found.hits.count, 'contract')} with {more}{buyers}, as their registers tell it.",
+        councils=facets["publisher"].items,
+        items=finding.entries(session, found.items),
+        downloads=downloads(address, ["contract"]),
+    )
+
+
+def _names(data: Mapping[str, Any], key: str) -> Iterator[str]:
+    """What a contract calls the supplier of this key."""
+    suppliers = data.get("suppliers")
+    for one in suppliers if isinstance(suppliers, list) else ():
+        name = one.get("name") if isinstance(one, Mapping) else None
+        if isinstance(name, str) and key in (view.supplier_key(one), name_key(name)):
+            yield name
