@@ -1,0 +1,179 @@
+"""Reading a node into the database: what lands, what is told, what a second visit does."""
+
+from __future__ import annotations
+
+import orjson
+
+from federation.rounds import TurnResult
+from tests.integration.crawl.world import Aggregator, World, feed, node_row, problems, rows
+
+
+def test_all_records_land(moot: Aggregator, world: World) -> None:
+    """What a node publishes is held, byte for byte, with its origin, one via and a number of our own."""
+    node = world.node()
+    ids = [node.put("contract", f"C-{n}", unknownMember={"n": n}) for n in range(7)]
+    moot.add(node)
+    (result,) = moot.crawl()
+    held = rows(moot.database)
+    assert (result.outcome, result.applied.created, result.applied.refused) == ("ended", 8, 0)
+    for record_id in ids:
+        row, item = held[record_id], node.items[record_id]
+        assert orjson.loads(row.data) == item["data"]
+        assert orjson.loads(row.origin) == item["origin"]
+        assert [hop["node"] for hop in orjson.loads(row.via)] == [moot.id]
+        assert (row.rank, row.seq, row.origin_node) == (0, item["modified"], node.id)
+
+
+def test_second_visit_changes_nothing(moot: Aggregator, world: World) -> None:
+    """A visit to a feed that stands still asks with the ETag, changes no record and no number."""
+    node = world.node()
+    node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    before = rows(moot.database)
+    world.pass_time(minutes=10)
+    world.asked.clear()
+    (result,) = moot.crawl()
+    assert (result.outcome, result.pages, result.applied.accepted) == ("ended", 1, 0)
+    assert rows(moot.database) == before
+    assert "If-None-Match" in world.asked[-1][1]
+
+
+def test_changes_and_tombstones_follow(moot: Aggregator, world: World) -> None:
+    """An update and a deletion with its reason arrive at the next visit, and the old state is kept as history."""
+    node = world.node()
+    changed, gone = node.put("contract", "C-1"), node.put("contract", "C-2")
+    moot.add(node)
+    moot.crawl()
+    node.put("contract", "C-1", title="A new title")
+    node.delete("contract", "C-2", reason="withdrawn")
+    world.pass_time(minutes=10)
+    (result,) = moot.crawl()
+    held = rows(moot.database)
+    assert (result.applied.updated, result.applied.deleted) == (1, 1)
+    assert orjson.loads(held[changed].data)["title"] == "A new title"
+    assert (held[gone].deleted, held[gone].reason, held[gone].data) == (True, "withdrawn", None)
+    assert [len(_history(moot, i)) for i in (changed, gone)] == [1, 1]
+
+
+def _history(moot: Aggregator, record_id: str) -> list[object]:
+    from sqlalchemy import select
+
+    from federation.database import table
+    from schema.tables import History
+
+    with moot.database.read() as session:
+        chosen = select(table(History)).where(table(History).c.id == record_id)
+        return list(session.connection().execute(chosen))
+
+
+def test_bad_items_are_refused_alone(moot: Aggregator, world: World) -> None:
+    """An item at fault is told with its pointer and does not stop its page; the good ones beside it land."""
+    node = world.node(size=10)
+    good = node.put("contract", "C-1")
+    bad = node.put("contract", "C-2", title=5)
+    moot.add(node)
+    (result,) = moot.crawl()
+    (told,) = problems(moot.database)
+    assert (result.applied.accepted, result.applied.refused) == (2, 1)
+    assert good in rows(moot.database)
+    assert bad not in rows(moot.database)
+    assert (told.record_id, told.pointer, told.severity, told.count) == (bad, "/data/title", "error", 1)
+
+
+def test_problem_counts_and_goes(moot: Aggregator, world: World) -> None:
+    """A problem that is met again is counted; it goes when the record is mended."""
+    node = world.node()
+    node.put("contract", "C-1", title=5)
+    moot.add(node)
+    moot.crawl()
+    node.put("contract", "C-1", title=6)
+    world.pass_time(hours=1)
+    moot.crawl()
+    (told,) = problems(moot.database)
+    assert (told.count, told.last_seen > told.first_seen) == (2, True)
+    node.put("contract", "C-1", title="Six")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert problems(moot.database) == []
+
+
+def test_refusal_keeps_the_last_good_state(moot: Aggregator, world: World) -> None:
+    """A refused update leaves what was held before."""
+    node = world.node()
+    record_id = node.put("contract", "C-1", title="Good")
+    moot.add(node)
+    moot.crawl()
+    node.put("contract", "C-1", title="")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert orjson.loads(rows(moot.database)[record_id].data)["title"] == "Good"
+
+
+def test_broken_page_keeps_the_cursor(moot: Aggregator, world: World) -> None:
+    """A page that breaks a rule of the whole is refused: pages before it stay, the cursor waits, the node is told."""
+    node = world.node(size=2)
+    for n in range(6):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+    broken = node.prefix + "contract/C-3"
+    node.items[broken]["state"] = "perhaps"
+    (result,) = moot.crawl()
+    assert (result.outcome, len(rows(moot.database)) - 1) == ("failed", 4)
+    assert feed(moot.database).cursor.endswith("=4")
+    assert [(p.rule, p.record_id) for p in problems(moot.database)] == [("item-state", "")]
+    node.items[broken]["state"] = "updated"
+    world.pass_time(hours=1)
+    (mended,) = moot.crawl()
+    assert (mended.outcome, problems(moot.database)) == ("ended", [])
+    assert len(rows(moot.database)) == 8
+
+
+def test_unknown_kind_is_kept(moot: Aggregator, world: World) -> None:
+    """A kind that we do not know is kept and passed on."""
+    node = world.node()
+    record_id = node.put("parking-space", "P-1", {"reference": "P-1", "colour": "red"})
+    moot.add(node)
+    moot.crawl()
+    assert rows(moot.database)[record_id].kind == "parking-space"
+
+
+def test_new_publisher_between_manifest_and_page(moot: Aggregator, world: World) -> None:
+    """A body that the node begins to host while it is read is taken: its manifest is asked again."""
+    node = world.node(size=1)
+    moot.add(node)
+    second = f"{node.url}/id/GB-LAE-EXB/"
+    more = {"idPrefix": second, "name": "B", "identifiers": [{"scheme": "GB-LAE", "id": "EXB"}]}
+
+    def host(url: str) -> None:
+        if url.endswith("=1") and not node.more:
+            node.more = {"publishers": [*node.manifest()["publishers"], more]}
+            node.publisher, node.prefix = "GB-LAE-EXB", second
+            node.put("contract", "B-1")
+
+    world.before = host
+    (result,) = moot.crawl()
+    assert (result.applied.accepted, result.applied.refused) == (2, 0)
+    assert second + "contract/B-1" in rows(moot.database)
+
+
+def test_budget_is_no_fault(moot: Aggregator, world: World) -> None:
+    """A visit that spends its budget stops between two pages and goes on at once in the next turn."""
+    node = world.node(size=1)
+    for n in range(5):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+    results = moot.crawl(budget=2)
+    assert [r.outcome for r in results] == ["budget", "budget", "budget", "ended"]
+    assert (node_row(moot.database).state, feed(moot.database).fails, problems(moot.database)) == ("active", 0, [])
+    assert len(rows(moot.database)) == 7
+
+
+def test_result_names_the_node(moot: Aggregator, world: World) -> None:
+    """A turn says which node it visited and when it is due again."""
+    moot.add(world.node())
+    (result,) = moot.crawl()
+    assert isinstance(result, TurnResult)
+    assert result.key == "exa.example"
+    assert result.due is not None
+    assert 295 <= (result.due - world.now).total_seconds() <= 331
