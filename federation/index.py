@@ -142,6 +142,10 @@ class Index(Protocol):
         """Find. Raises `Busy` before the index has been built for the first time."""
         ...
 
+    def count(self) -> int:
+        """How many records the index holds."""
+        ...
+
     def identities(self, least: int, most: int) -> Iterator[tuple[str, str, int]]:
         """(id, kind, change number) of the documents whose change number lies in this span."""
         ...

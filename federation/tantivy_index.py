@@ -114,8 +114,12 @@ class TantivyIndex:
             self._keep(query, snapshot)
         return Hits(rows, following, count, facets=self._facets(snapshot, build, query))
 
+    def count(self) -> int:
+        """How many records the index holds."""
+        return int(self._latest().searcher.num_docs) - 1
+
     def identities(self, least: int, most: int) -> Iterator[tuple[str, str, int]]:
-        """(id, kind, change number) of the documents whose change number lies in this span, 10,000 at most."""
+        """(id, kind, change number) of the documents whose change number lies in this span."""
         store, snapshot = self._opened(), self._latest()
         matching = Builder(store.schema, store.analysed).numbers(least, most)
         return identities(snapshot.searcher, matching)

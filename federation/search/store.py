@@ -15,7 +15,6 @@ from federation.search import fields
 
 HEAP = 64_000_000
 """Bytes that a writer gathers in memory before it writes a segment."""
-_PAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def stored(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> bytes:
 
 def identities(searcher: tantivy.Searcher, matching: tantivy.Query) -> Iterator[tuple[str, str, int]]:
     """(id, kind, change number) of every document that matches."""
-    found = searcher.search(matching, _PAGE, count=False, order_by_field="number", order=tantivy.Order.Asc).hits
+    held = searcher.search(matching, 1).count  # type: ignore[attr-defined]  # the stub forgets it
+    found = searcher.search(matching, max(held, 1), count=False, order_by_field="number").hits
     for number, address in found:
         document = searcher.doc(address)
         kind = orjson.loads(bytes(document.get_first("stored") or b"{}")).get("kind", "")

@@ -1,0 +1,157 @@
+"""Search, and a list for each kind, on nodes and aggregators alike (protocol section 6)."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import WithJsonSchema
+from starlette.responses import Response
+
+from api import formats
+from api.answers import answer
+from api.deps import Here, Read
+from api.params import Asked, Several
+from api.services import Services
+from api.shapes import RecordList
+from federation.database import ReadSession
+from schema.kinds import KINDS
+
+router = APIRouter(tags=["Search"])
+
+_ABOUT = "How to answer; without it, Accept decides."
+Dated = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": list(formats.EVERY)}),
+    Query(alias="format", description=_ABOUT, openapi_examples={"one": {"value": "json"}}),
+]
+Dateless = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": list(formats.DATELESS)}),
+    Query(alias="format", description=_ABOUT, openapi_examples={"one": {"value": "json"}}),
+]
+KindNames = Annotated[
+    Several,
+    WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "maxItems": len(KINDS)}),
+    Query(description="Only these kinds.", openapi_examples={"one": {"value": ["contract"]}}),
+]
+Lists = Annotated[Asked, Depends()]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What every list is answered with."""
+
+    request: Request
+    here: Here
+    session: Read
+    asked: Lists
+
+
+Listed = Annotated[Call, Depends()]
+
+
+def _responses(offered: tuple[str, ...]) -> dict[int | str, dict[str, Any]]:
+    content: dict[str, Any] = {formats.MEDIA[name]: {"schema": {"type": "string"}} for name in offered}
+    content["application/json"] = {}
+    content["application/feed+json"] = {"schema": {"type": "object"}}
+    link = {"schema": {"type": "string"}}
+    headers = {
+        "Link": {"description": 'The next page (rel="next") and the licence.', **link},
+        "ETag": {"description": "Changes whenever the list could.", **link},
+        "Folkmoot-Count": {"description": "How many records match.", "schema": {"type": "integer"}},
+    }
+    return {200: {"model": RecordList, "description": "A page.", "content": content, "headers": headers}}
+
+
+_DATED, _DATELESS = _responses(tuple(formats.EVERY)), _responses(tuple(formats.DATELESS))
+
+
+def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
+    offered = formats.EVERY if not kinds or set(kinds) & {"contract", "roadmap-item"} else formats.DATELESS
+    here: Services = call.here
+    session: ReadSession = call.session
+    return answer(call.request, here, session, call.asked, kinds=kinds, format=form, offered=offered)
+
+
+@router.get(
+    "/v1/search",
+    operation_id="search",
+    summary="Search everything",
+    response_class=Response,
+    responses=_DATED,
+)
+def search(call: Listed, kind: KindNames = None, form: Dated = None) -> Response:
+    """Find records of all kinds: words, filters, facets; as a page, a file, a feed or a calendar."""
+    return _answer(call, kind or [], form)
+
+
+@router.get(
+    "/v1/organisations",
+    operation_id="listOrganisations",
+    summary="List organisations",
+    response_class=Response,
+    responses=_DATELESS,
+)
+def organisations(call: Listed, form: Dateless = None) -> Response:
+    """Give councils and offices that publish: words, filters, facets."""
+    return _answer(call, ["organisation"], form)
+
+
+@router.get(
+    "/v1/roadmap-items",
+    operation_id="listRoadmapItems",
+    summary="List roadmap items",
+    response_class=Response,
+    responses=_DATED,
+)
+def roadmap_items(call: Listed, form: Dated = None) -> Response:
+    """Give pieces of digital work, planned, under way or done: words, filters, facets."""
+    return _answer(call, ["roadmap-item"], form)
+
+
+@router.get(
+    "/v1/contracts",
+    operation_id="listContracts",
+    summary="List contracts",
+    response_class=Response,
+    responses=_DATED,
+)
+def contracts(call: Listed, form: Dated = None) -> Response:
+    """Give agreements with suppliers, from pipeline to their end: words, filters, facets."""
+    return _answer(call, ["contract"], form)
+
+
+@router.get(
+    "/v1/tools",
+    operation_id="listTools",
+    summary="List tools",
+    response_class=Response,
+    responses=_DATELESS,
+)
+def tools(call: Listed, form: Dateless = None) -> Response:
+    """Give products in use, and what is thought of them: words, filters, facets."""
+    return _answer(call, ["tool"], form)
+
+
+@router.get(
+    "/v1/assets",
+    operation_id="listAssets",
+    summary="List assets",
+    response_class=Response,
+    responses=_DATELESS,
+)
+def assets(call: Listed, form: Dateless = None) -> Response:
+    """Give things made that others may use again: words, filters, facets."""
+    return _answer(call, ["asset"], form)
+
+
+@router.get(
+    "/v1/skills",
+    operation_id="listSkills",
+    summary="List skills",
+    response_class=Response,
+    responses=_DATELESS,
+)
+def skills(call: Listed, form: Dateless = None) -> Response:
+    """Give what people can do, teach or are looking for: words, filters, facets."""
+    return _answer(call, ["skill"], form)

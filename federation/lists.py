@@ -1,0 +1,183 @@
+"""A query's answer: what the index found, put together from the rows of the database.
+
+The index says which and in what order; the database says what. A record that was withdrawn since the index looked is
+left out, so a page may hold fewer items than it was asked for; it never holds what is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import and_, select
+
+from exchange import cpv
+from federation import log
+from federation.database import Reading, table
+from federation.index import Facet, FacetItem, Hits, Index, Query
+from schema.change import Entry, record_json
+from schema.tables import Node, Origin, Publisher, Record
+
+_record, _node, _origin, _publisher = table(Record), table(Node), table(Origin), table(Publisher)
+_CHUNK = 500
+_NODE_MARKS = ("stale", "retired")
+_TEXTS = ("title", "name", "description", "summary", "problem", "ask", "users", "department", "category")
+_AROUND, _FRAGMENT = 60, 240
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record as a list shows it. `changed` is when it changed here; `marks` are those of protocol section 5."""
+
+    row: int
+    entry: Entry
+    publisher: str
+    changed: datetime
+    signature: str
+    marks: tuple[str, ...] = ()
+    highlight: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The record's own data, read."""
+        found = orjson.loads(self.entry.data or b"{}")
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a list."""
+
+    items: list[Held]
+    hits: Hits
+
+
+def find(session: Reading, index: Index, query: Query) -> Found:
+    """Run a query: a page of records in order, with facets that say what a person calls each value."""
+    hits = index.search(query)
+    items = list(held(session, hits.rows))
+    if query.words.strip():
+        items = [replace(item, highlight=highlight(index, query.words, item.data)) for item in items]
+    return Found(items, replace(hits, facets=labelled(session, hits.facets)))
+
+
+def held(session: Reading, rows: Sequence[int]) -> Iterator[Held]:
+    """The records of these row numbers, in this order, those that still live."""
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        found = {row[0]: row for row in session.connection().execute(_chosen(chunk))}
+        yield from (_held(found[number]) for number in chunk if number in found)
+
+
+def _chosen(rows: Sequence[int]) -> Any:
+    """One statement for the records and all that marks them."""
+    own = and_(_publisher.c.id == _record.c.publisher, _record.c.node_id.is_(None))
+    return (
+        select(
+            _record.c.row,
+            _record.c.publisher,
+            _record.c.changed,
+            _record.c.signature,
+            _node.c.state,
+            _publisher.c.relation,
+            _origin.c.vouched_by,
+            *log.ENTRY,
+        )
+        .outerjoin(_node, _node.c.id == _record.c.node_id)
+        .outerjoin(_publisher, own)
+        .outerjoin(_origin, _origin.c.id == _record.c.origin_node)
+        .where(_record.c.row.in_(list(rows)), ~_record.c.deleted)
+    )
+
+
+def _held(found: Any) -> Held:
+    row, publisher, changed, signature, state, relation, vouched_by, *entry = found
+    marks = [state] if state in _NODE_MARKS else []
+    marks += ["unofficial"] if relation == "unofficial" else []
+    marks += ["vouched"] if vouched_by else []
+    return Held(row, Entry(*entry), publisher, changed, signature, tuple(marks))
+
+
+def item_json(item: Held) -> bytes:
+    """One item of a list: {id, kind, data, origin, via?, signature?, marks?, highlight?}."""
+    extra: dict[str, object] = {}
+    if item.signature != "absent":
+        extra["signature"] = item.signature
+    if item.marks:
+        extra["marks"] = item.marks
+    if item.highlight:
+        extra["highlight"] = item.highlight
+    return record_json(item.entry, extra)
+
+
+def highlight(index: Index, words: str, data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Where the words of a query stand in a record: {field, text, matches: [[from, to], ...]}, in characters.
+
+    Two members at most, the title first. The text is plain: whoever shows it as HTML escapes it.
+    """
+    shown: list[Mapping[str, Any]] = []
+    for name in _TEXTS:
+        text = data.get(name)
+        if isinstance(text, str) and len(shown) < 2:
+            matches = index.matches(words, text)
+            if matches:
+                shown.append({"field": name, **_fragment(text, matches)})
+    return tuple(shown)
+
+
+def _fragment(text: str, matches: Sequence[tuple[int, int]]) -> Mapping[str, Any]:
+    """The part of a long text around its first match, cut between words."""
+    start = max(0, matches[0][0] - _AROUND) if len(text) > _FRAGMENT else 0
+    start = text.rfind(" ", 0, start) + 1 if start else 0
+    end = len(text) if len(text) - start <= _FRAGMENT else start + _FRAGMENT
+    end = end if end == len(text) else max(text.rfind(" ", start, end), matches[0][1])
+    inside = [[first - start, last - start] for first, last in matches if start <= first and last <= end]
+    return {"text": text[start:end], "matches": inside}
+
+
+def labelled(session: Reading, facets: Mapping[str, Facet]) -> dict[str, Facet]:
+    """Facets with the names of publishers, of CPV divisions and of codes."""
+    wanted = [item.value for item in facets["publisher"].items] if "publisher" in facets else []
+    known = names(session, wanted)
+    return {
+        name: replace(facet, items=tuple(replace(item, label=_label(name, item, known)) for item in facet.items))
+        for name, facet in facets.items()
+    }
+
+
+def _label(name: str, item: FacetItem, publishers: Mapping[str, str]) -> str:
+    if name == "publisher":
+        return publishers.get(item.value, item.value)
+    if name == "cpv":
+        return cpv.division(item.value)
+    if name in ("kind", "phase", "status", "stage", "collaboration"):
+        return item.value.replace("-", " ").capitalize()
+    return item.label
+
+
+def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
+    """What publishers call themselves in their own organisation records."""
+    chosen = (
+        select(_record.c.publisher, _record.c.id, _record.c.data)
+        .where(_record.c.publisher.in_(list(publishers)), _record.c.kind == "organisation", ~_record.c.deleted)
+        .order_by(_record.c.row.desc())
+    )
+    rows = session.connection().execute(chosen)
+    own = (row for row in rows if row.id.endswith(f"/organisation/{row.publisher}"))
+    return {row.publisher: str(orjson.loads(row.data).get("name", row.publisher)) for row in own}
+
+
+def state(session: Reading) -> str:
+    """Changes whenever a row that a list shows could: the log's latest number and the nodes that mark records."""
+    marked = select(_node.c.id, _node.c.state).where(_node.c.state.in_(_NODE_MARKS)).order_by(_node.c.id)
+    nodes = ".".join(f"{row.id}{row.state[:1]}" for row in session.connection().execute(marked))
+    return f"{log.latest(session)}.{nodes}"
+
+
+def last_changed(session: Reading) -> datetime | None:
+    """When the log last changed: the time of a feed without entries."""
+    chosen = select(_record.c.changed).order_by(_record.c.number.desc()).limit(1)
+    return session.connection().execute(chosen).scalar_one_or_none()
