@@ -22,8 +22,9 @@ router = APIRouter(tags=["Importing"])
 FORMATS = ("csv", "xlsx", "json", "ndjson")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ENDINGS = {"text/csv": ".csv", XLSX: ".xlsx", JSON: ".json", "application/x-ndjson": ".ndjson"}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+_FILE = {"type": "string", "format": "binary", "minLength": 1}
+_BINARY = {"schema": _FILE}
+_FORM = {"type": "object", "properties": {"file": _FILE}, "required": ["file"], "additionalProperties": False}
 _CONTENT = dict.fromkeys((*_ENDINGS, "application/octet-stream"), _BINARY)
 _STATUS: dict[str, Any] = {
     "type": "object",

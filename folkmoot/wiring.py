@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import secrets
+import socket
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import migrations
 from api.app import Worker
 from api.services import Services
 from federation.database import Database
+from federation.fetch import Door
 from federation.follow import Follower
 from federation.jobs import Importer
 from federation.publishers import check_public_url, node_id
+from federation.rounds import Crawler
+from federation.seam import Get
 from federation.tantivy_index import TantivyIndex
 from folkmoot import __version__
 from folkmoot.settings import Settings
@@ -51,7 +59,44 @@ def services(settings: Settings, base: Database) -> Services:
     )
 
 
+def door(settings: Settings) -> Door:
+    """The one door to other people's servers. Close it at the end (`async with`)."""
+    return Door(
+        user_agent=f"folkmoot/{__version__} (+{check_public_url(settings.public_url)})",
+        allow_private=settings.allow_private,
+        gap=0.0 if settings.allow_private else settings.crawl_gap,
+    )
+
+
+def crawler(settings: Settings, base: Database, get: Get) -> Crawler:
+    """What visits the feeds. Its name in the leases says which process it is."""
+    return Crawler(
+        database=base,
+        get=get,
+        me=node_id(check_public_url(settings.public_url)),
+        owner=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}",
+        lease_seconds=settings.lease_seconds,
+        every=settings.crawl_every,
+        workers=settings.crawl_workers,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlInside:
+    """The crawl as a worker beside a small aggregator's server."""
+
+    settings: Settings
+    base: Database
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Crawl until `stop` is set."""
+        async with door(self.settings) as opened:
+            await crawler(self.settings, self.base, opened.get).run(stop)
+
+
 def background(settings: Settings, base: Database) -> list[Worker]:
     """What works beside the server in its own process: imports, and the crawl where the settings say so."""
     workers: list[Worker] = [Importer(base, node=node_id(check_public_url(settings.public_url)), now=now)]
+    if settings.role == "aggregator" and settings.crawl_inside:
+        workers.append(CrawlInside(settings, base))
     return workers

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from federation.database import ReadSession
     from folkmoot.settings import Settings
 
 EXAMPLE_URL = "https://moot.example"
@@ -62,12 +64,13 @@ def described(role: str) -> bytes:
     import tempfile
 
     from api.app import create_app
+    from federation.database import Database
     from folkmoot import wiring
     from folkmoot.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.model_validate({"role": role, "public_url": EXAMPLE_URL, "data_dir": folder})
-        base = wiring.Database(settings.database)
+        base = Database(settings.database)
         services = wiring.services(settings, base)
         made = create_app(services).openapi()
         base.dispose()
@@ -75,7 +78,7 @@ def described(role: str) -> bytes:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Look at settings, database, publisher, public URL and index. Exit code 1 where something is not in order."""
     import json
@@ -111,7 +114,6 @@ def _settings(settings: Settings) -> str:
 
 def _database(settings: Settings) -> str:
     from migrations import HEAD, current
-
     from schema.errors import Misconfigured
 
     at = current(settings.database)
@@ -120,17 +122,24 @@ def _database(settings: Settings) -> str:
     return f"revision {at}"
 
 
-def _publishers(settings: Settings) -> str:
-    from federation import publishers
+@contextmanager
+def _reading(settings: Settings) -> Iterator[ReadSession]:
     from federation.database import Database
-    from schema.errors import Misconfigured
 
     base = Database(settings.database)
     try:
         with base.read() as session:
-            found = publishers.every(session)
+            yield session
     finally:
         base.dispose()
+
+
+def _publishers(settings: Settings) -> str:
+    from federation import publishers
+    from schema.errors import Misconfigured
+
+    with _reading(settings) as session:
+        found = publishers.every(session)
     if not found:
         raise Misconfigured("there is none: add one with folkmoot publisher add.")
     return ", ".join(publisher.id for publisher in found)
@@ -138,15 +147,10 @@ def _publishers(settings: Settings) -> str:
 
 def _public_url(settings: Settings) -> str:
     from federation import publishers
-    from federation.database import Database
 
     url = publishers.check_public_url(settings.public_url)
-    base = Database(settings.database)
-    try:
-        with base.read() as session:
-            known = publishers.recall(session, "publicUrl")
-    finally:
-        base.dispose()
+    with _reading(settings) as session:
+        known = publishers.recall(session, "publicUrl")
     if known is not None and known != url:
         raise publishers.moved(known, url)
     return url
@@ -154,23 +158,19 @@ def _public_url(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     from federation import log
-    from federation.database import Database
     from federation.tantivy_index import TantivyIndex
-    from schema.errors import Misconfigured
 
-    folder = settings.data_dir / "index"
-    if not folder.exists():
-        raise Misconfigured("there is none yet: it is built when the server starts.")
-    base, index = Database(settings.database), TantivyIndex(folder)
+    with _reading(settings) as session:
+        latest = log.latest(session)
+    index = TantivyIndex(settings.data_dir / "index")
     try:
-        with base.read() as session:
-            latest = log.latest(session)
+        index.refresh()
         reached = index.reached()
     finally:
         index.close()
-        base.dispose()
-    behind = latest - (reached.number if reached else 0)
-    return f"{behind} changes behind the log's {latest}"
+    if reached is None:
+        return "not built yet: a server builds it when it starts"
+    return f"{max(0, latest - reached.number)} changes behind the log's {latest}"
 
 
 LOOKS: dict[str, Callable[[Settings], str]] = {
