@@ -141,12 +141,12 @@ def test_old_page_from_a_cache_is_ignored(moot: Aggregator, world: World) -> Non
     node = _published(world, moot, 5)
     old, manifest = node.page(0), node.manifest
     _restored(node, "second", without=1)
-    node.page = lambda _after: old  # type: ignore[method-assign]
+    node.page = lambda after: old  # type: ignore[method-assign]  # noqa: ARG005
     world.pass_time(hours=1)
     (result,) = moot.crawl()
     assert (result.outcome, result.applied.accepted, manifest()["epoch"]) == ("failed", 0, "second")
     assert feed(moot.database).reconciling
-    del node.page  # type: ignore[method-assign]
+    del node.page
     world.pass_time(hours=1)
     (result,) = moot.crawl()
     assert (result.outcome, result.applied.deleted, feed(moot.database).reconciling) == ("ended", 1, False)

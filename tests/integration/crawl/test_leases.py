@@ -1,0 +1,196 @@
+"""One worker a feed: claims by the database's clock, fences, and what a lost lease does to a page."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from federation import leases, nodes
+from federation.database import clock, table
+from federation.leases import Lease
+from schema.errors import LeaseLost
+from schema.tables import Feed
+from tests.integration.crawl.world import NOW, Aggregator, World, feed, rows
+
+
+def _claim(moot: Aggregator, owner: str = "one", seconds: float = 60) -> Lease | None:
+    with moot.database.write() as session:
+        return leases.claim(session, owner, seconds, clock=moot.world.clock)
+
+
+def test_claim_takes_what_is_due(moot: Aggregator, world: World) -> None:
+    """A feed that is due is claimed once, with a higher fence, and is nobody else's until the lease runs out."""
+    moot.add(world.node())
+    first = _claim(moot)
+    assert first is not None
+    assert (first.fence, first.until - first.at) == (1, timedelta(seconds=60))
+    assert _claim(moot, "two") is None
+    world.pass_time(seconds=61)
+    second = _claim(moot, "two")
+    assert second is not None
+    assert second.fence == 2
+
+
+def test_longest_due_comes_first(moot: Aggregator, world: World) -> None:
+    """Feeds are visited in the order in which they fell due, and none before that."""
+    for code in ("ONE", "TWO"):
+        moot.add(world.node(f"{code.lower()}.example", code))
+        world.pass_time(minutes=1)
+    with moot.database.write() as session:
+        later = update(table(Feed)).where(table(Feed).c.node_id == 1).values(due=world.now + timedelta(hours=1))
+        session.connection().execute(later)
+    found = [_claim(moot), _claim(moot)]
+    assert [lease.node_id if lease else None for lease in found] == [2, None]
+
+
+def test_old_fence_commits_nothing(moot: Aggregator, world: World) -> None:
+    """A worker whose lease was taken over while it slept changes neither cursor nor record: its page is thrown away."""
+    node = world.node(size=2)
+    for n in range(4):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+
+    def take_over(url: str) -> None:
+        if url.endswith("=4") and feed(moot.database).fence == 1:
+            world.pass_time(seconds=61)
+            assert _claim(moot, "two") is not None
+
+    world.before = take_over
+    result = asyncio.run(moot.crawler().turn())
+    assert result is not None
+    row = feed(moot.database)
+    assert (result.outcome, row.fence, row.owner) == ("lost", 2, "two")
+    held = len(rows(moot.database)) - 1
+    assert (row.cursor.rpartition("=")[2], row.accepted) == (str(held), held)
+    assert held < 5
+
+
+@pytest.mark.parametrize("work", ["change", "renew", "give_back", "hold"])
+def test_every_commit_names_its_fence(moot: Aggregator, world: World, work: str) -> None:
+    """Nothing that is done under a lease passes once another has it."""
+    moot.add(world.node())
+    old = _claim(moot)
+    assert old is not None
+    world.pass_time(seconds=61)
+    assert _claim(moot, "two") is not None
+    before = feed(moot.database)
+    with pytest.raises(LeaseLost), moot.database.write() as session:
+        if work == "change":
+            leases.change(session, old, cursor="elsewhere")
+        elif work == "renew":
+            leases.renew(session, old, 60)
+        elif work == "hold":
+            leases.hold(session, old)
+        else:
+            leases.give_back(session, old, due=NOW)
+    assert feed(moot.database) == before
+
+
+def test_pause_and_remove_fence_out(moot: Aggregator, world: World) -> None:
+    """A visit that is under way when its node is paused or removed loses its lease."""
+    moot.add(world.node())
+    lease = _claim(moot)
+    assert lease is not None
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "exa.example"))
+    with pytest.raises(LeaseLost), moot.database.write() as session:
+        leases.hold(session, lease)
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, "exa.example"), now=NOW)
+    with pytest.raises(LeaseLost), moot.database.write() as session:
+        leases.hold(session, lease)
+
+
+def test_renewed_lease_is_kept(moot: Aggregator, world: World) -> None:
+    """A worker that renews in time keeps its feed."""
+    moot.add(world.node())
+    lease = _claim(moot)
+    assert lease is not None
+    world.pass_time(seconds=50)
+    with moot.database.write() as session:
+        leases.renew(session, lease, 60, clock=world.clock)
+    world.pass_time(seconds=50)
+    assert _claim(moot, "two") is None
+
+
+def test_concurrent_claims_share_nothing(moot: Aggregator, world: World) -> None:
+    """Eight workers that claim at once, by the database's own clock, never get the same feed."""
+    for n in range(12):
+        moot.add(world.node(f"n{n}.example", f"N{chr(65 + n)}X"))
+
+    def claim_all(owner: str) -> list[int]:
+        found = []
+        while True:
+            with moot.database.write() as session:
+                lease = leases.claim(session, owner, 60)
+            if lease is None:
+                return found
+            found.append(lease.feed_id)
+
+    with moot.database.write() as session:
+        nodes.make_due(session, now=clock(session) - timedelta(days=1))
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [feed_id for found in pool.map(claim_all, map(str, range(8))) for feed_id in found]
+    assert sorted(claimed) == list(range(1, 13))
+
+
+def test_heartbeat_keeps_a_slow_visit(moot: Aggregator, world: World) -> None:
+    """While a visit waits for a slow page its lease is renewed, by a task beside it."""
+    node = world.node()
+    moot.add(node)
+    with moot.database.write() as session:
+        nodes.make_due(session, now=clock(session) - timedelta(days=1))
+    get = world.get
+
+    async def slow(url: str, headers: object = None) -> object:
+        await asyncio.sleep(0.4)
+        return await get(url, headers)  # type: ignore[arg-type]
+
+    async def go() -> object:
+        crawler = moot.crawler(lease_seconds=0.3)
+        crawler.clock, crawler.get = clock, slow  # type: ignore[assignment]
+        turn = asyncio.create_task(crawler.turn())
+        await asyncio.sleep(0.6)
+        with moot.database.write() as session:
+            assert leases.claim(session, "two", 60) is None
+        return await turn
+
+    result = asyncio.run(go())
+    assert getattr(result, "outcome", None) == "ended"
+
+
+def test_daemon_visits_all_and_stops(moot: Aggregator, world: World) -> None:
+    """`run` visits every feed that is due with several workers and returns when it is told to stop."""
+    for n in range(5):
+        moot.add(world.node(f"n{n}.example", f"N{chr(65 + n)}X"))
+    told: list[str] = []
+
+    async def go() -> None:
+        stop = asyncio.Event()
+        crawler = moot.crawler(workers=3)
+
+        def tell(result: object) -> None:
+            told.append(result.key)  # type: ignore[attr-defined]
+            if len(told) == 5:
+                stop.set()
+
+        crawler.told = tell
+        await asyncio.wait_for(crawler.run(stop), 20)
+
+    asyncio.run(go())
+    assert sorted(told) == [f"n{n}.example" for n in range(5)]
+
+
+def test_once_ends_when_nothing_is_due(moot: Aggregator, world: World) -> None:
+    """`once` visits what was due when it began, budget after budget, and then returns."""
+    node = world.node(size=1)
+    for n in range(6):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+    moot.add(world.node("b.example", "BBB"))
+    asyncio.run(asyncio.wait_for(moot.crawler(budget=2, every=1).once(), 20))
+    assert len(rows(moot.database)) == 1 + 7 + 1
