@@ -59,7 +59,7 @@ def brief(item: Held, names: Mapping[str, str]) -> Brief:
         publisher_name=name,
         facts=[*own, *facts(entry.kind, data)],
         marks=item.marks,
-        snippet=_snippet(item.highlight) or _opening(data),
+        snippet=_snippet(item.highlight, layout.heading(data)) or _opening(data),
         language=language(data),
     )
 
@@ -133,10 +133,10 @@ def _opening(data: Data) -> list[Part]:
     return [Part(text)] if text and not told_already else []
 
 
-def _snippet(highlight: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """The words that were asked for, where they stand in a text that is not the title."""
+def _snippet(highlight: Sequence[Mapping[str, Any]], title: str) -> list[Part]:
+    """The words that were asked for, where they stand in a text that is not the title again."""
     for one in highlight:
-        if one["field"] not in ("title", "name"):
+        if one["field"] not in ("title", "name") and one["text"].casefold() != title.casefold():
             return parts(one["text"], one["matches"])
     return []
 

@@ -1,4 +1,4 @@
-"""One supplier across councils: who buys from it, and which of its contracts end first."""
+"""One supplier across councils: who buys from it, and when its contracts end."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ _SHOWN = "50"
 @router.get("/suppliers/{key:path}")
 def supplier(request: Request, session: Read, here: Here, key: str) -> HTMLResponse:
     """A supplier by its registered number or its name, as the search knows it. Raises `NotFound`."""
-    asked = Asked(supplier=[key], sort="end", limit=_SHOWN, facets=["publisher"])
+    asked = Asked(supplier=[key], sort="-end", limit=_SHOWN, facets=["publisher"])
     found = lists.find(session, here.index, queries.query(asked, ["contract"]))
     if not found.hits.count:
         raise NotFound(f"No contract here names the supplier '{key[:200]}'.")
@@ -30,7 +30,7 @@ def supplier(request: Request, session: Read, here: Here, key: str) -> HTMLRespo
     name = next((name for one in found.items for name in _names(one.data, key)), key)
     buyers = words.plural(len(facets["publisher"].items), "organisation", "organisations")
     more = "more than " if facets["publisher"].other else ""
-    address = asking.Address("/search", [("kind", "contract"), ("supplier", key), ("sort", "end")])
+    address = asking.Address("/search", [("kind", "contract"), ("supplier", key), ("sort", "-end")])
     return view.render(
         request,
         here,

@@ -13,7 +13,7 @@ from insight.pipeline import Ending
 
 ROW = 30
 BAR = 18
-LABEL_X, BAR_X, LONGEST = 37.0, 40.0, 48.0
+LABEL_X, BAR_X, LONGEST = 37.0, 39.5, 42.0
 """In percent of the width: where labels end, where bars begin, how long the longest is."""
 
 
@@ -22,8 +22,7 @@ class Bar:
     """One quarter: its words, its dates, and where its bar lies."""
 
     label: str
-    year: int
-    number: int
+    short: str
     first: date
     last: date
     count: int
@@ -60,8 +59,7 @@ def _bar(one: Ending, row: int, most: int, today: date) -> Bar:
     width = round(LONGEST * one.count / most, 2) if most else 0.0
     return Bar(
         label=f"{quarter.first:%b} to {quarter.last:%b %Y}",
-        year=quarter.year,
-        number=quarter.number,
+        short=f"{quarter.first:%b}–{quarter.last:%b %Y}",
         first=quarter.first,
         last=quarter.last,
         count=one.count,

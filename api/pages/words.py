@@ -84,6 +84,12 @@ def distance(value: Any, today: date) -> str:
     return f"in {span}" if days > 0 else f"{span} ago"
 
 
+def tense(label: str, value: Any, today: date) -> str:
+    """`ends` of a day that is over is `ended`."""
+    found = as_date(value)
+    return "ended" if label == "ends" and found is not None and found < today else label
+
+
 def _span(days: int) -> str:
     if days < 14:
         return plural(days, "day")
