@@ -1,0 +1,275 @@
+"""POST /v1/imports: taken at once, done by a worker, told at its own address; nothing is lost by a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from api.app import create_app
+from federation import jobs, publishers, tokens
+from federation.database import Database, clock, table
+from schema.tables import Job
+from tests.integration.register.conftest import as_csv, contracts
+from tests.integration.writes.conftest import OTHER, OTHERTON, Moot
+from tests.services import NODE, NOW, PUBLISHER, client, make_services
+
+ASK = f"/v1/imports?kind=contract&publisher={PUBLISHER}"
+CSV = "text/csv; charset=utf-8"
+
+
+@pytest.fixture
+def moot(database: Database, tmp_path: Path) -> Moot:
+    """A node that publishes for two councils; its worker turns when a test tells it to."""
+    services = make_services(database, tmp_path)
+    with database.write() as session:
+        publishers.add(session, public_url=NODE, organisation=OTHERTON, now=NOW)
+    return Moot(services, client(create_app(services)))
+
+
+def _turn(moot: Moot) -> bool:
+    return jobs.turn(moot.services.database, node=moot.services.node, now=NOW)
+
+
+def _ask(moot: Moot, token: str, rows: Any, more: str = "", **headers: str) -> str:
+    """Ask for an import. Gives its address."""
+    body = rows if isinstance(rows, bytes) else as_csv(rows)
+    taken = moot.call("POST", ASK + more, token, body, **{"Content_Type": CSV, **headers})
+    assert taken.status_code == 202, taken.text
+    assert taken.json()["status"] == taken.headers["location"]
+    return str(taken.headers["location"])
+
+
+def _told(moot: Moot, token: str, place: str) -> dict[str, Any]:
+    said = moot.call("GET", place, token)
+    assert said.status_code == 200, said.text
+    told: dict[str, Any] = said.json()
+    return told
+
+
+def test_an_import_is_taken_done_and_told(moot: Moot) -> None:
+    """202 with an address that says queued, then done with the report of protocol section 7."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    queued = _told(moot, token, place)
+    assert (queued["state"], queued["kind"], queued["publisher"], queued["dryRun"]) == (
+        "queued",
+        "contract",
+        PUBLISHER,
+        False,
+    )
+    assert _turn(moot)
+    done = _told(moot, token, place)
+    assert (done["state"], done["report"]["created"], done["report"]["accepted"]) == ("done", 3, 3)
+    assert moot.http.get(f"{NODE}/id/{PUBLISHER}/contract/C000".removeprefix(NODE)).status_code == 200
+    assert not _turn(moot)
+
+
+def test_the_file_comes_as_a_body_or_as_a_form(moot: Moot) -> None:
+    """A form's part named `file` is read as the body is; a form without it is 400."""
+    token = moot.token()
+    sent = {"Authorization": f"Bearer {token}"}
+    taken = moot.http.post(ASK, files={"file": ("register.csv", as_csv(contracts(2)), "text/csv")}, headers=sent)
+    assert taken.status_code == 202
+    assert _turn(moot)
+    assert _told(moot, token, taken.headers["location"])["report"]["created"] == 2
+    assert moot.http.post(ASK, files={"other": ("x.csv", b"x", "text/csv")}, headers=sent).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"),
+    [
+        ([{"reference": "C1", "title": ""}], "refused"),
+        ([], "held"),
+        (b"\x00\x01", "failed"),
+        (b'reference,title\n"C1,cut', "failed"),
+    ],
+)
+def test_what_does_not_land_says_why(moot: Moot, rows: Any, state: str) -> None:
+    """Refused rows, held removals and unreadable files are told with a sentence, and change nothing."""
+    token, before = moot.token(), moot.latest()
+    place = _ask(moot, token, rows)
+    assert _turn(moot)
+    told = _told(moot, token, place)
+    assert told["state"] == state
+    assert told["error"]
+    assert moot.latest() == before
+
+
+def test_the_options_are_those_of_the_command(moot: Moot) -> None:
+    """Dry run, partial, accepting good rows and confirming removals do through the API what they do elsewhere."""
+    token = moot.token()
+    for rows, more in [
+        (contracts(30), ""),
+        (contracts(1), "&dryRun=true&confirmRemovals=true"),
+        (contracts(1), "&partial=true"),
+        ([*contracts(1), {"reference": "X", "title": ""}], "&acceptGoodRows=true&confirmRemovals=true"),
+    ]:
+        place = _ask(moot, token, rows, more)
+        _turn(moot)
+        reports = _told(moot, token, place)
+        assert reports["state"] == "done", reports
+        deleted = reports["report"]["deleted"]
+        assert deleted == (29 if "confirm" in more else 0)
+    assert moot.latest() == 2 + 30 + 29
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        (f"kind=nothing&publisher={PUBLISHER}", 422),
+        (f"kind=contract&publisher={PUBLISHER}&format=pdf", 422),
+        (f"kind=contract&publisher={PUBLISHER}&dryrun=1", 422),
+        (f"publisher={PUBLISHER}", 422),
+        (f"kind=contract&publisher={PUBLISHER}&partial=maybe", 422),
+    ],
+)
+def test_a_question_that_cannot_be_read_queues_nothing(moot: Moot, query: str, status: int) -> None:
+    """Unknown kinds, formats and parameters are 422."""
+    said = moot.call("POST", f"/v1/imports?{query}", moot.token(), as_csv(contracts(1)), Content_Type=CSV)
+    assert said.status_code == status
+    assert not _turn(moot)
+
+
+def test_an_import_is_told_to_its_publisher_alone(moot: Moot) -> None:
+    """Another publisher's token, and one of another kind, find nothing there; nobody without a token does."""
+    place = _ask(moot, moot.token(), contracts(1))
+    assert moot.call("GET", place, moot.token(OTHER)).status_code == 404
+    assert moot.call("GET", place, moot.token(kinds=["tool"])).status_code == 404
+    assert moot.call("GET", f"{NODE}/v1/imports/none", moot.token()).status_code == 404
+    assert moot.call("GET", place, None).status_code == 401
+
+
+def test_one_key_asks_for_one_import(moot: Moot) -> None:
+    """A repeated POST with one Idempotency-Key names the same import."""
+    token = moot.token()
+    places = {_ask(moot, token, contracts(1), Idempotency_Key="one") for _ in range(2)}
+    assert len(places) == 1
+
+
+def test_an_upload_above_the_cap_is_refused(moot: Moot) -> None:
+    """A file larger than the setting allows is 413."""
+    body = b"reference,title\n" + b"x" * 50_200_000
+    assert moot.call("POST", ASK, moot.token(), body, Content_Type=CSV).status_code == 413
+
+
+def test_what_a_killed_worker_left_is_taken_up(moot: Moot) -> None:
+    """A claimed job stays with its worker while the lease lasts, and is done by another once it has run out."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    database = moot.services.database
+    with database.write() as session:
+        killed = jobs.claim(session)
+    assert killed is not None
+    assert not _turn(moot)
+    assert _told(moot, token, place)["state"] == "running"
+    _expire(database)
+    assert _turn(moot)
+    assert _told(moot, token, place)["state"] == "done"
+    before = moot.latest()
+    jobs._work(database, killed, moot.services.node, NOW)  # the first worker was only slow: it must change nothing now
+    assert moot.latest() == before
+    assert _told(moot, token, place)["report"]["created"] == 3
+
+
+def test_a_job_that_ends_its_server_is_given_up(moot: Moot) -> None:
+    """After three starts without an end the import fails, instead of being begun for ever."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    for _ in range(jobs.TRIES):
+        with moot.services.database.write() as session:
+            assert jobs.claim(session) is not None
+        _expire(moot.services.database)
+    assert _turn(moot)
+    told = _told(moot, token, place)
+    assert (told["state"], "3 times" in told["error"]) == ("failed", True)
+
+
+def test_a_revoked_token_imports_nothing_more(moot: Moot) -> None:
+    """What a token asked for before it was revoked, and was not done yet, is not done any more."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    with moot.services.database.write() as session:
+        tokens.revoke(session, 1, NOW)
+    before = moot.latest()
+    assert _turn(moot)
+    assert moot.latest() == before
+    told = _told(moot, moot.token(), place)
+    assert (told["state"], "revoked" in told["error"]) == ("failed", True)
+
+
+def test_a_fault_of_ours_is_told_and_raised(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What we did not foresee fails the job with a sentence that shows nothing, and reaches the log."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(1))
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(jobs.register, "run", broken)
+    with pytest.raises(ZeroDivisionError):
+        _turn(moot)
+    told = _told(moot, token, place)
+    assert (told["state"], "secret" in told["error"]) == ("failed", False)
+
+
+def test_the_file_is_not_kept(moot: Moot) -> None:
+    """When the import has ended its file is gone from the database; after 30 days the job is too."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(1))
+    _turn(moot)
+    with moot.services.database.read() as session:
+        assert session.connection().execute(text("SELECT body FROM job")).scalars().all() == [None]
+    with moot.services.database.write() as session:
+        jobs_old = update(table(Job)).values(finished=NOW - timedelta(days=31))
+        session.connection().execute(jobs_old)
+    _ask(moot, token, contracts(2))
+    assert moot.call("GET", place, token).status_code == 404
+
+
+def test_workers_share_the_queue(moot: Moot) -> None:
+    """Four workers at once do six imports, each once."""
+    token = moot.token()
+    places = [_ask(moot, token, contracts(turn + 1), "&partial=true") for turn in range(6)]
+    with ThreadPoolExecutor(4) as pool:
+        while any(pool.map(lambda _: _turn(moot), range(4))):
+            pass
+    reports = [_told(moot, token, place) for place in places]
+    assert {told["state"] for told in reports} == {"done"}
+    assert sum(told["report"]["created"] for told in reports) == 6
+    assert moot.latest() == 2 + 6
+
+
+def test_the_worker_beside_the_server_does_what_is_asked(moot: Moot) -> None:
+    """`Importer.run` does queued imports until it is told to stop."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(2))
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        worker = jobs.Importer(moot.services.database, node=moot.services.node, now=lambda: NOW, every=0.01)
+        task = asyncio.create_task(worker.run(stop))
+        for _ in range(500):
+            if await asyncio.to_thread(_state, moot, token, place) == "done":
+                break
+            await asyncio.sleep(0.02)
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(serve())
+    assert _state(moot, token, place) == "done"
+
+
+def _state(moot: Moot, token: str, place: str) -> str:
+    return str(_told(moot, token, place)["state"])
+
+
+def _expire(database: Database) -> None:
+    with database.write() as session:
+        gone = clock(session) - timedelta(seconds=1)
+        session.connection().execute(update(table(Job)).values(leased_until=gone))
