@@ -91,7 +91,7 @@ async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = 
         return report
     if aggregator:
         await _learn(report, get)
-    for rule in RULES:
+    for rule in LOOKS:
         report.note(rule, rule.look(report, aggregator))
     return report
 
@@ -232,7 +232,7 @@ def _records(report: Report, aggregator: bool) -> str:  # noqa: FBT001
     return _items(report, aggregator, None)
 
 
-RULES: tuple[Rule, ...] = (
+LOOKS: tuple[Rule, ...] = (
     Rule("role", "error", "Leave out --aggregator, or set the node's role.", _role),
     Rule("relays", "warning", "Add it with --aggregator if it may pass on others' records.", _relays),
     Rule("prefix-own-origin", "warning", "Publish ids under the node's own address.", _prefixes),
@@ -244,6 +244,8 @@ RULES: tuple[Rule, ...] = (
     Rule("ids-within-prefix", "error", "Every id begins with its publisher's idPrefix, then kind and reference.", _ids),
     Rule("records-valid", "warning", "Mend the records; those that are valid are taken meanwhile.", _records),
 )
+
+RULES: tuple[Rule, ...] = (REACHABLE, VALID, FEED, PAGE, *LOOKS)
 
 
 def summary(report: Report) -> dict[str, object]:

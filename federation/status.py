@@ -62,10 +62,10 @@ def listing(session: Reading, *, after: str = "", limit: int = 100) -> list[dict
 def one(session: Reading, key: str) -> dict[str, Any]:
     """One node by its key. Raises `NotFound`."""
     chosen = select(_node, *_feed_columns()).select_from(_JOINED).where(_node.c.key == key)
-    items = _items(session, session.connection().execute(chosen).all())
-    if not items:
+    rows = session.connection().execute(chosen).all() if key.isprintable() else []
+    if not rows:
         raise NotFound(f"No node here has the key {key[:300]}.")
-    return items[0]
+    return _items(session, rows)[0]
 
 
 def _feed_columns() -> list[Any]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from federation.database import Reading, WriteSession, dialect, table
 from federation.judge import Trouble
+from schema.change import stamp
 from schema.tables import Problem
 
 _problem = table(Problem)
@@ -120,8 +121,8 @@ def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int = 100) -> 
                 "recordId": row.record_id or None,
                 "message": row.message,
                 "count": row._mapping["count"],  # noqa: SLF001 - a row's own `count` is a method
-                "firstSeen": row.first_seen,
-                "lastSeen": row.last_seen,
+                "firstSeen": stamp(row.first_seen),
+                "lastSeen": stamp(row.last_seen),
             }
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from federation import leases, nodes
-from federation.database import clock, table
+from federation.database import WriteSession, clock, table
 from federation.leases import Lease
 from schema.errors import LeaseLost
 from schema.tables import Feed
@@ -69,8 +70,18 @@ def test_old_fence_commits_nothing(moot: Aggregator, world: World) -> None:
     assert held < 5
 
 
-@pytest.mark.parametrize("work", ["change", "renew", "give_back", "hold"])
-def test_every_commit_names_its_fence(moot: Aggregator, world: World, work: str) -> None:
+WORK: dict[str, Callable[[WriteSession, Lease], None]] = {
+    "hold": leases.hold,
+    "change": lambda session, lease: leases.change(session, lease, cursor="elsewhere"),
+    "renew": lambda session, lease: leases.renew(session, lease, 60),
+    "give back": lambda session, lease: leases.give_back(session, lease, due=NOW),
+}
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
+def test_every_commit_names_its_fence(
+    moot: Aggregator, world: World, work: Callable[[WriteSession, Lease], None]
+) -> None:
     """Nothing that is done under a lease passes once another has it."""
     moot.add(world.node())
     old = _claim(moot)
@@ -79,14 +90,7 @@ def test_every_commit_names_its_fence(moot: Aggregator, world: World, work: str)
     assert _claim(moot, "two") is not None
     before = feed(moot.database)
     with pytest.raises(LeaseLost), moot.database.write() as session:
-        if work == "change":
-            leases.change(session, old, cursor="elsewhere")
-        elif work == "renew":
-            leases.renew(session, old, 60)
-        elif work == "hold":
-            leases.hold(session, old)
-        else:
-            leases.give_back(session, old, due=NOW)
+        work(session, old)
     assert feed(moot.database) == before
 
 
@@ -123,7 +127,7 @@ def test_concurrent_claims_share_nothing(moot: Aggregator, world: World) -> None
         moot.add(world.node(f"n{n}.example", f"N{chr(65 + n)}X"))
 
     def claim_all(owner: str) -> list[int]:
-        found = []
+        found: list[int] = []
         while True:
             with moot.database.write() as session:
                 lease = leases.claim(session, owner, 60)

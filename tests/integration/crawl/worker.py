@@ -41,15 +41,15 @@ def truth(world: World) -> dict[str, tuple[bool, int]]:
     return found
 
 
-def main(url: str, owner: str) -> None:
+def main(database_url: str, owner: str) -> None:
     """Crawl with a short lease and a network that takes its time."""
     world = populated()
 
-    async def get(page: str, headers: Mapping[str, str] | None = None) -> Answer:
+    async def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
         await asyncio.sleep(0.01)
-        return await world.get(page, headers)
+        return await world.get(url, headers)
 
-    crawler = Crawler(Database(url), get, ME, owner, lease_seconds=0.5, workers=3)
+    crawler = Crawler(Database(database_url), get, ME, owner, lease_seconds=0.5, workers=3)
     asyncio.run(crawler.once())
 
 

@@ -1,0 +1,95 @@
+"""`folkmoot crawl`: visit the nodes that are due."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from federation.database import Database
+    from federation.rounds import TurnResult
+    from folkmoot.settings import Settings
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(crawl)
+
+
+def crawl(
+    once: Annotated[bool, typer.Option("--once", help="Stop when nothing is due any more.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Take every feed for due, whatever its time.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a visit, for programs.")] = False,
+) -> None:
+    """Visit the nodes that are due, again and again; several crawls on one database share the work.
+
+    Exit codes: 0 done; 1 with --once, when a visit failed.
+    """
+    from federation import nodes
+    from federation.database import clock
+    from folkmoot import logs, wiring
+    from folkmoot.settings import load
+
+    settings = load()
+    logs.configure(settings)
+    base = wiring.database(settings)
+    if now:
+        with base.write() as session:
+            nodes.make_due(session, now=clock(session))
+    failed: list[str] = []
+
+    def tell(result: TurnResult) -> None:
+        if result.outcome == "failed":
+            failed.append(result.key)
+        typer.echo(_json(result) if as_json else _line(result))
+
+    try:
+        asyncio.run(_run(settings, base, tell, once=once))
+    finally:
+        base.dispose()
+    if once and failed:
+        raise typer.Exit(1)
+
+
+async def _run(settings: Settings, base: Database, tell: object, *, once: bool) -> None:
+    from folkmoot import wiring
+
+    async with wiring.door(settings) as door:
+        crawler = wiring.crawler(settings, base, door.get)
+        crawler.told = tell  # type: ignore[assignment]
+        if once:
+            await crawler.once()
+            return
+        stop = asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        await crawler.run(stop)
+
+
+def _line(result: TurnResult) -> str:
+    done = result.applied
+    counted = f"{done.created} new, {done.updated} changed, {done.deleted} withdrawn, {done.refused} refused"
+    ends = {
+        "ended": f"read to its end, {result.pages} pages: {counted}",
+        "budget": f"{result.pages} pages so far: {counted}",
+        "failed": f"failed: {result.error}",
+        "lost": "taken over by another worker",
+    }
+    return f"{result.key}: {ends[result.outcome]}"
+
+
+def _json(result: TurnResult) -> str:
+    import orjson
+
+    found = {
+        "key": result.key,
+        "outcome": result.outcome,
+        "pages": result.pages,
+        **{name: getattr(result.applied, name) for name in result.applied.__slots__},
+        "due": result.due,
+        "error": result.error,
+    }
+    return orjson.dumps(found).decode()

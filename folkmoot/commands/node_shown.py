@@ -1,0 +1,83 @@
+"""How nodes are shown on the command line: tables on a terminal, plain lines elsewhere, JSON where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from federation.checks import Report
+
+_COLUMNS = ("key", "name", "role", "state", "records", "refused", "problems", "last good visit")
+
+
+def _print(found: object) -> None:
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+
+def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on a terminal; elsewhere a line a row, tabs between, so that other programs can cut it."""
+    if not console.is_terminal:
+        for row in rows:
+            typer.echo("\t".join(str(cell) for cell in row))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console.print(table)
+
+
+def report(found: Report, *, as_json: bool) -> None:
+    """What each rule found, and what to do about it."""
+    from federation.checks import summary
+
+    if as_json:
+        _print(summary(found))
+        return
+    console = Console()
+    marks = [("ok" if r.kept else r.severity, r.rule, r.found and f"{r.found} {r.advice}") for r in found.results]
+    typer.echo(f"{found.url}: {len(found.readings)} items on {len(found.steps)} pages read")
+    _table(console, ("", "rule", "found"), marks)
+    typer.echo("The rules are kept." if found.passed else "Not accepted: mend what is marked as error.")
+
+
+def listing(found: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """The nodes, a line each."""
+    if as_json:
+        _print(found)
+        return
+    rows = [
+        (
+            node["key"],
+            node["name"],
+            node["role"],
+            node["state"],
+            node["records"],
+            node["refused"],
+            len(node["problems"]),
+            node["lastGoodVisit"] or "never",
+        )
+        for node in found
+    ]
+    _table(Console(), _COLUMNS, rows)
+
+
+def node(found: dict[str, Any], *, as_json: bool) -> None:
+    """One node with its problems."""
+    if as_json:
+        _print(found)
+        return
+    console = Console()
+    plain = [(name, value) for name, value in found.items() if not isinstance(value, dict | list)]
+    _table(console, ("", ""), [(name, "" if value is None else value) for name, value in plain])
+    problems = [
+        (p["severity"], p["rule"], p["recordId"] or "", p["pointer"], p["message"], p["count"])
+        for p in found["problems"]
+    ]
+    if problems:
+        _table(console, ("", "rule", "record", "pointer", "what", "times"), problems)
