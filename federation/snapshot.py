@@ -25,16 +25,22 @@ def freeze(session: Reading) -> int:
     return log.latest(session)
 
 
-def live(session: Reading, kind: str) -> Iterator[Entry]:
-    """Give the live records of a kind in order of their change numbers, a few in memory at a time."""
-    chosen = (
-        select(*log.ENTRY)
-        .where(_record.c.kind == kind, _record.c.deleted.is_(False))
-        .order_by(_record.c.number)
-        .execution_options(yield_per=_AT_ONCE)
-    )
-    for row in session.connection().execute(chosen):
+def live(session: Reading, kind: str, publisher: str | None = None) -> Iterator[Entry]:
+    """Give the live records of a kind, of all publishers or of one, in order of their change numbers.
+
+    A few are in memory at a time.
+    """
+    chosen = select(*log.ENTRY).where(_record.c.kind == kind, _record.c.deleted.is_(False))
+    if publisher is not None:
+        chosen = chosen.where(_record.c.publisher == publisher)
+    for row in session.connection().execute(chosen.order_by(_record.c.number).execution_options(yield_per=_AT_ONCE)):
         yield Entry(*row)
+
+
+def publishes(session: Reading, publisher: str) -> bool:
+    """Whether anything of this publisher is held here."""
+    asked = select(_record.c.row).where(_record.c.publisher == publisher).limit(1)
+    return session.connection().execute(asked).first() is not None
 
 
 def erased_since(session: Reading, number: int) -> bool:
