@@ -107,7 +107,7 @@ def _tag(call: Call, *, packed: bool) -> str:
         call.request.url.query,
         call.format,
         call.here.version,
-        call.site,
+        call.here.title,
     )
     digest = blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
     return f'"{digest}-gz"' if packed else f'"{digest}"'

@@ -5,7 +5,7 @@ No engine is named here. `federation/tantivy_index.py` stands behind it today; a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -103,6 +103,10 @@ class Reached:
     number: int
 
 
+Matcher = Callable[[str], Sequence[tuple[int, int]]]
+"""Where in a text words stand: from and to, in characters."""
+
+
 class Sink(Protocol):
     """Where documents are written. What is staged is seen, all of it or none, when it is committed."""
 
@@ -150,8 +154,8 @@ class Index(Protocol):
         """(id, kind, change number) of the documents whose change number lies in this span."""
         ...
 
-    def matches(self, words: str, text: str) -> Sequence[tuple[int, int]]:
-        """Where in a text the words of a query stand, as they are compared: stemmed, accents folded."""
+    def matcher(self, words: str) -> Matcher:
+        """Find in a text the words of a query, as they are compared: stemmed, accents folded."""
         ...
 
     def release(self) -> None:

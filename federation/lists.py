@@ -17,7 +17,7 @@ from sqlalchemy import and_, select
 from exchange import cpv
 from federation import log
 from federation.database import Reading, table
-from federation.index import Facet, FacetItem, Hits, Index, Query
+from federation.index import Facet, FacetItem, Hits, Index, Matcher, Query
 from schema.change import Entry, record_json
 from schema.tables import Node, Origin, Publisher, Record
 
@@ -60,7 +60,8 @@ def find(session: Reading, index: Index, query: Query) -> Found:
     hits = index.search(query)
     items = list(held(session, hits.rows))
     if query.words.strip():
-        items = [replace(item, highlight=highlight(index, query.words, item.data)) for item in items]
+        matches = index.matcher(query.words)
+        items = [replace(item, highlight=highlight(matches, item.data)) for item in items]
     return Found(items, replace(hits, facets=labelled(session, hits.facets)))
 
 
@@ -113,7 +114,7 @@ def item_json(item: Held) -> bytes:
     return record_json(item.entry, extra)
 
 
-def highlight(index: Index, words: str, data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def highlight(matches: Matcher, data: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Where the words of a query stand in a record: {field, text, matches: [[from, to], ...]}, in characters.
 
     Two members at most, the title first. The text is plain: whoever shows it as HTML escapes it.
@@ -122,9 +123,9 @@ def highlight(index: Index, words: str, data: Mapping[str, Any]) -> tuple[Mappin
     for name in _TEXTS:
         text = data.get(name)
         if isinstance(text, str) and len(shown) < 2:
-            matches = index.matches(words, text)
-            if matches:
-                shown.append({"field": name, **_fragment(text, matches)})
+            found = matches(text)
+            if found:
+                shown.append({"field": name, **_fragment(text, found)})
     return tuple(shown)
 
 

@@ -17,7 +17,7 @@ import orjson
 import tantivy
 
 from federation.documents import Document
-from federation.index import MAX_RELEVANT, Facet, Hits, Position, Query, Reached, Sink
+from federation.index import MAX_RELEVANT, Facet, Hits, Matcher, Position, Query, Reached, Sink
 from federation.search import facets, folder, words
 from federation.search.fields import KEYS
 from federation.search.queries import Builder, position
@@ -124,12 +124,16 @@ class TantivyIndex:
         matching = Builder(store.schema, store.analysed).numbers(least, most)
         return identities(snapshot.searcher, matching)
 
-    def matches(self, words_: str, text: str) -> Sequence[tuple[int, int]]:
-        """Where the words stand in a text, in characters."""
+    def matcher(self, typed: str) -> Matcher:
+        """Where the words that were typed stand in a text, in characters."""
         analysed = self._opened().analysed
-        wanted = words.wanted(analysed, words_)
-        tokens = analysed.pre_tokenize(text).tokens
-        return [(t.char_offset_from, t.char_offset_to) for t in tokens if t.text in wanted]
+        wanted = words.wanted(analysed, typed)
+
+        def matches(text: str) -> Sequence[tuple[int, int]]:
+            tokens = analysed.pre_tokenize(text).tokens
+            return [(t.char_offset_from, t.char_offset_to) for t in tokens if t.text in wanted]
+
+        return matches
 
     def release(self) -> None:
         """Be the writer no more, and forget what was not committed."""

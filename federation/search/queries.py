@@ -13,7 +13,7 @@ from federation.search.fields import ALIASED, KEYS, REACHED
 
 _INTEGER, _FLOAT = tantivy.FieldType.Integer, tantivy.FieldType.Float
 _MUST, _MUST_NOT = tantivy.Occur.Must, tantivy.Occur.MustNot
-_LIMIT = 2**62
+_LIMIT = 2**63 - 1
 
 
 class Builder:

@@ -1,0 +1,317 @@
+"""The index follows the log: changes, tombstones, other epochs, other schemas, other processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from threading import enumerate as enumerate_threads
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from federation import follow, log
+from federation.database import Database
+from federation.follow import Follower, rebuild
+from federation.index import Query, Reached, Terms
+from federation.search import folder
+from federation.tantivy_index import TantivyIndex
+from federation.verify import verify
+from schema.errors import Busy
+from tests.integration.search.conftest import World
+from tests.integration.search.corpus import NODE, organisation, publish, records, withdraw
+from tests.services import NOW
+
+
+def test_the_index_is_the_database(world: World) -> None:
+    """Right after catching up, every live record stands in the index at its change number, and nothing else."""
+    compared = verify(world.database, world.index)
+    assert compared.differences == 0
+    assert compared.records.total() == len(world.made) == world.index.count()
+
+
+def test_a_change_replaces_and_a_tombstone_removes(world: World) -> None:
+    """A record stands once in the index: as it was last said, or not at all when it was withdrawn."""
+    one, other = [made for made in world.made.values() if made.kind == "contract"][:2]
+    publish(world.database, [replace(one, data=one.data | {"title": "Unheard-of zeppelins"})])
+    withdraw(world.database, [other])
+    world.follower.catch_up()
+    assert world.ids(Query(words="zeppelin", sort="relevance")) == [one.id]
+    assert world.index.search(Query()).count == len(world.made) - 1
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_catching_up_twice_changes_nothing(world: World) -> None:
+    """Following a log that stands still commits nothing: the index's stamp stays."""
+    stamp = world.index.stamp()
+    assert world.follower.catch_up() == world.follower.catch_up()
+    assert world.index.stamp() == stamp
+
+
+def test_a_publisher_that_moves_takes_its_records_along(world: World) -> None:
+    """When an organisation record changes its region or name, all records of the publisher are found by the new one."""
+    own = next(one for one in world.made.values() if one.kind == "organisation" and one.publisher == "GB-LAE-EXA")
+    records_of = sum(one.publisher == "GB-LAE-EXA" for one in world.made.values())
+    publish(world.database, [replace(own, data=organisation("GB-LAE-EXA", "Zedshire", "Anglia"))])
+    world.follower.catch_up()
+    assert world.index.search(Query(filters=(Terms("region", ("anglia",)),))).count == records_of
+    assert world.index.search(Query(filters=(Terms("region", ("wessex",)),))).count == 0
+    assert world.index.search(Query(words="zedshire", sort="relevance")).count == records_of
+    withdraw(world.database, [own])
+    world.follower.catch_up()
+    assert world.index.search(Query(filters=(Terms("region", ("anglia",)),))).count == 0
+    assert verify(world.database, world.index).differences == 0
+
+
+@pytest.mark.parametrize("batch", [1, 7, 50])
+def test_any_batch_size_gives_the_same_index(world: World, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Organisation records that change while the log is walked reach the documents of earlier batches too."""
+    own = next(one for one in world.made.values() if one.kind == "organisation" and one.publisher == "GB-LAE-MID")
+    publish(world.database, [replace(own, data=organisation("GB-LAE-MID", "Middleton", "Anglia"))])
+    monkeypatch.setattr(follow, "READ", batch)
+    monkeypatch.setattr(follow, "COMMIT", batch * 2)
+    rebuild(world.database, world.index)
+    records_of = sum(one.publisher == "GB-LAE-MID" for one in world.made.values())
+    assert world.index.search(Query(filters=(Terms("region", ("anglia",)),))).count == records_of
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_kinds_that_are_not_known_are_passed_over(world: World) -> None:
+    """A record of an unknown kind stays in the log and out of the index."""
+    draft = log.Draft("http://moot.test/id/GB-LAE-EXA/bridge/1", "bridge", "GB-LAE-EXA", orjson.dumps({"title": "B"}))
+    with world.database.write() as session:
+        log.append(session, [draft], node=NODE, now=NOW)
+    world.follower.catch_up()
+    assert world.index.count() == len(world.made)
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_an_index_of_another_epoch_is_rebuilt(world: World) -> None:
+    """A restored database has a new epoch: what the index held of the old one is thrown away."""
+    gone = next(one for one in world.made.values() if one.kind == "tool")
+    with world.database.write() as session:
+        session.connection().execute(text("UPDATE meta SET value = 'another' WHERE key = 'epoch'"))
+        session.connection().execute(text("DELETE FROM record WHERE id = :id"), {"id": gone.id})
+    world.follower.catch_up()
+    assert world.index.reached() == Reached("another", 123)
+    assert world.index.count() == len(world.made) - 1
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_an_index_ahead_of_its_log_is_rebuilt(world: World) -> None:
+    """An index that knows changes which the log never had is of another database, whatever its epoch says."""
+    with world.database.write() as session:
+        session.connection().execute(text("DELETE FROM record WHERE number > 50"))
+        session.connection().execute(text("UPDATE counter SET n = 50"))
+    assert world.follower.catch_up() == 50
+    assert world.index.count() == 50
+
+
+def test_a_deleted_folder_is_built_again(world: World) -> None:
+    """The index is derived: without its folder it comes back, complete."""
+    world.index.close()
+    shutil.rmtree(world.index.root)
+    world.follower.catch_up()
+    assert verify(world.database, world.index).differences == 0
+    assert world.index.count() == len(world.made)
+
+
+def test_a_new_schema_version_rebuilds_the_index(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index folder of another schema version is not opened but replaced, and cleared away."""
+    old = folder.current(world.index.root)
+    assert old is not None
+    world.index.close()
+    monkeypatch.setattr(folder, "VERSION", 999)
+    monkeypatch.setattr(folder, "_YOUNG", -1.0)
+    world.follower.catch_up()
+    new = folder.current(world.index.root)
+    assert new is not None
+    assert new.name.startswith("v999-")
+    assert not old.exists()
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_one_process_writes_and_another_reads_and_takes_over(world: World) -> None:
+    """A second index on the folder serves what the first commits, and writes when the first is gone."""
+    second = TantivyIndex(world.index.root)
+    reader = Follower(world.database, second)
+    assert second.claim() is None
+    assert reader.catch_up() == 123
+    publish(world.database, records(Random(5), 1))
+    assert reader.catch_up() == 123
+    world.follower.catch_up()
+    assert reader.catch_up() == world.follower.catch_up()
+    assert second.search(Query()).count == world.index.search(Query()).count
+    world.index.close()
+    publish(world.database, [replace(one, id=one.id + "-y") for one in records(Random(6), 1)])
+    latest = reader.catch_up()
+    with world.database.read() as session:
+        assert latest == log.latest(session)
+    second.close()
+
+
+def test_a_rebuild_by_another_process_goes_on_while_serving(world: World) -> None:
+    """While `index rebuild` fills a new folder the server answers from the old one; then it follows in the new one."""
+    operator = TantivyIndex(world.index.root)
+    old = folder.current(world.index.root)
+    with operator.rebuilding() as fresh:
+        assert world.index.search(Query()).count == len(world.made)
+        publish(world.database, [replace(one, id=one.id + "-z") for one in records(Random(6), 3)])
+        world.follower.catch_up()
+        follow._Walk(world.database, fresh, None).to_the_end()
+    assert world.index.search(Query()).count == len(world.made) + 3
+    world.follower.catch_up()
+    assert folder.current(world.index.root) != old
+    operator.close()
+    publish(world.database, [replace(one, id=one.id + "-zz") for one in records(Random(6), 2)])
+    world.follower.catch_up()
+    assert world.index.search(Query()).count == len(world.made) + 5
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_a_rebuild_that_fails_leaves_the_old_index(world: World) -> None:
+    """An error halfway through a rebuild takes the new folder away, not the one that serves."""
+    with pytest.raises(ZeroDivisionError), world.index.rebuilding():
+        raise ZeroDivisionError
+    assert world.index.search(Query()).count == len(world.made)
+    assert [path.name for path in world.index.root.iterdir() if path.is_dir()] == [
+        str(folder.current(world.index.root)).rpartition("/")[2]
+    ]
+
+
+def test_the_thread_follows_and_is_nudged(world: World) -> None:
+    """A started follower sees what is published without being asked, and stops when it is told to."""
+    world.follower.start()
+    publish(world.database, [replace(one, id=one.id + "-t") for one in records(Random(8), 4)])
+    world.follower.nudge()
+    deadline = time.monotonic() + 20
+    while world.index.search(Query()).count < len(world.made) + 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    world.follower.stop()
+    assert not any(thread.name == "index-follower" for thread in enumerate_threads())
+
+
+def test_a_follower_outlives_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while following is told in `problem`; the next round goes on from the last commit."""
+    monkeypatch.setattr(follow, "document", _fail)
+    publish(world.database, [replace(one, id=one.id + "-f") for one in records(Random(9), 3)])
+    world.follower.start()
+    _until(lambda: "no space" in world.follower.problem)
+    assert world.index.search(Query()).count == len(world.made)
+    monkeypatch.undo()
+    world.follower.nudge()
+    _until(lambda: world.index.search(Query()).count == len(world.made) + 3)
+    assert world.follower.problem == ""
+    assert verify(world.database, world.index).differences == 0
+
+
+def _fail(*_: object) -> None:
+    raise OSError("no space left")
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_verify_finds_what_differs(world: World) -> None:
+    """A record that the index lacks is missing, one that the database lacks is too many; each is counted by kind."""
+    contract = next(one for one in world.made.values() if one.kind == "contract")
+    tool = next(one for one in world.made.values() if one.kind == "tool")
+    sink = world.index.claim()
+    assert sink is not None
+    sink.stage([], [contract.id])
+    reached = world.index.reached()
+    assert reached is not None
+    sink.commit(reached)
+    world.index.close()
+    with world.database.write() as session:
+        session.connection().execute(text("DELETE FROM record WHERE id = :id"), {"id": tool.id})
+    compared = verify(world.database, world.index)
+    assert (compared.missing, compared.extra) == ({"contract": 1}, {"tool": 1})
+    assert compared.differences == 2
+    assert any(contract.id in line for line in compared.lines())
+    assert compared.told()["differences"] == 2
+
+
+def test_verify_waits_for_the_writer_only_so_long(world: World) -> None:
+    """Where another process writes the index and is behind, verify says so instead of counting differences."""
+    second = TantivyIndex(world.index.root)
+    publish(world.database, records(Random(5), 1))
+    with pytest.raises(Busy, match="behind"):
+        verify(world.database, second, patience=0.3)
+    second.close()
+
+
+def test_an_index_that_was_never_built_is_busy(tmp_path: Path) -> None:
+    """A search before the first commit is refused as `Busy`, not answered with nothing."""
+    index = TantivyIndex(tmp_path / "index")
+    with pytest.raises(Busy):
+        index.search(Query())
+    assert index.claim() is not None
+    with pytest.raises(Busy):
+        index.search(Query())
+    index.close()
+
+
+def test_an_empty_database_makes_an_empty_index(database: Database, tmp_path: Path) -> None:
+    """Before anything is published a search finds nothing; the first publication is found."""
+    index = TantivyIndex(tmp_path / "index")
+    follower = Follower(database, index)
+    assert follower.catch_up() == 0
+    assert index.search(Query(facets=("publisher",))).count == 0
+    follower.stop()
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from federation import follow
+from federation.database import Database
+from federation.follow import Follower
+from federation.tantivy_index import TantivyIndex
+follow.READ, follow.COMMIT = 20, 40
+follower = Follower(Database(sys.argv[1]), TantivyIndex(Path(sys.argv[2])))
+follower.start()
+print("following", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_killed_writer_loses_nothing(database_url: str, world: World) -> None:
+    """After `kill -9` at any moment of following, the next process goes on and the index equals the database."""
+    world.index.close()
+    random = Random(13)
+    for turn in range(6):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, database_url, str(world.index.root)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], env={**os.environ},
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"following\n"
+        made = [replace(one, id=f"{one.id}-{turn}") for one in records(random, 400)]
+        for start in range(0, 400, 100):
+            publish(world.database, made[start : start + 100])
+            time.sleep(random.random() * 0.05)
+        withdraw(world.database, made[:50])
+        time.sleep(random.random() * 0.3)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        assert child.stdin is not None
+        child.stdin.close()
+    world.follower.catch_up()
+    compared = verify(world.database, world.index)
+    assert compared.differences == 0
+    assert compared.records.total() == world.index.count() == len(world.made) + 6 * 350
