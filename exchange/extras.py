@@ -10,6 +10,7 @@ from exchange.drafts import MASK, Problems, RowReader, Table
 from exchange.privacy import personal_cell, personal_header
 
 _KEPT = "This column is not part of the layout: its cells are kept under 'local'."
+_OURS = "local."  # how our own export heads what an import kept under `local`
 _LEFT = "This column is not part of the layout and may be personal: it is left out."
 
 
@@ -23,7 +24,10 @@ class Extras:
             if not texts:
                 continue
             title = table.column(place)
-            personal = personal_header(title)
+            personal = personal_header(title.removeprefix(_OURS))
+            if title.startswith(_OURS) and not personal:
+                self._columns[place] = _dates(texts)
+                continue
             problems.tell(
                 table.header_row, title, _LEFT if personal else _KEPT,
                 pointer="" if personal else "/local", code="extra-column",
@@ -49,8 +53,9 @@ class Extras:
                 )
                 continue
             day = dates.read(text).day if dates else None
-            reader.draft.fed[f"/local/{title}"] = title
-            data.setdefault("local", {})[title] = day.isoformat() if day else text
+            name = title.removeprefix(_OURS)
+            reader.draft.fed[f"/local/{name}"] = title
+            data.setdefault("local", {})[name] = day.isoformat() if day else text
 
 
 def _dates(texts: list[str]) -> DateColumn | None:

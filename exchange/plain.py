@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from exchange.cells import heading
+from exchange.columns import AROUND
 from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader, Table
 from exchange.extras import Extras
 from exchange.links import LINKS, guessed, linked
@@ -44,7 +45,8 @@ def read(table: Table, kind: str, publisher: PublisherFacts, problems: Problems)
             leaves[known.pointer] = known
             places.setdefault(known.pointer, []).append(place)
     columns = Columns(table, places)
-    extras = Extras(table, {place for found in places.values() for place in found}, problems)
+    around = set(range(len(AROUND))) if table.header[: len(AROUND)] == AROUND else set()  # a file of our own export
+    extras = Extras(table, around.union(*places.values()), problems)
     return [_row(RowReader(columns, row, problems, publisher), kind, leaves, extras) for row in table.rows]
 
 
