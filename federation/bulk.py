@@ -1,23 +1,26 @@
 """Whole kinds as files: written from one moment of the database, kept beside it, complete up to a change number.
 
 Why files and not streams: the manifest promises each one's size and SHA-256 before anybody asks for it, a download can
-be resumed, and a thousand readers cost one reading of the database. Why lazily: a register that nobody downloads is
-never written. A file is written again when the log has moved; one that took long to write is given out for a while
-longer, in proportion, so that a busy aggregator does not write a million records for every change.
+be resumed, and a thousand readers cost one reading of the database. A file is written when it is asked for and the log
+has moved, and by the `Keeper` now and then; one that took long to write is given out for a while longer, in proportion,
+so that a busy aggregator does not write a million records for every change.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
 
+from exchange import columns, lga_export
 from federation import log, snapshot
 from federation.database import Database
 from schema.change import Entry, record_json, stamp
@@ -61,9 +64,22 @@ def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
         yield record_json(entry) + b"\n"
 
 
+def plain_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """A row a record, nested members as dotted columns."""
+    return columns.csv_lines(record_json(entry) for entry in entries)
+
+
+def lga_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """The LGA's register of contracts, its columns verbatim: a row a contract and supplier."""
+    for line in lga_export.lines(orjson.loads(entry.data) for entry in entries if entry.data is not None):
+        yield line.encode()
+
+
 def _shapes() -> Iterator[Shape]:
     for kind, plural in PLURALS.items():
         yield Shape(f"{plural}.ndjson", kind, "ndjson", "application/x-ndjson", ndjson)
+        yield Shape(f"{plural}.csv", kind, "csv", "text/csv", plain_csv)
+    yield Shape("contracts-lga.csv", "contract", "lga", "text/csv", lga_csv)
 
 
 SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _shapes()}
@@ -136,6 +152,26 @@ class BulkFiles:
         for path in self._folder.glob(f"*-{name}"):
             if path.name not in kept and path.name.split("-", 2)[-1] == name:
                 path.unlink(missing_ok=True)
+
+
+class Keeper:
+    """A worker beside the server: writes every file at the start and looks again from time to time.
+
+    So the manifest names them all, without anybody having asked.
+    """
+
+    def __init__(self, files: BulkFiles, *, every: float = 300.0) -> None:
+        self._files = files
+        self._every = every
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, and end the file in hand."""
+        while not stop.is_set():
+            for name in SHAPES:
+                if not stop.is_set():
+                    await asyncio.to_thread(self._files.current, name)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._every)
 
 
 class _Counted:

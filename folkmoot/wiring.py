@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import migrations
 from api.app import Worker
 from api.services import Services
+from federation.bulk import BulkFiles, Keeper
 from federation.database import Database
 from federation.fetch import Door
 from federation.follow import Follower
@@ -95,8 +96,11 @@ class CrawlInside:
 
 
 def background(settings: Settings, base: Database) -> list[Worker]:
-    """What works beside the server in its own process: imports, and the crawl where the settings say so."""
-    workers: list[Worker] = [Importer(base, node=node_id(check_public_url(settings.public_url)), now=now)]
+    """What works beside the server in its own process: imports, bulk files, the crawl where the settings say so."""
+    workers: list[Worker] = [
+        Importer(base, node=node_id(check_public_url(settings.public_url)), now=now),
+        Keeper(BulkFiles(base, settings.data_dir / "bulk", now)),
+    ]
     if settings.role == "aggregator" and settings.crawl_inside:
         workers.append(CrawlInside(settings, base))
     return workers

@@ -56,14 +56,13 @@ def test_a_page_has_500_items_and_next_leads_to_the_end(site: Site) -> None:
 
 def test_the_pages_own_url_is_canonical_whatever_was_asked(site: Site) -> None:
     """The last page names itself by number and kind in one order, from the public URL and never from Host."""
-    asked = site.client.get(
-        f"{CHANGES}?kind=contract&afterChangeNumber=7", headers={"Host": "evil.example"}
-    ).json()
+    asked = site.client.get(f"{CHANGES}?kind=contract&afterChangeNumber=7", headers={"Host": "evil.example"}).json()
     assert asked["next"] == f"{NODE}{CHANGES}?afterChangeNumber=7&kind=contract"
 
 
 @pytest.mark.parametrize(
-    "text", ["01", "-1", "+1", "1.0", "1e3", " 1", "1 ", "", "x", "9007199254740992", "10000000000000000", "\u0661", "0x1"]
+    "text",
+    ["01", "-1", "+1", "1.0", "1e3", " 1", "1 ", "", "x", "9007199254740992", "10000000000000000", "\u0661", "0x1"],
 )
 def test_anything_but_a_plain_number_is_refused(site: Site, text: str) -> None:
     """Numbers are 0 or digits without a leading zero, up to 2^53-1."""
@@ -126,7 +125,7 @@ def test_the_same_url_gives_the_same_bytes_while_the_log_stands_still(site: Site
 
 
 def test_each_encoding_has_a_strong_tag_of_its_own_and_both_say_the_same(site: Site) -> None:
-    """gzip and plain bodies differ in ETag and agree in content."""
+    """Gzip and plain bodies differ in ETag and agree in content."""
     plain = site.client.get(CHANGES, headers=PLAIN)
     packed = site.client.get(CHANGES, headers={"Accept-Encoding": "gzip;q=0.5"})
     assert "content-encoding" not in plain.headers

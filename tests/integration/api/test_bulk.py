@@ -1,0 +1,149 @@
+"""Whole kinds as files: complete up to a change number, named in the manifest with size and digest."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+
+from federation import bulk
+from federation.bulk import BulkFiles
+from federation.database import Database
+from tests.contract.world import publish, withdraw
+from tests.integration.api.conftest import Site
+from tests.services import NODE, NOW, PREFIX, make_services
+
+CONTRACTS = [
+    {
+        "reference": f"C-{number}",
+        "title": "=SUM(A1)" if number == 1 else f"Contract {number}",
+        "suppliers": [{"name": "Acme Ltd"}, {"name": "Brook Ltd"}],
+        "value": {"amount": 1000 + number, "currency": "GBP"},
+        "startDate": "2026-04-01",
+    }
+    for number in range(3)
+]
+
+
+def test_ndjson_holds_every_live_record_as_a_list_item(site: Site) -> None:
+    """A line is a list item; what was withdrawn is not there."""
+    site.publish("contract", *CONTRACTS)
+    site.withdraw("C-2")
+    answer = site.client.get("/v1/bulk/contracts.ndjson")
+    items = [orjson.loads(line) for line in answer.content.splitlines()]
+    assert [item["id"] for item in items] == [f"{PREFIX}contract/C-0", f"{PREFIX}contract/C-1"]
+    assert {"id", "kind", "data", "origin"} == set(items[0])
+    assert answer.headers["folkmoot-change-number"] == "5"
+    assert answer.headers["content-type"] == "application/x-ndjson"
+
+
+def test_csv_has_a_row_a_record_with_dotted_columns(site: Site) -> None:
+    """Nested members stand in columns of their path, and no cell is run as a formula."""
+    site.publish("contract", *CONTRACTS)
+    answer = site.client.get("/v1/bulk/contracts.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [row["value.amount"] for row in rows] == ["1000", "1001", "1002"]
+    assert rows[1]["title"] == "'=SUM(A1)"
+    assert rows[0]["suppliers.1.name"] == "Brook Ltd"
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert 'filename="contracts.csv"' in answer.headers["content-disposition"]
+
+
+def test_the_lga_register_has_its_columns_verbatim(site: Site) -> None:
+    """The LGA file has 38 columns and a row for each contract and supplier."""
+    site.publish("contract", *CONTRACTS)
+    rows = list(csv.reader(io.StringIO(site.client.get("/v1/bulk/contracts-lga.csv").text)))
+    assert len(rows[0]) == 38
+    assert {"ContractReference", "SupplierName", "CharityCommissionNumber"} <= set(rows[0])
+    assert len(rows) == 1 + 3 * 2
+
+
+def test_the_manifest_tells_size_count_and_digest_of_what_stands(site: Site) -> None:
+    """An entry of bulk[] is true of the very bytes that its URL gives."""
+    site.publish("contract", *CONTRACTS)
+    assert site.client.get("/.well-known/folkmoot").json()["bulk"] == []
+    for name in ("contracts.ndjson", "contracts.csv", "contracts-lga.csv"):
+        site.client.get(f"/v1/bulk/{name}")
+    entries = site.client.get("/.well-known/folkmoot").json()["bulk"]
+    assert [entry["format"] for entry in entries] == ["ndjson", "csv", "lga"]
+    for entry in entries:
+        body = site.client.get(entry["url"].removeprefix(NODE)).content
+        assert entry["bytes"] == len(body)
+        assert entry["sha256"] == hashlib.sha256(body).hexdigest()
+        assert (entry["kind"], entry["count"], entry["changeNumber"]) == ("contract", 3, 4)
+
+
+def test_a_file_is_written_again_only_when_the_log_has_moved(site: Site) -> None:
+    """The same file is given, by its tag, until something changes; then a new one at once."""
+    site.publish("contract", *CONTRACTS)
+    first = site.client.get("/v1/bulk/contracts.ndjson")
+    stored = list((site.services.data_dir / "bulk").glob("*-contracts.ndjson"))
+    again = site.client.get("/v1/bulk/contracts.ndjson", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert list((site.services.data_dir / "bulk").glob("*-contracts.ndjson")) == stored
+    site.withdraw("C-0")
+    assert site.client.get("/v1/bulk/contracts.ndjson").headers["folkmoot-change-number"] == "5"
+
+
+def test_a_download_can_be_resumed(site: Site) -> None:
+    """A range of a file is given as 206, and only of the same version."""
+    site.publish("contract", *CONTRACTS)
+    whole = site.client.get("/v1/bulk/contracts.ndjson")
+    part = site.client.get(
+        "/v1/bulk/contracts.ndjson", headers={"Range": "bytes=10-", "If-Range": whole.headers["etag"]}
+    )
+    assert part.status_code == 206
+    assert part.content == whole.content[10:]
+
+
+@pytest.mark.parametrize("name", ["contracts.xml", "buses.csv", "..%2Ffolkmoot.db", "contracts"])
+def test_a_file_that_is_none_is_not_found(site: Site, name: str) -> None:
+    """Only the listed files can be had, and no path leads out of the folder."""
+    answer = site.client.get(f"/v1/bulk/{name}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_every_file_can_be_had_of_an_empty_kind(site: Site) -> None:
+    """A kind without records is an empty file, or a header alone."""
+    for name in bulk.SHAPES:
+        assert site.client.get(f"/v1/bulk/{name}").status_code == 200, name
+
+
+def test_a_costly_file_is_given_for_a_while_but_never_with_what_was_erased(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that took long is not written for each change; a personal-data tombstone is never waited for."""
+    make_services(database, tmp_path)
+    publish(database, {"contract": CONTRACTS})
+    times = [NOW]
+    files = BulkFiles(database, tmp_path / "bulk", lambda: times[0])
+    monkeypatch.setattr(bulk, "CHEAP_SECONDS", -1.0)
+    monkeypatch.setattr(bulk, "PATIENCE", 1e9)
+    first = files.current("contracts.ndjson")
+    withdraw(database, "C-0", "error")
+    assert files.current("contracts.ndjson") == first
+    withdraw(database, "C-1", "personal-data")
+    second = files.current("contracts.ndjson")
+    assert (second.change_number, second.count) == (6, 1)
+    withdraw(database, "C-2", "error")
+    assert files.current("contracts.ndjson") == second
+    times[0] += timedelta(days=36_500)
+    assert files.current("contracts.ndjson").count == 0
+
+
+def test_older_files_are_dropped(site: Site) -> None:
+    """At most the file before the current one is kept."""
+    for number in range(4):
+        site.publish("contract", {"reference": f"N-{number}", "title": "A contract"})
+        site.client.get("/v1/bulk/contracts.ndjson")
+        site.client.get("/v1/bulk/contracts.csv")
+    folder = site.services.data_dir / "bulk"
+    assert len(list(folder.glob("*-contracts.ndjson"))) == 2
+    assert len(list(folder.glob("*-contracts.csv"))) == 2
+    assert not list(folder.glob("*.part"))
