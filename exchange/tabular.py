@@ -57,7 +57,9 @@ def decoded(body: bytes) -> str:
         return _strict(body, "utf-8-sig", "The file says it is UTF-8 and is not")
     try:
         return body.decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and error.end - error.start > 1:
+            raise Malformed("The file is cut off in the middle of a UTF-8 character.") from error
         return _windows(body)
 
 

@@ -1,0 +1,305 @@
+"""The LGA contracts register: columns, cells, and the same register written and read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange.cells import bare
+from exchange.lga import COLUMNS, HEADER
+from exchange.lga_export import rows, write
+from schema.kinds import parse
+from tests.unit.exchange.making import CONTRACT, EXA, csv_of, live, one, problem, read, read_rows, row
+
+
+def test_the_columns_are_those_of_the_official_schema(real_data: Path) -> None:
+    """Names, titles and order of the 38 columns equal the LGA's own schema file."""
+    fields = json.loads((real_data / "registers/lga-contracts-schema-utf16.json").read_bytes().decode("utf-16-le"))
+    assert [(f["name"], f["title"]) for f in fields["fields"]] == [tuple(column) for column in COLUMNS]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str,
+        str.upper,
+        lambda t: t.replace(" ", "  "),
+        lambda t: t.replace("'", "\u2019"),
+        lambda t: t.replace("'", "").replace(":", " -"),
+    ],
+)
+def test_headers_are_forgiven_their_spelling(change: Any) -> None:
+    """Names and titles are known whatever their case, spacing, apostrophes and punctuation."""
+    cells = dict.fromkeys((column.title for column in COLUMNS), "") | {
+        "Contract Reference number / ID": "R1",
+        "Title of the Agreement": "Lawns",
+    }
+    cells["Procurement classification: Council's procurement category label"] = "Parks"
+    data = one(read_rows([{change(title): cell for title, cell in cells.items()}]))
+    assert (data["reference"], data["title"]) == ("R1", "Lawns")
+    assert data["classifications"] == [{"scheme": "local", "description": "Parks"}]
+
+
+def test_a_full_row_becomes_a_full_contract() -> None:
+    """Every column of the layout has its place in the record."""
+    cells = row(
+        OrganisationLabel="Exampleshire County Council", OrganisationURI="https://exa.example/id",
+        OpenContractingID="ocds-abcdef-1", ContractType="framework Agreement", OrganisationalUnit="Place",
+        ServiceCategoryLabel="Parks", ServiceCategoryURI="http://id.esd.org.uk/service/461",
+        Description="Mowing\nand more",
+        ProcurementCategory="Grounds", CPVLabel="Gardening", CPVCode="77310000-6", ProclassLabel="Works",
+        ProclassCode="23",
+        ReviewDate="1 Jan 2027", LastExtensionDate="2 years", ContractValue="Estimated 12,000", IrrecoverableVAT="0",
+        CompaniesHouseRegistrationNumber="gb/07445476", CharityCommissionNumber="1089464", OtherSupplierID="70063 ",
+        SMESupplier="Y", VCSESupplier="No", VCSESupplierType="community sector", ContactName="Procurement team",
+        ContactEmail="contracts@exampleshire.example", ContactURL="https://exa.example/contact",
+        ProcessType="invitation to quote", TenderDocumentURL="https://exa.example/t",
+        ContractDocumentURL="https://exa.example/c", PerformanceInformationURL="https://exa.example/p",
+        AreaServedLabel="Exampleshire", AreaServedURI="https://exa.example/area",
+    )  # fmt: skip
+    reading = read_rows([cells])
+    assert reading.report.problems == []
+    assert reading.layout == "lga"
+    assert one(reading) == {
+        "reference": "EXA-1", "title": "Grounds maintenance", "ocid": "ocds-abcdef-1", "department": "Place",
+        "contractType": "Framework agreement", "procurementProcess": "Invitation to quote",
+        "description": "Mowing\nand more",
+        "buyers": [{"name": "Exampleshire County Council", "url": "https://exa.example/id"}],
+        "services": ["http://id.esd.org.uk/service/461"], "local": {"ServiceCategoryLabel": "Parks"},
+        "classifications": [
+            {"scheme": "local", "description": "Grounds"},
+            {"scheme": "CPV", "id": "77310000", "description": "Gardening"},
+            {"scheme": "Proclass", "id": "23", "description": "Works"},
+        ],
+        "startDate": "2025-04-01", "endDate": "2027-03-31", "reviewDate": "2027-01-01", "extensionPeriod": "2 years",
+        "value": {"amount": 12000, "currency": "GBP"}, "fixedCost": False, "irrecoverableVat": 0,
+        "contact": {
+            "name": "Procurement team", "email": "contracts@exampleshire.example", "url": "https://exa.example/contact",
+        },
+        "documents": [
+            {"documentType": "biddingDocuments", "url": "https://exa.example/t"},
+            {"documentType": "contractSigned", "url": "https://exa.example/c"},
+            {"documentType": "performanceReport", "url": "https://exa.example/p"},
+        ],
+        "areaServed": {"label": "Exampleshire", "uri": "https://exa.example/area"},
+        "suppliers": [{
+            "name": "Acme Lawns Ltd", "sme": True, "vcse": False, "vcseType": "Community sector",
+            "identifiers": [
+                {"scheme": "GB-COH", "id": "07445476"}, {"scheme": "GB-CHC", "id": "1089464"},
+                {"scheme": "LOCAL-GB-LAE-EXA", "id": "70063"},
+            ],
+        }],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code", "member"),
+    [
+        ("EndDate", "TBC", "date", "endDate"),
+        ("ReviewDate", "annually", "date", "reviewDate"),
+        ("LastExtensionDate", "none", "date", "maxExtensionDate"),
+        ("ContractValue", "TBC", "money", "value"),
+        ("IrrecoverableVAT", "n/a", "money", "irrecoverableVat"),
+        ("FixedCost", "maybe", "flag", "fixedCost"),
+        ("SMESupplier", "perhaps", "flag", None),
+        ("CompaniesHouseRegistrationNumber", "GB123456789", "identifier", None),
+        ("CharityCommissionNumber", "pending", "identifier", None),
+        ("CPVCode", "gardening", "unreadable", "classifications"),
+        ("OrganisationURI", "norfolk", "url", "buyers"),
+        ("TenderDocumentURL", "see portal", "url", "documents"),
+        ("ContactEmail", "jo.bloggs@exampleshire.example", "personal-data", "contact"),
+        ("ContactName", "Jo Bloggs", "personal-data", "contact"),
+        ("Description", "#N/A", "error-cell", "description"),
+        ("OrganisationalUnit", "x" * 600, "schema", "department"),
+        ("OpenContractingID", "a\x07b", "schema", "ocid"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_told_and_left_out(
+    column: str, value: str, code: str, member: str | None
+) -> None:
+    """A bad cell never refuses its row and never vanishes: one warning by row and column; the member is left out."""
+    reading = read_rows([row(**{column: value})])
+    fault = problem(reading, column)
+    assert (fault.row, fault.severity, fault.code) == (2, "warning", code)
+    assert (reading.report.accepted, reading.report.warned) == (1, 1)
+    assert member is None or member not in one(reading)
+    assert code != "personal-data" or "loggs" not in str(fault.as_dict()) + str(one(reading))
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "member", "kept"),
+    [
+        ({"EndDate": "31/03/2020"}, "end-before-start", "endDate", "2020-03-31"),
+        ({"ContractValue": "(3728)"}, "negative", "value", {"amount": -3728, "currency": "GBP"}),
+    ],
+)
+def test_what_is_odd_but_plain_is_kept_and_told(cells: dict[str, str], code: str, member: str, kept: Any) -> None:
+    """An end before the start and a negative value are kept as told, with a warning."""
+    reading = read_rows([row(**cells)])
+    assert one(reading)[member] == kept
+    assert [f.code for f in reading.report.problems] == [code]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"ContractTitle": ""},
+        {"ContractReference": ".."},
+        {"ContractReference": "x" * 201},
+        {"ContractTitle": "x" * 501},
+    ],
+)
+def test_what_would_falsify_the_record_refuses_the_row(cells: dict[str, str]) -> None:
+    """Without a title, or with an impossible identity, a row is refused and its column named; others land."""
+    reading = read_rows([row(**cells), row(ContractReference="EXA-2")])
+    column = next(iter(cells))
+    assert (reading.report.accepted, reading.report.refused) == (1, 1)
+    assert (problem(reading, column).row, problem(reading, column).severity) == (2, "error")
+
+
+def test_a_refused_row_keeps_what_is_published_for_it() -> None:
+    """Whatever was published under the reference of a refused row is no removal; other records are."""
+    reading = read_rows([row(ContractTitle=""), row(ContractReference="EXA-2")])
+    assert reading.keeps(f"{CONTRACT}EXA-1")
+    assert reading.keeps(f"{CONTRACT}EXA-1~abcdefgh")
+    assert not reading.keeps(f"{CONTRACT}EXA-11")
+    assert not reading.keeps(f"{CONTRACT}derived-abcdefghabcdefgh")
+    unnamed = read_rows([row(ContractTitle="", ContractReference="")])
+    assert unnamed.keeps(f"{CONTRACT}derived-abcdefghabcdefgh")
+    assert not unnamed.keeps(f"{CONTRACT}EXA-1")
+    assert not read_rows([row()]).keeps(f"{CONTRACT}EXA-1")
+
+
+def test_unknown_columns_are_kept_unless_they_may_be_personal() -> None:
+    """A column outside the layout is told once and kept under `local`; contacts, mailboxes and telephones are not."""
+    cells = {
+        "Effective Date": "28/03/2015",
+        "Risk": "low",
+        "Contract manager": "Jo Bloggs",
+        "Notes": "call 01234 567890",
+        "Blank": "",
+    }
+    reading = read_rows([row(**cells)])
+    assert one(reading)["local"] == {"Effective Date": "2015-03-28", "Risk": "low"}
+    told = {(f.column, f.row, f.code) for f in reading.report.problems}
+    assert told == {
+        ("Effective Date", 1, "extra-column"), ("Risk", 1, "extra-column"), ("Contract manager", 1, "extra-column"),
+        ("Notes", 1, "extra-column"), ("Notes", 2, "personal-data"),
+    }  # fmt: skip
+
+
+def test_mailboxes_of_persons_are_taken_out_of_texts() -> None:
+    """A person's mailbox in a description is replaced and told; that of a role stays."""
+    reading = read_rows([row(Description="Ask jo.bloggs@exa.example or procurement@exa.example")])
+    assert one(reading)["description"] == "Ask [mailbox left out] or procurement@exa.example"
+    assert problem(reading, "Description").code == "personal-data"
+
+
+def test_another_bodys_register_is_told() -> None:
+    """Contracts of another buyer may be published, but whoever imports them is told."""
+    reading = read_rows(
+        [
+            row(OrganisationLabel="Samplefordshire Council"),
+            row(ContractReference="2", OrganisationLabel="EXAMPLESHIRE county council"),
+        ]
+    )
+    assert [(f.code, f.row) for f in reading.report.problems] == [("other-buyer", None)]
+
+
+def test_fixed_cost_and_ranges_and_periods() -> None:
+    """`Fixed` is true, `Estimated` false; a range has two ends; an extension date is a date."""
+    data = one(
+        read_rows([row(FixedCost="Fixed cost", ContractValue="Estimated 1k - 2k", LastExtensionDate="31/03/2029")])
+    )
+    assert (data["fixedCost"], data["maxExtensionDate"]) == (True, "2029-03-31")
+    assert data["value"] == {"minimum": 1000, "maximum": 2000, "currency": "GBP"}
+
+
+def test_every_candidate_is_a_valid_record() -> None:
+    """What reading gives passes the schema as it stands."""
+    import orjson
+
+    for record in read_rows([row(), row(ContractReference="", ContractValue="5-10k")]).records:
+        parse("contract", orjson.dumps(record.data))
+
+
+WORDS = (
+    st.text(st.sampled_from("abcdefgh XYZ=+-@'\"&,;|\u00e9\u00a39"), min_size=1, max_size=20)
+    .map(lambda t: " ".join(t.replace("@", "=").split()))
+    .filter(lambda t: t.strip("'") != "" and not t.startswith("#"))
+)
+DAYS = st.dates().map(str).filter(lambda d: "1900" < d < "2199")
+NUMBERS = st.integers(-(10**9), 10**9) | st.integers(-(10**9), 10**9).map(lambda n: n / 100)
+Strategy: TypeAlias = st.SearchStrategy[dict[str, Any]]
+
+
+def name_of(supplier: dict[str, Any]) -> str:
+    """Say what two spellings of a supplier's name have in common."""
+    return bare(supplier["name"])
+
+
+SUPPLIERS: Strategy = st.fixed_dictionaries(
+    {"name": WORDS},
+    optional={
+        "identifiers": st.just([
+            {"scheme": "GB-COH", "id": "01234567"}, {"scheme": "GB-NIC", "id": "101234"},
+            {"scheme": "GB-PPON", "id": "PABC-1234"}, {"scheme": "LOCAL-GB-LAE-EXA", "id": "7"},
+        ]),
+        "sme": st.booleans(), "vcse": st.booleans(), "vcseType": st.just("Voluntary sector"),
+    },
+)  # fmt: skip
+VALUES = st.one_of(
+    NUMBERS.map(lambda n: {"amount": n, "currency": "GBP"}),
+    st.integers(0, 10**9).map(lambda n: {"amount": n, "currency": "EUR"}),
+    st.integers(0, 10**9).map(lambda n: {"minimum": n, "maximum": n + 5, "currency": "GBP"}),
+    st.integers(0, 10**9).map(lambda n: {"minimum": n, "currency": "GBP"}),
+    st.integers(0, 10**9).map(lambda n: {"maximum": n, "currency": "GBP"}),
+)
+CONTRACTS: Strategy = st.fixed_dictionaries(
+    {"reference": WORDS, "title": WORDS},
+    optional={
+        "description": WORDS, "department": WORDS, "contractType": st.just("Grant agreement"), "value": VALUES,
+        "startDate": DAYS, "endDate": DAYS, "reviewDate": DAYS, "maxExtensionDate": DAYS,
+        "fixedCost": st.booleans(), "irrecoverableVat": st.integers(0, 1000),
+        "suppliers": st.lists(SUPPLIERS, min_size=1, max_size=3, unique_by=name_of),
+        "classifications": st.just([
+            {"scheme": "local", "description": "Parks"},
+            {"scheme": "CPV", "id": "77310000", "description": "Gardening"},
+            {"scheme": "CPV", "id": "03000000", "description": "Farming"},
+        ]),
+        "buyers": st.just([{"name": EXA.name}]), "contact": st.just({"email": "ict@exa.example"}),
+        "areaServed": st.just({"label": "Exampleshire"}), "services": st.just(["http://id.esd.org.uk/service/1"]),
+        "documents": st.just([{"documentType": "contractSigned", "url": "https://exa.example/c"}]),
+    },
+)  # fmt: skip
+
+
+@given(st.lists(CONTRACTS, min_size=1, max_size=4, unique_by=lambda c: c["reference"]))
+def test_what_is_written_is_read_back(contracts: list[dict[str, Any]]) -> None:
+    """The register that we write is the register that we read: no cell is lost, changed or run as a formula."""
+    text = write(contracts)
+    reading = read(text)
+    assert [f for f in reading.report.problems if f.code not in {"negative", "end-before-start"}] == []
+    assert {r.data["reference"]: r.data for r in reading.records} == {c["reference"]: c for c in contracts}
+    assert all(not cell.startswith(("=", "+", "@")) for c in contracts for cells in rows(c) for cell in cells)
+
+
+def test_the_register_has_a_row_for_each_contract_and_supplier() -> None:
+    """38 columns verbatim, one row for each supplier, one for a contract without any."""
+    text = write(
+        [
+            {"reference": "1", "title": "A", "suppliers": [{"name": "X"}, {"name": "Y"}]},
+            {"reference": "2", "title": "B"},
+        ]
+    )
+    lines = text.split("\r\n")
+    assert lines[0] == ",".join(HEADER)
+    assert (len(HEADER), len(lines)) == (38, 5)
+    assert live(read(text)) == live(
+        read(csv_of([dict(zip(HEADER, line.split(","), strict=True)) for line in lines[1:4]]))
+    )

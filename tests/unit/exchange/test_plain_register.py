@@ -1,0 +1,200 @@
+"""Registers with the schema's own names: tables with dotted columns, JSON and NDJSON, for every kind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from schema.errors import Malformed, UnknownFormat
+from tests.unit.exchange.making import EXA, csv_of, live, one, problem, read, read_rows, xlsx_of
+
+RECORDS: dict[str, dict[str, Any]] = {
+    "roadmap-item": {
+        "reference": "R1", "title": "Forms", "phase": "private-beta", "start": "2026-09-01", "topics": ["forms", "web"],
+        "budget": {"min": 50000, "max": 100000.5}, "datesEstimated": True,
+        "partners": [{"name": "A"}, {"name": "B", "role": "lead"}],
+    },
+    "contract": {
+        "reference": "C1", "title": "Lawns", "value": {"amount": 1234.5, "currency": "GBP"}, "stage": "active",
+        "suppliers": [{"name": "Acme", "sme": False, "identifiers": [{"scheme": "GB-COH", "id": "01234567"}]}],
+    },
+    "tool": {"reference": "T1", "name": "PlanRight", "users": 120, "satisfaction": {"score": 4, "wouldBuyAgain": True}},
+    "asset": {"reference": "A1", "name": "Form", "type": "pattern", "usedBy": [{"name": "A"}]},
+    "skill": {
+        "reference": "S1", "name": "Design", "offers": ["training", "advice"],
+        "contact": {"email": "digital@exa.example"},
+    },
+    "organisation": {
+        "name": EXA.name, "identifiers": [{"scheme": "GB-LAE", "id": "EXA"}], "location": {"lat": 51.5, "lon": -1.25},
+    },
+}  # fmt: skip
+
+
+def flat(value: Any, path: str = "") -> dict[str, str]:
+    """Write a record as dotted columns."""
+    if isinstance(value, dict):
+        return {k: v for name, member in value.items() for k, v in flat(member, f"{path}.{name}".strip(".")).items()}
+    if isinstance(value, list):
+        return {k: v for place, member in enumerate(value) for k, v in flat(member, f"{path}.{place}").items()}
+    return {path: str(value)}
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_every_kind_is_read_alike_from_every_format(kind: str) -> None:
+    """A record as dotted columns, in a workbook, as JSON, as list items and as NDJSON is the same candidate."""
+    data = RECORDS[kind]
+    cells = flat(data)
+    item = {"id": "https://x.example/1", "kind": kind, "data": data}
+    bodies = [
+        (csv_of([cells]).encode(), "a.csv"),
+        (xlsx_of({"A": [list(cells), list(cells.values())]}), "a.xlsx"),
+        (json.dumps([data]).encode(), "a.json"),
+        (json.dumps({"items": [item]}).encode(), "a.json"),
+        (json.dumps(data).encode() + b"\n", "a.ndjson"),
+    ]
+    readings = [read(body, kind=kind, filename=name) for body, name in bodies]
+    assert [one(reading) for reading in readings] == [data] * 5
+    assert len({reading.records[0].id for reading in readings}) == 1
+    assert {reading.layout for reading in readings} == {"plain"}
+
+
+def test_an_organisation_is_named_by_its_register() -> None:
+    """The publisher's own record has the publisher's id."""
+    reading = read(json.dumps([RECORDS["organisation"]]), kind="organisation")
+    assert reading.records[0].id == f"{EXA.id_prefix}organisation/GB-LAE-EXA"
+
+
+def test_cells_are_read_as_the_schema_wants_them() -> None:
+    """Dates, flags, sums and codes are read as people write them; lists may stand in one cell."""
+    cells = {
+        "Reference": "R1", "TITLE": "Forms", "Start": "1 Sept 2026", "dates estimated": "Yes", "budget.min": "£50k",
+        "collaboration": "Seeking partners", "topics": "forms; web", "services": '["http://id.esd.org.uk/service/1"]',
+        "partners.0.name": "", "partners.2.name": "B",
+    }  # fmt: skip
+    reading = read_rows([cells], kind="roadmap-item")
+    assert reading.report.problems == []
+    assert one(reading) == {
+        "reference": "R1", "title": "Forms", "start": "2026-09-01", "datesEstimated": True, "budget": {"min": 50000},
+        "collaboration": "seeking-partners", "topics": ["forms", "web"], "services": ["http://id.esd.org.uk/service/1"],
+        "partners": [{"name": "B"}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value"),
+    [
+        ("roadmap-item", "phase", "disco"),
+        ("roadmap-item", "start", "soon"),
+        ("roadmap-item", "datesEstimated", "perhaps"),
+        ("roadmap-item", "budget.min", "lots"),
+        ("roadmap-item", "partners", "A and B"),
+        ("roadmap-item", "services", "[1"),
+        ("roadmap-item", "links.0.url", "www"),
+        ("tool", "users", "12.5"),
+        ("tool", "satisfaction.score", "9"),
+        ("tool", "contract", "x" * 300),
+        ("skill", "contact.email", "jo.bloggs@exa.example"),
+        ("contract", "value.amount", "-5"),
+    ],
+)
+def test_a_cell_that_the_schema_does_not_take_is_told(kind: str, column: str, value: str) -> None:
+    """In a table, a cell that cannot stand in the record is one warning with its column, and the row lands."""
+    required = (
+        {"reference": "1", "title": "x"} if kind in {"roadmap-item", "contract"} else {"reference": "1", "name": "x"}
+    )
+    reading = read_rows([required | {column: value}], kind=kind)
+    assert (problem(reading, column).severity, problem(reading, column).row) == ("warning", 2)
+    assert (one(reading) == required) == (kind != "contract")
+
+
+def test_a_range_in_the_amount_is_a_range() -> None:
+    """`10k - 20k` in the amount's column gives the ends of a range."""
+    data = one(read_rows([{"reference": "1", "title": "x", "value.amount": "10k - 20k", "stage": "tender"}]))
+    assert data["value"] == {"minimum": 10_000, "maximum": 20_000}
+
+
+def test_references_of_the_same_publisher_become_ids() -> None:
+    """A link may be a reference, with its kind where several are possible; an id stays what it is."""
+    tool = one(
+        read_rows(
+            [{"reference": "T1", "name": "x", "contract": "C 1", "replaces.0": "https://o.example/id/x/tool/1"}],
+            kind="tool",
+        )
+    )
+    assert tool["contract"] == f"{EXA.id_prefix}contract/C%201"
+    assert tool["replaces"] == ["https://o.example/id/x/tool/1"]
+    reading = read_rows([{"reference": "R1", "title": "x", "replaces": "tool/T1; C1"}], kind="roadmap-item")
+    assert one(reading)["replaces"] == [f"{EXA.id_prefix}tool/T1", f"{EXA.id_prefix}contract/C1"]
+    assert problem(reading, "replaces").code == "link"
+    item = {"reference": "R1", "title": "x", "produces": ["A1", "https://o.example/a"], "replaces": ["tool/T1"]}
+    data = one(read(json.dumps([item]), kind="roadmap-item"))
+    assert data["produces"] == [f"{EXA.id_prefix}asset/A1", "https://o.example/a"]
+
+
+def test_json_holds_to_the_letter() -> None:
+    """What the schema does not take refuses a JSON record, with the pointer to the place."""
+    body = json.dumps(
+        [RECORDS["tool"], {"reference": "T2", "name": "x", "users": "5"}, {"reference": 3, "name": "x"}, 7]
+    )
+    reading = read(body, kind="tool")
+    errors = [(f.row, f.field) for f in reading.report.problems]
+    assert errors == [(3, "/reference"), (4, ""), (2, "/users")]
+    assert (reading.report.accepted, reading.report.refused) == (1, 3)
+    assert reading.keeps(f"{EXA.id_prefix}tool/T2")
+
+
+def test_unknown_members_are_kept() -> None:
+    """A member of a later schema passes through JSON as it is."""
+    data = RECORDS["tool"] | {"later": {"x": [1]}}
+    assert one(read(json.dumps([data]), kind="tool")) == data
+
+
+def test_a_person_in_a_json_contact_is_left_out() -> None:
+    """Names and mailboxes of persons do not enter by JSON either; the organisation's own name is no person's."""
+    data = RECORDS["skill"] | {"contact": {"name": "Jo Bloggs", "email": "exampleshire.digital@exa.example"}}
+    assert one(read(json.dumps([data]), kind="skill"))["contact"] == {"email": "exampleshire.digital@exa.example"}
+    data["contact"] = {"name": "Jo Bloggs"}
+    assert "contact" not in one(read(json.dumps([data]), kind="skill"))
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "sentence"),
+    [
+        ('[{"reference": "1"', "a.json", "breaks off"),
+        ('{"reference": "1"}\n{"refer', "a.ndjson", "cut off"),
+        ('{"reference": "1"}\nx\n{"reference": "2"}\n', "a.ndjson", "Line 2"),
+        ('{"releases": []}', "a.json", "OCDS"),
+        ('{"a": 1}', "a.json", "not a list"),
+    ],
+)
+def test_refuses_json_that_is_no_register(body: str, name: str, sentence: str) -> None:
+    """Broken, cut-off and foreign JSON is refused with a sentence."""
+    with pytest.raises(Malformed, match=sentence):
+        read(body, kind="tool", filename=name)
+
+
+def test_json_lines_are_known_without_their_name() -> None:
+    """Several objects one after another are NDJSON whatever the file is called."""
+    body = "\n".join(json.dumps(RECORDS["tool"] | {"reference": f"T{n}"}) for n in range(3))
+    reading = read(body, kind="tool", filename="export.txt")
+    assert (reading.format, len(reading.records)) == ("ndjson", 3)
+
+
+def test_an_empty_register_has_no_records() -> None:
+    """A header alone, and an empty list, are registers without records: the guard decides, not the reader."""
+    assert read("reference,title\r\n").records == [] == read("[]", kind="tool").records
+
+
+def test_the_format_can_be_said() -> None:
+    """A layout or file format that is asked for is taken; one that is unknown is refused, and so is an unknown kind."""
+    text = csv_of([{"reference": "1", "title": "x", "description": "y"}])
+    assert [read(text, format=layout).layout for layout in ("lga", "plain")] == ["lga", "plain"]
+    assert live(read(text, format="lga")) == live(read(text, format="plain"))
+    with pytest.raises(UnknownFormat):
+        read(text, format="word")
+    with pytest.raises(Malformed):
+        read(text, format="json")
+    with pytest.raises(Malformed, match="kind"):
+        read(text, kind="planet")

@@ -1,0 +1,121 @@
+"""Bytes to rows: encodings, delimiters, line ends, and files that are cut off."""
+
+from __future__ import annotations
+
+import pytest
+
+from exchange.tabular import decoded, read_csv
+from schema.errors import Malformed
+from tests.unit.exchange.making import csv_of, one, problem, read, row
+
+POUND = csv_of([row(ContractTitle="Caf\u00e9 \u2013 \u00a31m lease")])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_reads_the_encodings_that_councils_use(encoding: str) -> None:
+    """The same text in UTF-8, UTF-16 with its mark or Windows-1252 is the same record."""
+    assert one(read(POUND.encode(encoding)))["title"] == "Caf\u00e9 \u2013 \u00a31m lease"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (POUND.encode("utf-16-le"), "NUL"),
+        (POUND.encode("utf-32"), "UTF-32"),
+        (POUND.encode() + "\u00a35\r\n".encode("cp1252"), "part UTF-8"),
+        (POUND.encode("utf-16")[:-1], "breaks off"),
+        (b"\xef\xbb\xbfa,b\r\n\xa3,1\r\n", "not"),
+        (b"a,b\r\n\x81,1\r\n", "neither"),
+        (b"a,b\r\n\x9c500,1\r\n", "DOS"),
+        (b"a,b\r\nx,1 \xe2\x82", "cut off"),
+        (b"", "empty"),
+        (b" \r\n", "empty"),
+    ],
+)
+def test_never_guesses_at_other_encodings(body: bytes, sentence: str) -> None:
+    """Bytes that are none of the known encodings are a clear error, never mojibake."""
+    with pytest.raises(Malformed, match=sentence):
+        read_csv(decoded(body))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_finds_the_delimiter(delimiter: str) -> None:
+    """The delimiter is found by its consistency, whatever other signs stand in the texts."""
+    rows = [row(ContractReference=f"E{n}", ContractTitle="Paper, card; glue | tape") for n in range(3)]
+    assert {r.data["title"] for r in read(csv_of(rows, delimiter)).records} == {"Paper, card; glue | tape"}
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_reads_every_line_end(end: str) -> None:
+    """CRLF, LF and CR alone end a row; the row's number does not depend on it."""
+    text = csv_of([row(), row(ContractReference="EXA-2", EndDate="TBC")]).replace("\r\n", end)
+    reading = read(text)
+    assert (reading.report.accepted, problem(reading, "EndDate").row) == (2, 3)
+
+
+def test_counts_rows_as_a_spreadsheet_shows_them() -> None:
+    """A line break within quotes does not begin a new row, a blank line in the middle is an empty row."""
+    text = csv_of(
+        [row(Description="one\r\ntwo"), row(ContractReference="EXA-2"), row(ContractReference="EXA-3", EndDate="TBC")]
+    )
+    text = text.replace("EXA-2", "\r\nEXA-2")
+    reading = read(text)
+    assert (reading.report.empty, reading.report.rows, problem(reading, "EndDate").row) == (1, 4, 5)
+    assert reading.records[0].data["description"] == "one\ntwo"
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30, 60])
+def test_refuses_a_file_that_ends_in_the_middle_of_a_row(cut: int) -> None:
+    """A file whose last row is shorter than its header is cut off, and so is refused whole."""
+    text = csv_of(
+        [row(), row(ContractReference="EXA-2", ContractValue="1", IrrecoverableVAT="", Description="")],
+        header=[*row(), "Description", "CPVCode"],
+    )
+    short = text[: text.rindex("EXA-2") + cut]
+    with pytest.raises(Malformed, match="cut off"):
+        read(short)
+
+
+def test_refuses_a_file_with_an_open_quotation_mark() -> None:
+    """A quotation mark that never closes swallows rows: the file is refused as cut off."""
+    with pytest.raises(Malformed, match="never closed"):
+        read(csv_of([row()]) + '"EXA-2,Lawns,x,,,\r\n' + csv_of([row(ContractValue="1")]))
+
+
+def test_refuses_a_short_row_in_the_middle() -> None:
+    """A row that breaks the file's own column count refuses the file, and the sentence says which row."""
+    with pytest.raises(Malformed, match="row 2"):
+        read(csv_of([row()]).replace(",31/03/2027", "") + csv_of([row()]).split("\r\n", 1)[1])
+
+
+def test_refuses_only_the_row_that_has_too_many_cells() -> None:
+    """More cells than columns refuses the row, since its cells may have moved; empty ones do no harm."""
+    body = csv_of([row(), row(ContractReference="EXA-2")]).replace('"12,000.00"', "12,000.00", 1)
+    reading = read(body.rstrip() + ",,\r\n")
+    assert (reading.report.accepted, reading.report.refused) == (1, 1)
+    assert [(f.row, f.code) for f in reading.report.problems if f.severity == "error"] == [(2, "too-many-cells")]
+    assert reading.keeps("https://moot.exampleshire.example/id/GB-LAE-EXA/contract/EXA-1")
+
+
+def test_passes_over_title_lines_and_repeated_headers() -> None:
+    """Lines above the header are no data; a header that stands again further down is told and counted as empty."""
+    text = (
+        "Contracts register,,,,,\r\nMarch 2027,,,,,\r\n"
+        + csv_of([row()])
+        + csv_of([row(ContractReference="EXA-2", EndDate="TBC")])
+    )
+    reading = read(text)
+    assert (reading.report.accepted, reading.report.empty, problem(reading, "EndDate").row) == (2, 1, 6)
+
+
+def test_says_what_is_missing_where_no_header_is_found() -> None:
+    """A file without any header that is known is refused with the names that were looked for."""
+    with pytest.raises(Malformed, match="ContractTitle"):
+        read("apples,pears\r\n1,2\r\n")
+
+
+@pytest.mark.parametrize("text", ["title\x00,b\r\n", "a," + "x" * 300_000 + "\r\n", ",".join("x" * 1_200) + "\r\n"])
+def test_bounds_what_a_row_may_be(text: str) -> None:
+    """NUL characters, giant cells and thousands of columns are refused with a sentence."""
+    with pytest.raises(Malformed):
+        read_csv(decoded(text.encode()))
