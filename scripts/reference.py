@@ -16,6 +16,7 @@ from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("node", "aggregator")
+SHOWN = 4  # of an operation's parameters; lists take two dozen, all described below
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -70,10 +71,10 @@ def cli_page() -> str:
         "2 an unusable file, setting or argument; 3 held until a person says so.",
     ]
     for words, command in commands(root):
-        lines += ["", f"## folkmoot {' '.join(words)}", "", _first_paragraphs(command.help or ""), ""]
+        lines += ["", f"## folkmoot {' '.join(words)}", "", _first_paragraphs(command.help or "")]
         parameters = [p for p in command.params if p.name != "help"]
         if parameters:
-            lines += ["| argument or option | default | meaning |", "|---|---|---|"]
+            lines += ["", "| argument or option | default | meaning |", "|---|---|---|"]
             lines += [_parameter(p) for p in parameters]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -114,11 +115,31 @@ def api_page() -> str:
     for tag, operations in _by_tag().items():
         lines += ["", f"## {tag}", "", "| request | what it does | parameters | roles |", "|---|---|---|---|"]
         lines += operations
+    lines += ["", "## Parameters", "", "Unknown parameters are refused, naming the near match.", ""]
+    lines += ["| parameter | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {' / '.join(told)} |" for name, told in sorted(_parameters().items())]
     return "\n".join([*lines, ""])
 
 
+def _parameters() -> dict[str, list[str]]:
+    """Give what each query parameter means; one that means several things in several places has several texts."""
+    found: dict[str, list[str]] = {}
+    for contract in _contracts().values():
+        for methods in contract["paths"].values():
+            for parameter in (p for operation in methods.values() for p in operation.get("parameters", ())):
+                told = found.setdefault(parameter["name"], []) if parameter["in"] == "query" else []
+                text = _cell(parameter.get("description", ""))
+                if text and text not in told:
+                    told.append(text)
+    return found
+
+
+def _contracts() -> dict[str, Any]:
+    return {role: json.loads((ROOT / "openapi" / f"{role}.json").read_text()) for role in ROLES}
+
+
 def _by_tag() -> dict[str, list[str]]:
-    contracts = {role: json.loads((ROOT / "openapi" / f"{role}.json").read_text()) for role in ROLES}
+    contracts = _contracts()
     tags: dict[str, list[str]] = {}
     for contract in contracts.values():
         for tag in contract["tags"]:
@@ -137,7 +158,10 @@ def _by_tag() -> dict[str, list[str]]:
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any], roles: list[str]) -> str:
-    names = ", ".join(f"`{p['name']}`" for p in operation.get("parameters", ()) if p.get("in") == "query")
+    query = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
+    names = ", ".join(f"`{name}`" for name in query[:SHOWN])
+    if len(query) > SHOWN:
+        names += f" and {len(query) - SHOWN} more, see [below](#parameters)"
     both = "both" if len(roles) == len(ROLES) else roles[0]
     return f"| `{method.upper()} {path}` | {_cell(operation.get('summary', ''))} | {names} | {both} |"
 
