@@ -37,7 +37,7 @@ def money(value: object) -> str:
     """An amount or a range: `£120,000`, `£100,000 to £150,000`."""
     if not isinstance(value, dict):
         return ""
-    sign = _SIGNS.get(value.get("currency", ""), "")
+    sign = _SIGNS.get(str(value.get("currency")), "")
     amounts = [value.get("amount")] if _is_number(value.get("amount")) else _range(value)
     told = [f"{sign}{amount:,.2f}".removesuffix(".00") for amount in amounts if _is_number(amount)]
     return " to ".join(dict.fromkeys(told))
@@ -47,12 +47,17 @@ def _range(value: Mapping[str, Any]) -> list[Any]:
     return [value.get("minimum", value.get("min")), value.get("maximum", value.get("max"))]
 
 
+def _names(value: object) -> list[str]:
+    parts = [part.get("name") for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+    return [name for name in parts if isinstance(name, str) and name]
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _facts(data: Mapping[str, Any]) -> Iterator[str]:
-    suppliers = [s["name"] for s in data.get("suppliers") or () if isinstance(s, dict) and s.get("name")]
+    suppliers = _names(data.get("suppliers"))
     named = {
         "Supplier": ", ".join(suppliers[:3]) + (" and others" if len(suppliers) > 3 else ""),
         "Vendor": data.get("vendor"),

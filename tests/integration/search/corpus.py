@@ -49,7 +49,7 @@ class Made:
     id: str
     kind: str
     publisher: str
-    data: Mapping[str, Any]
+    data: dict[str, Any]
 
 
 def records(random: Random, count: int) -> list[Made]:

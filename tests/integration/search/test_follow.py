@@ -293,7 +293,7 @@ def test_a_killed_writer_loses_nothing(database_url: str, world: World) -> None:
     """After `kill -9` at any moment of following, the next process goes on and the index equals the database."""
     world.index.close()
     random = Random(13)
-    for turn in range(6):
+    for turn in range(3):
         child = subprocess.Popen(
             [sys.executable, "-c", _CHILD, database_url, str(world.index.root)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], env={**os.environ},
@@ -314,4 +314,4 @@ def test_a_killed_writer_loses_nothing(database_url: str, world: World) -> None:
     world.follower.catch_up()
     compared = verify(world.database, world.index)
     assert compared.differences == 0
-    assert compared.records.total() == world.index.count() == len(world.made) + 6 * 350
+    assert compared.records.total() == world.index.count() == len(world.made) + 3 * 350

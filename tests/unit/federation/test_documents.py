@@ -1,0 +1,124 @@
+"""A record as the index sees it: packed sort keys, names in one form, and no record that breaks it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.documents import MISSING, ROW_BITS, Place, Source, document, microseconds, money_bits, name_key, pack
+from tests.strategies import unknown_values
+
+CHANGED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+def source(kind: str, data: object, row: int = 5) -> Source:
+    return Source(row, f"http://a.test/id/GB-LAE-EXA/{kind}/1", kind, "GB-LAE-EXA", 9, orjson.dumps(data), CHANGED)
+
+
+AMOUNTS = st.floats(min_value=-1e15, max_value=1e15)
+
+
+@given(one=AMOUNTS, other=AMOUNTS)
+def test_money_sorts_as_its_32_bits_do(one: float, other: float) -> None:
+    """The form keeps the order of amounts: a smaller one never gets a greater form."""
+    if one < other:
+        assert money_bits(one) <= money_bits(other)
+    assert 0 <= money_bits(one) < 2**32 - 1
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6))
+def test_pounds_up_to_a_million_are_told_apart(one: int, other: int) -> None:
+    """Within a million, amounts that differ by a pound differ in their form."""
+    assert (money_bits(one) == money_bits(other)) == (one == other)
+
+
+@given(value=st.integers(0, 2**32 - 2), row=st.integers(1, 2**31 - 1), other=st.integers(1, 2**31 - 1))
+def test_a_packed_key_is_unique_and_below_what_is_missing(value: int, row: int, other: int) -> None:
+    """Keys order by value, then by row; no two records share one; missing values come above all; 63 bits hold them."""
+    assert (pack(value, row) == pack(value, other)) == (row == other)
+    assert pack(value, row) < pack(value + 1, 0) <= MISSING < MISSING | row < 2**63
+    assert pack(value, row) >> ROW_BITS == value
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("Acme Digital Ltd", "acme-digital"),
+        ("ACME  DIGITAL LIMITED.", "acme-digital"),
+        ("Borough & Sons", "borough-and-sons"),
+        ("O'Neill\u2019s Café plc", "oneills-cafe"),
+        ("Cyngor Tŷ Ddewi", "cyngor-ty-ddewi"),
+        ("Ltd", "ltd"),
+        ("\u2013", "\u2013"),
+        ("", ""),
+    ],
+)
+def test_a_name_has_one_form(written: str, key: str) -> None:
+    """Case, accents, punctuation, `&` and the legal form at the end do not tell names apart."""
+    assert name_key(written) == key
+
+
+@given(st.text())
+def test_a_form_of_a_name_is_its_own_form(name: str) -> None:
+    """What a facet gives as a value finds the same records when it is filtered by."""
+    assert name_key(name_key(name)) == name_key(name)
+
+
+@given(
+    kind=st.sampled_from(["contract", "roadmap-item", "tool", "asset", "skill", "organisation"]),
+    data=st.dictionaries(
+        st.sampled_from(
+            ["title", "name", "suppliers", "value", "budget", "services", "tools", "classifications", "endDate",
+             "start", "stage", "serviceAreas", "vendor", "x"]
+        ),
+        unknown_values(),
+    ),
+)  # fmt: skip
+def test_whatever_a_record_holds_there_is_a_document(kind: str, data: dict[str, object]) -> None:
+    """Nothing that could stand in a record stops the index from following."""
+    made = document(source(kind, data), None)
+    assert made is not None
+    assert made.values["kind"] == [kind]
+
+
+def test_a_tombstone_and_an_unknown_kind_have_none() -> None:
+    """What is gone, and what this version does not know, is not indexed."""
+    gone = Source(1, "http://a.test/x", "contract", "GB-LAE-EXA", 2, None, CHANGED)
+    assert document(gone, None) is None
+    assert document(source("bridge", {"title": "B"}), None) is None
+
+
+def test_a_contract_in_full() -> None:
+    """Words, codes, identifiers, CPV prefixes, dates and money each go where filters and sorts look for them."""
+    data = {
+        "reference": "C-1",
+        "title": "Parking",
+        "description": "Permits",
+        "stage": "active",
+        "suppliers": [{"name": "Acme Ltd", "identifiers": [{"scheme": "gb-coh", "id": "1234567"}]}],
+        "value": {"minimum": 10, "maximum": 20, "currency": "GBP"},
+        "endDate": "2027-03-31",
+        "classifications": [{"scheme": "CPV", "id": "48211000-0"}, {"scheme": "local", "id": "48000000"}],
+        "services": ["http://id.esd.org.uk/service/485"],
+        "extra": {"note": "Kerbside"},
+    }
+    made = document(source("contract", data), Place("Exampleshire", "South  West", "england"))
+    assert made is not None
+    assert made.title == "Parking"
+    assert {"C-1", "Permits", "Acme Ltd", "Kerbside", "Exampleshire"} <= set(made.texts)
+    assert not {"GBP", "active", "2027-03-31"} & set(made.texts)
+    assert made.values["supplier"] == ["GB-COH-01234567"]
+    assert made.aliases["supplier"] == ["GB-COH-01234567", "acme"]
+    assert made.labels["supplier"] == {"GB-COH-01234567": "Acme Ltd"}
+    assert made.values["cpv"] == ["48"]
+    assert made.aliases["cpv"][0] == "48"
+    assert made.aliases["cpv"][-1] == "48211000"
+    assert made.values["region"] == ["south-west"]
+    assert made.aliases["service"] == ["http://id.esd.org.uk/service/485", "485"]
+    assert made.numbers == {"low": 10.0, "high": 20.0}
+    assert made.values["endYear"] == ["2027"]
+    assert made.changed == microseconds(CHANGED) == 1_793_610_000_000_000
