@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.pages import words
+from exchange import cpv
 
 MAX_CELLS = 60
 MAX_CHARS = 20_000
@@ -172,10 +173,11 @@ def supplier(one: Mapping[str, Any]) -> Cell:
 
 
 def classification(one: Mapping[str, Any]) -> Cell:
-    """A category: its name, its code and whose code it is."""
+    """A category: its name, its code and whose code it is. A bare CPV code is named by its division."""
     scheme = {"local": "the organisation's own category"}.get(str(one.get("scheme")), _scalar(one.get("scheme", "")))
     number = _scalar(one.get("id", ""))
-    name = _scalar(one.get("description") or number or scheme)
+    division = cpv.DIVISIONS.get(number[:2], "") if scheme == "CPV" else ""
+    name = _scalar(one.get("description") or division or number or scheme)
     return Cell(name, f"{scheme} {number}".strip() if name != number else scheme)
 
 

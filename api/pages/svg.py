@@ -59,7 +59,7 @@ def _bar(one: Ending, row: int, most: int, today: date) -> Bar:
     width = round(LONGEST * one.count / most, 2) if most else 0.0
     return Bar(
         label=f"{quarter.first:%b} to {quarter.last:%b %Y}",
-        short=f"{quarter.first:%b}–{quarter.last:%b %Y}",
+        short=f"{quarter.first:%b}\N{EN DASH}{quarter.last:%b %Y}",
         first=quarter.first,
         last=quarter.last,
         count=one.count,

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from api.pages import items, layout
-from federation.lists import Held
-from schema.change import Entry
 from schema.kinds import KINDS
 from tests.unit.pages.test_words import ANY
-
-NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 def said(kind: str, data: dict[str, Any]) -> str:
@@ -109,15 +103,15 @@ def test_no_page_fails_on_data(kind: str, extra: dict[str, Any], data: st.DataOb
     for section in layout.sections(kind, record):
         assert section.rows
         assert all(isinstance(cell.text, str) for row in section.rows for cell in row.cells)
-    entry = Entry(1, kind, "https://a.example/id/X/y/1", orjson.dumps(record), b"{}")
-    assert items.brief(Held(1, entry, "X", NOW, "absent"), {}).title
+    assert all(fact.text or fact.time for fact in items.facts(kind, record))
+    assert isinstance(layout.heading(record, "https://a.example/id/X/y/1"), str)
 
 
 @given(st.text(min_size=1, max_size=60), st.data())
 def test_a_snippet_is_the_text_with_its_matches_told_apart(text: str, data: st.DataObject) -> None:
     """The pieces of a snippet put together are the text, and the matches are those that were found."""
     ends = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=6)))
-    matches = [pair for pair in zip(ends[::2], ends[1::2], strict=False)]
+    matches = list(zip(ends[::2], ends[1::2], strict=False))
     parts = items.parts(text, matches)
     assert "".join(part.text for part in parts) == text
     assert [part.text for part in parts if part.hit] == [text[begin:end] for begin, end in matches]
