@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+SHORT = 200
+"""Cells up to this length are remembered: a register says the same few things over and over."""
 _TRIGGER = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _SPACES = re.compile(r"[ \t\f\v\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]+")
@@ -23,26 +25,34 @@ def unguarded(text: str) -> str:
     return text[1:] if _GUARDED.match(text) else text
 
 
-@lru_cache(maxsize=65_536)
 def tidy(text: str) -> str:
     """Give a cell's text: NFC, runs of blanks one space, line breaks one LF, nothing at either end."""
+    return _tidied(text) if len(text) <= SHORT else _tidied.__wrapped__(text)
+
+
+@lru_cache(maxsize=32_768)
+def _tidied(text: str) -> str:
     if text.isascii() and text.isalnum():
         return text
     text = unicodedata.normalize("NFC", unguarded(text.strip()))
     return _BREAKS.sub("\n", _SPACES.sub(" ", text)).strip()
 
 
-@lru_cache(maxsize=65_536)
 def bare(text: str) -> str:
     """Give the letters and digits alone, in one case: what two spellings of one thing have in common.
 
     Where nothing is left (a title of signs alone) the folded text itself stands, so that it stays distinct.
     """
+    return _bared(text) if len(text) <= SHORT else _bared.__wrapped__(text)
+
+
+@lru_cache(maxsize=32_768)
+def _bared(text: str) -> str:
     folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return _SIGNS.sub("", folded) or "".join(folded.split())
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def heading(text: str) -> str:
     """Give a column header as it is compared: letters and digits in one case."""
     return _SIGNS.sub("", unicodedata.normalize("NFKC", text).casefold())

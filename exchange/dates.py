@@ -19,7 +19,9 @@ MONTHS = {
 }  # fmt: skip
 EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
 _SERIAL_ZERO = date(1899, 12, 30)
+LONGEST = 60
 _SURE = 0.95
+_NO_DATE = "This is not a date; it is left out."
 
 _TIME = (
     r"(?:[T ,]+(?P<h>\d{1,2}):(?P<min>\d{2})(?::(?P<s>\d{2})(?:[.,]\d+)?)?"
@@ -104,6 +106,8 @@ class DateColumn:
 
     def read(self, text: str) -> Dated:
         """Read one cell, trimmed and not empty."""
+        if len(text) > LONGEST:
+            return Dated(None, _NO_DATE)
         match = _NUMERIC.fullmatch(text)
         if match:
             return self._numeric(match)
@@ -111,7 +115,7 @@ class DateColumn:
         if day:
             return Dated(day)
         day = _serial(text) if self.serials else None
-        return Dated(day) if day else Dated(None, "This is not a date; it is left out.")
+        return Dated(day) if day else Dated(None, _NO_DATE)
 
     def _numeric(self, match: re.Match[str]) -> Dated:
         first, second = int(match["a"]), int(match["b"])
@@ -136,7 +140,7 @@ def judge_dates(cells: Iterable[str], *, workbook: bool = False) -> DateColumn:
     day = month = serial = total = 0
     for text in cells:
         total += 1
-        match = _NUMERIC.fullmatch(text)
+        match = _NUMERIC.fullmatch(text[:LONGEST])
         if match:
             first, second = int(match["a"]), int(match["b"])
             day += first > 12 >= second

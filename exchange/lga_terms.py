@@ -11,6 +11,7 @@ from exchange.money import read_money
 from exchange.suppliers import read_flag
 
 _DATES = {"StartDate": "startDate", "EndDate": "endDate", "ReviewDate": "reviewDate"}
+LONGEST_PERIOD = 200
 _PERIOD = re.compile(
     r"(?=.*(?:\d|one|two|three|four|five|six|twelve)).*\b(?:\d+ ?)?(?:years?|yrs?|y|months?|mths?|m|weeks?|days?)\b.*"
     r"|\d{1,2}(?: ?[+x] ?\d{1,2})+|P\d+[YMWD].*",
@@ -68,7 +69,12 @@ def dated(reader: RowReader, data: dict[str, Any]) -> None:
             code="end-before-start",
         )  # fmt: skip
     text = reader.cell("LastExtensionDate")
-    if text and not reader.columns.judged("LastExtensionDate").read(text).day and _PERIOD.fullmatch(text):
+    if (
+        text
+        and not reader.columns.judged("LastExtensionDate").read(text).day
+        and len(text) <= LONGEST_PERIOD
+        and _PERIOD.fullmatch(text)
+    ):
         data["extensionPeriod"] = reader.line("LastExtensionDate", "/extensionPeriod")
     elif text:
         day = reader.date("LastExtensionDate", "/maxExtensionDate")

@@ -29,6 +29,7 @@ def linked(text: str, kinds: tuple[str, ...], prefix: str) -> str | None:
         return None
 
 
-def guessed(text: str, kinds: tuple[str, ...]) -> bool:
-    """Tell a reference that does not say which of several kinds it is of."""
-    return len(kinds) > 1 and not _WEB.match(text) and text.partition("/")[0] not in kinds
+def guessed(text: str, kinds: tuple[str, ...]) -> str:
+    """Name the kind that was guessed for a reference that does not say which of several it is of; else ""."""
+    told = len(kinds) == 1 or _WEB.match(text) or text.partition("/")[0] in kinds
+    return "" if told else kinds[0]

@@ -38,6 +38,7 @@ _ANNUAL = re.compile(r"[ (]*(?:per (?:annum|year)|p\.?a\.?|annual(?:ly)?|a year|
 _TOTAL = re.compile(r"[ (]*(?:in total|total)\)?$|^total:? ")
 _MOST = re.compile(r"^(?:up to|max(?:imum|\.)?|less than|under|<=?)(?: of)? *")
 _LEAST = re.compile(r"^(?:from|min(?:imum|\.)?|more than|over|at least|>=?)(?: of)? *|\+$")
+LONGEST = 120
 _NIL = frozenset({"nil", "£nil", "zero", "£0", "nil value"})
 
 
@@ -71,6 +72,8 @@ def number_of(value: Decimal) -> int | float:
 def read_money(text: str) -> Money | None:
     """Read one cell; None where it is no sum of money."""
     rest = " ".join(text.lower().split())
+    if len(rest) > LONGEST:
+        return None
     if rest in _NIL:
         return Money(amount=0)
     rest, estimated = _without(_ESTIMATE, rest)

@@ -185,7 +185,8 @@ def _json(text: str, wanted: type) -> Any:
 
 def _link(reader: RowReader, kind: str, name: str, known: Leaf, text: str) -> Any:
     """Make the id of a record from a reference of the same publisher; an id stays as it is."""
-    kinds = LINKS.get(kind, {}).get(str(known.path[0])) if len(known.path) <= 2 else None
+    wanted = LINKS[kind] if kind in LINKS and len(known.path) <= 2 else {}
+    kinds = wanted.get(str(known.path[0]))
     if not kinds:
         return text
     found = linked(text, kinds, reader.publisher.id_prefix)
@@ -193,7 +194,7 @@ def _link(reader: RowReader, kind: str, name: str, known: Leaf, text: str) -> An
     if found is None:
         reader.warn(name, "This is neither an id nor a reference; it is left out.", value=text, pointer=known.pointer,
                     expected=expected, code="link")  # fmt: skip
-    elif guessed(text, kinds):
-        reader.warn(name, f"It is taken for the reference of a {kinds[0]}.", value=text, pointer=known.pointer,
+    elif kind_ := guessed(text, kinds):
+        reader.warn(name, f"It is taken for the reference of a {kind_}.", value=text, pointer=known.pointer,
                     expected=expected, code="link")  # fmt: skip
     return _MISSING if found is None else found

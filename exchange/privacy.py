@@ -32,8 +32,9 @@ _ROLES = _VOCABULARY.split()
 _JOINTS = ("and", "for", "of", "the", "to", "at", "our", "us")
 _WORDS = "|".join(sorted(map(re.escape, [*_ROLES, *_JOINTS]), key=len, reverse=True))
 _RUN = re.compile(rf"(?:{_WORDS})+")
+LONGEST = 40
 _TOKEN = re.compile(r"[^\W\d_]+")
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]{1,100}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PHONE = re.compile(r"(?:\+44|\b0)[\d ()-]{8,13}\d\b")
 _PERSONAL_HEADER = re.compile(
     r"e-?mail|phone|mobile|\bfax\b|contact|officer|manager|\bowner\b|address|postcode|post code|forename|surname"
@@ -49,7 +50,9 @@ def names_role(text: str, own: frozenset[str] = frozenset()) -> bool:
     `own` are words of the organisation's own name, which name no person.
     """
     tokens = [token.casefold() for token in _TOKEN.findall(text) if token.casefold() not in own]
-    return all(_RUN.fullmatch(token) for token in tokens) and any(token not in _JOINTS for token in tokens)
+    return all(len(token) <= LONGEST and _RUN.fullmatch(token) for token in tokens) and any(
+        token not in _JOINTS for token in tokens
+    )
 
 
 def is_mailbox(text: str) -> bool:

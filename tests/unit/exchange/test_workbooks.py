@@ -57,7 +57,8 @@ def test_serials_and_computed_and_broken_cells_are_told() -> None:
     sheet = book.add_worksheet()
     sheet.write_row(2, 1, HEADER)
     sheet.write_row(3, 1, ["EXA-1", "Grounds", "Acme", 45748])
-    sheet.write_formula(3, 5, "=1/0", None, "#DIV/0!")
+    broken: Any = "#DIV/0!"
+    sheet.write_formula(3, 5, "=1/0", None, broken)
     sheet.write_formula(3, 6, "=6000*2", None, 12000)
     book.close()
     reading = read(out.getvalue())
