@@ -98,7 +98,11 @@ PLAIN: Mapping[int, Kind] = {
     503: TABLE[errors.Busy],
 }
 KINDS: Mapping[str, Kind] = {kind.slug: kind for kind in (*TABLE.values(), *PLAIN.values())}
-HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
+HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    403: {"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
+    503: {"Retry-After": "5"},
+}
 
 
 def kind_of(error: errors.FolkmootError) -> Kind:

@@ -74,14 +74,26 @@ def bring(
 
 
 def check(
-    file: Register,
-    kind: Kind,
+    what: Annotated[str, typer.Argument(help="A register's file, or the address of a node.")],
+    kind: Kind = "",
     publisher: Whose = "",
     format: Format = "",  # noqa: A002
     json: Json = False,
     faults_csv: Faults = "",
 ) -> None:
-    """Look at a register before it is imported: no database is opened, nothing is changed."""
+    """Look at a register before it is imported, or hold somebody's node to the rules. Nothing is changed."""
+    if what.startswith(("https://", "http://")):
+        from folkmoot.commands import node
+
+        node.check(what, as_json=json)
+        return
+    if not kind:
+        _unusable("Say with --kind what the register holds: contract, tool, ...", json=json)
+    _check_file(Path(what), kind, publisher, format, json=json, faults_csv=faults_csv)
+
+
+def _check_file(file: Path, kind: str, publisher: str, wanted: str, *, json: bool, faults_csv: str) -> None:
+    """Read the file as an import would, without a database."""
     from exchange.reading import read_register
     from schema.errors import FolkmootError
 
@@ -89,7 +101,7 @@ def check(
         body = _opened(file, faults_csv)
         with _busy(f"Reading {file.name}"):
             reading = read_register(
-                body, filename=file.name, kind=kind, publisher=_somebody(publisher), format=format or None
+                body, filename=file.name, kind=kind, publisher=_somebody(publisher), format=wanted or None
             )
         report = reading.report
         if not publisher:  # whose name the buyers should bear is not known

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from federation.database import Database
 
 app = typer.Typer(help="Tokens for writing through the API.", no_args_is_help=True)
 
@@ -19,13 +24,10 @@ def create(
     """Make a token. It is printed once and kept nowhere: store it where secrets are kept."""
     from federation import tokens
     from folkmoot import wiring
-    from folkmoot.settings import load
 
-    base = wiring.database(load())
     wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
-    with base.write() as session:
+    with _node() as base, base.write() as session:
         made = tokens.create(session, publisher=publisher, name=name, kinds=wanted, days=days, now=wiring.now())
-    base.dispose()
     typer.echo(f"Token {made.id} for {publisher}, until {made.expires:%Y-%m-%d}. It is shown this once:", err=True)
     typer.echo(made.secret)
 
@@ -34,13 +36,9 @@ def create(
 def show() -> None:
     """List the tokens: number, name, publisher, kinds, first characters, until when, last day of use."""
     from federation import tokens
-    from folkmoot import wiring
-    from folkmoot.settings import load
 
-    base = wiring.database(load())
-    with base.read() as session:
+    with _node() as base, base.read() as session:
         found = tokens.every(session)
-    base.dispose()
     for token in found:
         used = f"{token.last_used:%Y-%m-%d}" if token.last_used else "never"
         end = f"revoked {token.revoked:%Y-%m-%d}" if token.revoked else f"until {token.expires:%Y-%m-%d}"
@@ -53,10 +51,19 @@ def revoke(token: Annotated[int, typer.Argument(help="The token's number, as the
     """End a token at once."""
     from federation import tokens
     from folkmoot import wiring
+
+    with _node() as base, base.write() as session:
+        tokens.revoke(session, token, wiring.now())
+    typer.echo(f"Token {token} is revoked.")
+
+
+@contextmanager
+def _node() -> Iterator[Database]:
+    from folkmoot import wiring
     from folkmoot.settings import load
 
     base = wiring.database(load())
-    with base.write() as session:
-        tokens.revoke(session, token, wiring.now())
-    base.dispose()
-    typer.echo(f"Token {token} is revoked.")
+    try:
+        yield base
+    finally:
+        base.dispose()

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text, update
 
 from api.app import create_app
-from federation import jobs, publishers, tokens
+from federation import jobs, publishers, register, tokens
 from federation.database import Database, clock, table
 from schema.tables import Job
 from tests.integration.register.conftest import as_csv, contracts
@@ -211,7 +211,7 @@ def test_a_fault_of_ours_is_told_and_raised(moot: Moot, monkeypatch: pytest.Monk
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(jobs.register, "run", broken)
+    monkeypatch.setattr(register, "run", broken)
     with pytest.raises(ZeroDivisionError):
         _turn(moot)
     told = _told(moot, token, place)

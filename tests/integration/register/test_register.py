@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from exchange.reading import read_register
 from federation import register
 from federation.database import WriteSession
 from federation.register import File, Outcome, Wish
@@ -17,7 +20,12 @@ def test_only_what_differs_changes(office: Office) -> None:
     rows = contracts(10)
     assert counts(office.bring(rows)) == (10, 0, 0, 0)
     before = office.latest()
-    changed = [*rows[:4], {**rows[4], "title": "Renewed"}, *rows[5:9], {"reference": "NEW", "title": "New"}]
+    changed: list[Mapping[str, object]] = [
+        *rows[:4],
+        {**rows[4], "title": "Renewed"},
+        *rows[5:9],
+        {"reference": "NEW", "title": "New"},
+    ]
     assert counts(office.bring(changed)) == (1, 1, 1, 8)
     assert office.latest() == before + 3
     assert office.live()["contract/C004"]["title"] == "Renewed"
@@ -116,7 +124,11 @@ def test_a_cut_off_file_is_no_register(office: Office) -> None:
 def test_a_dry_run_tells_and_changes_nothing(office: Office) -> None:
     """A dry run gives the report and the difference of the real run, and leaves the log alone."""
     office.bring(contracts(10))
-    changed = [{"reference": "C000", "title": "Renewed"}, *contracts(9)[1:], {"reference": "NEW", "title": "New"}]
+    changed: list[Mapping[str, object]] = [
+        {"reference": "C000", "title": "Renewed"},
+        *contracts(9)[1:],
+        {"reference": "NEW", "title": "New"},
+    ]
     before = office.latest()
     told = office.bring(changed, dry_run=True)
     assert office.latest() == before
@@ -161,7 +173,7 @@ def test_the_organisation_changes_but_stays(office: Office) -> None:
     """A register of organisations updates the publisher's own record; other bodies are refused, nothing is removed."""
     header = ("name", "identifiers.0.scheme", "identifiers.0.id")
     own, other = ("Exampleshire Council", "GB-LAE", "EXA"), ("Otherton", "GB-LAE", "OTH")
-    made = [dict(zip(header, row, strict=True)) for row in (own, other)]
+    made: list[dict[str, object]] = [dict(zip(header, row, strict=True)) for row in (own, other)]
     assert office.bring(as_csv(made, header), "organisation").state == "refused"
     done = office.bring(as_csv(made, header), "organisation", accept_good_rows=True)
     assert (done.state, done.report.accepted, done.report.refused, done.report.updated) == ("done", 1, 1, 1)
@@ -198,13 +210,13 @@ def test_an_import_is_one_transaction(office: Office) -> None:
 def test_what_is_published_meanwhile_is_seen(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change that another writer commits while the file is read is compared with, not overlooked."""
     office.bring(contracts(3))
-    read, slow = register.read_register, []
+    slow: list[bool] = []
 
     def interrupted(*given: object, **named: object) -> object:
         if not slow:
             slow.append(True)
             office.bring([*contracts(3), {"reference": "LATE", "title": "Late"}])
-        return read(*given, **named)  # type: ignore[arg-type]
+        return read_register(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(register, "read_register", interrupted)
     assert counts(office.bring(contracts(3))) == (0, 0, 1, 3)
