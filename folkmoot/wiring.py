@@ -8,9 +8,9 @@ import secrets
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import migrations
-from api.app import Worker
 from api.services import Services
 from federation.bulk import BulkFiles, Keeper
 from federation.database import Database
@@ -23,6 +23,9 @@ from federation.seam import Get
 from federation.tantivy_index import TantivyIndex
 from folkmoot import __version__
 from folkmoot.settings import Settings
+
+if TYPE_CHECKING:  # a command that serves nothing need not wait for FastAPI
+    from api.app import Worker
 
 
 def now() -> datetime:
