@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from exchange.cells import bare
 from schema.identifiers import matches_reference, record_id
 
@@ -134,22 +136,30 @@ def _joined(things: list[Thing]) -> list[Thing]:
     return list(together.values())
 
 
-Published = Mapping[str, Mapping[str, Any]] | Callable[[str], Mapping[str, Any] | None]
-"""What is live of one kind and publisher: record id -> data, or a function that gives the data of an id or None."""
+Published = Mapping[str, Mapping[str, Any]] | Mapping[str, bytes] | Callable[[str], Mapping[str, Any] | None]
+"""What is live of one kind and publisher: record id -> data, or its JSON as stored, or a function of an id."""
+
+
+def _nothing(_: str) -> None:
+    return None
 
 
 class Live:
     """What is published, asked by id. A mapping is looked through by reference; a function only for likely ids."""
 
     def __init__(self, published: Published | None) -> None:
-        nothing: dict[str, Mapping[str, Any]] = {}
-        ask = published.get if isinstance(published, Mapping) else published
-        self.get: Callable[[str], Mapping[str, Any] | None] = ask or nothing.get
+        self._ask: Callable[[str], Any] = published.get if isinstance(published, Mapping) else published or _nothing
         self._by_base: dict[str, list[str]] | None = None if callable(published) else {}
         for id_ in published if isinstance(published, Mapping) else ():
             base = id_[:-SUFFIX] if id_[-SUFFIX : 1 - SUFFIX] == "~" else id_
             assert self._by_base is not None
             self._by_base.setdefault(base, []).append(id_)
+
+    def get(self, id_: str) -> Mapping[str, Any] | None:
+        """Give the data that is live under an id."""
+        found: Any = self._ask(id_)
+        data: Mapping[str, Any] | None = orjson.loads(found) if isinstance(found, bytes) else found
+        return data
 
     def of(self, base: str, things: Sequence[Thing]) -> dict[str, Mapping[str, Any]]:
         """Give the records published under a reference: its bare id and those with a suffix."""

@@ -185,9 +185,8 @@ def _json(text: str, wanted: type) -> Any:
 
 def _link(reader: RowReader, kind: str, name: str, known: Leaf, text: str) -> Any:
     """Make the id of a record from a reference of the same publisher; an id stays as it is."""
-    wanted = LINKS[kind] if kind in LINKS and len(known.path) <= 2 else {}
-    kinds = wanted.get(str(known.path[0]))
-    if not kinds:
+    kinds = LINKS.get(kind, {}).get(str(known.path[0]))
+    if not kinds or known.path[2:]:
         return text
     found = linked(text, kinds, reader.publisher.id_prefix)
     expected = "an id, or " + " or ".join(f"{one}/reference" for one in kinds)

@@ -149,7 +149,7 @@ def _read(file: File, before: Published) -> Reading:
         kind=file.kind,
         publisher=before.facts,
         format=file.format,
-        published=before.data,
+        published=before.live,
     )
     if file.kind == "organisation":
         _refuse_others(reading, before.facts)
