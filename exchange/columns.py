@@ -83,7 +83,7 @@ def csv_lines(items: Iterable[bytes]) -> Iterator[bytes]:
     They wait in memory, or in a temporary file when there is much of them.
     """
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as waiting:
-        columns = set(AROUND)
+        columns: set[str] = set(AROUND)
         for item in items:
             cells = row(orjson.loads(item))
             columns.update(cells)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import structlog
-from sqlalchemy import Select, select
+from sqlalchemy import Executable, select
 
 from federation import log, publishers
 from federation.database import Database, Reading, table
@@ -54,7 +53,10 @@ class Follower:
         with self._lock:
             sink = self.index.claim()
             reached = self.index.reached()
-            if sink is not None and self._fits(reached):
+            fits = self._fits(reached, writing=sink is not None)
+            if not fits:
+                self.index.refuse()
+            if sink is not None and fits:
                 _Walk(self.database, sink, reached).to_the_end()
             elif sink is not None:
                 rebuild(self.database, self.index)
@@ -97,12 +99,15 @@ class Follower:
         self.problem = str(error)
         self.index.release()
 
-    def _fits(self, reached: Reached | None) -> bool:
-        """Whether the index is of this database: same epoch, not ahead of its log."""
+    def _fits(self, reached: Reached | None, *, writing: bool) -> bool:
+        """Whether the index is of this database: same epoch, not ahead of its log.
+
+        Only the writer looks at the log: what another process reads may be a replica that is a moment behind.
+        """
         if reached is None:
             return True
         with self.database.read() as session:
-            return reached.epoch == _epoch(session) and reached.number <= log.latest(session)
+            return reached.epoch == _epoch(session) and (not writing or reached.number <= log.latest(session))
 
 
 def rebuild(database: Database, index: Index) -> int:
@@ -135,6 +140,7 @@ class _Walk:
     def _step(self) -> bool:
         """Stage and commit the next changes; whether there may be more."""
         start = self.number
+        rows: Rows = ()
         with self.database.read() as session:
             epoch = _epoch(session)
             for _ in range(COMMIT // READ):
@@ -191,7 +197,7 @@ def _after(session: Reading, number: int, limit: int) -> Rows:
     return _sources(session, chosen)
 
 
-def _sources(session: Reading, chosen: Select[Any]) -> Rows:
+def _sources(session: Reading, chosen: Executable) -> Rows:
     return [Source(*row) for row in session.connection().execute(chosen)]
 
 

@@ -130,6 +130,10 @@ class Index(Protocol):
         """See what another process committed or rebuilt."""
         ...
 
+    def refuse(self) -> None:
+        """Serve nothing of the present index, for it is of another database; the one that replaces it serves."""
+        ...
+
     def reached(self) -> Reached | None:
         """How far the index goes; None for one that was never committed to."""
         ...
@@ -154,7 +158,7 @@ class Index(Protocol):
         """(id, kind, change number) of the documents whose change number lies in this span."""
         ...
 
-    def matcher(self, words: str) -> Matcher:
+    def matcher(self, typed: str) -> Matcher:
         """Find in a text the words of a query, as they are compared: stemmed, accents folded."""
         ...
 

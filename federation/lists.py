@@ -69,12 +69,19 @@ def held(session: Reading, rows: Sequence[int]) -> Iterator[Held]:
     """The records of these row numbers, in this order, those that still live."""
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        found = {row[0]: row for row in session.connection().execute(_chosen(chunk))}
+        chosen = _marked().where(_record.c.row.in_(list(chunk)))
+        found = {row[0]: row for row in session.connection().execute(chosen)}
         yield from (_held(found[number]) for number in chunk if number in found)
 
 
-def _chosen(rows: Sequence[int]) -> Any:
-    """One statement for the records and all that marks them."""
+def by_id(session: Reading, record: str) -> Held | None:
+    """A live record by its id; None where there is none."""
+    found = session.connection().execute(_marked().where(_record.c.id == record)).one_or_none()
+    return None if found is None else _held(found)
+
+
+def _marked() -> Any:
+    """One statement for live records and all that marks them."""
     own = and_(_publisher.c.id == _record.c.publisher, _record.c.node_id.is_(None))
     return (
         select(
@@ -90,7 +97,7 @@ def _chosen(rows: Sequence[int]) -> Any:
         .outerjoin(_node, _node.c.id == _record.c.node_id)
         .outerjoin(_publisher, own)
         .outerjoin(_origin, _origin.c.id == _record.c.origin_node)
-        .where(_record.c.row.in_(list(rows)), ~_record.c.deleted)
+        .where(~_record.c.deleted)
     )
 
 

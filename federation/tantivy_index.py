@@ -35,6 +35,7 @@ class TantivyIndex:
         self._lock = threading.RLock()
         self._store: Store | None = None
         self._snapshot: Snapshot | None = None
+        self._refused: Path | None = None
         self._recent: OrderedDict[int, Snapshot] = OrderedDict()
 
     def claim(self) -> Sink | None:
@@ -64,8 +65,15 @@ class TantivyIndex:
     def look(self, store: Store) -> None:
         """See what was committed to a folder, if that is the one that serves."""
         with self._lock:
-            if store is self._store:
+            if store is self._store and store.path != self._refused:
                 self._snapshot = store.snapshot(self._snapshot)
+
+    def refuse(self) -> None:
+        """Answer `Busy` until another folder serves: rows of another database would be the wrong records."""
+        with self._lock:
+            self._refused = self._store.path if self._store else None
+            self._snapshot = None
+            self._recent.clear()
 
     def reached(self) -> Reached | None:
         """How far the index goes; None where nothing was committed yet."""

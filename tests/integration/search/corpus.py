@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from federation import log, publishers
 from federation.database import Database
-from schema.identifiers import id_prefix, record_id
+from schema.identifiers import id_prefix, organisation_id, record_id
 from tests.services import NOW
 
 URL = "http://moot.test"
@@ -124,7 +124,7 @@ def found(database: Database) -> list[Made]:
         for publisher, (name, region) in PLACES.items():
             data = organisation(publisher, name, region)
             publishers.add(session, public_url=URL, organisation=data, now=NOW)
-            own = publishers.organisation_id(id_prefix(URL, publisher), publisher)
+            own = organisation_id(id_prefix(URL, publisher), publisher)
             made.append(Made(own, "organisation", publisher, data))
     return made
 

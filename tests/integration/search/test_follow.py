@@ -21,7 +21,7 @@ from sqlalchemy import text
 from federation import follow, log
 from federation.database import Database
 from federation.follow import Follower, rebuild
-from federation.index import Query, Reached, Terms
+from federation.index import Index, Query, Reached, Terms
 from federation.search import folder
 from federation.tantivy_index import TantivyIndex
 from federation.verify import verify
@@ -104,6 +104,30 @@ def test_an_index_of_another_epoch_is_rebuilt(world: World) -> None:
     assert world.index.reached() == Reached("another", 123)
     assert world.index.count() == len(world.made) - 1
     assert verify(world.database, world.index).differences == 0
+
+
+def test_an_index_of_another_database_answers_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is rebuilt such an index is `Busy`, in the process that writes and in others: rows would mislead."""
+    second = TantivyIndex(world.index.root)
+    reader = Follower(world.database, second)
+    reader.catch_up()
+    with world.database.write() as session:
+        session.connection().execute(text("UPDATE meta SET value = 'another' WHERE key = 'epoch'"))
+    reader.catch_up()
+    with pytest.raises(Busy):
+        second.search(Query())
+    real = follow.rebuild
+
+    def observed(database: Database, index: Index) -> int:
+        with pytest.raises(Busy):
+            index.search(Query())
+        return real(database, index)
+
+    monkeypatch.setattr(follow, "rebuild", observed)
+    world.follower.catch_up()
+    reader.catch_up()
+    assert second.search(Query()).count == world.index.search(Query()).count == len(world.made)
+    second.close()
 
 
 def test_an_index_ahead_of_its_log_is_rebuilt(world: World) -> None:

@@ -20,7 +20,7 @@ DATA = {
 
 
 def made(*records: Dated) -> Calendar:
-    found = Calendar.from_ical(calendar("Contracts — Wessex Moot", "http://moot.test/v1/contracts", records))
+    found = Calendar.from_ical(calendar("Contracts — Wessex Moot", "http://moot.test/v1/contracts", records).decode())
     assert isinstance(found, Calendar)
     return found
 

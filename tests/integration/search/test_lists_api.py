@@ -1,0 +1,349 @@
+"""Lists and search over HTTP: shape, cursors, formats, conditional requests, refusals; on both databases."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlencode, urlsplit
+from xml.etree import ElementTree as ET
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from icalendar import Calendar
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from api import answers
+from api.app import create_app
+from federation.database import Database, insert
+from schema.kinds import PLURALS
+from schema.tables import Node, Origin
+from tests.integration.search.corpus import NODE, URL, Made, found, publish, records, withdraw
+from tests.services import client as client_of
+from tests.services import make_services
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running application and what it serves."""
+
+    client: TestClient
+    database: Database
+    follow: Any
+    made: dict[str, Made]
+
+    def get(self, url: str, status: int = 200, **headers: str) -> Any:
+        """Ask, and insist on the status."""
+        answer = self.client.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        assert answer.status_code == status, answer.text
+        return answer
+
+    def walk(self, url: str) -> list[dict[str, Any]]:
+        """Every item of a list, following `next`."""
+        items: list[dict[str, Any]] = []
+        while url:
+            page = self.get(url).json()
+            items += page["items"]
+            url = page["next"] or ""
+        return items
+
+
+@pytest.fixture
+def site(database: Database, engine_name: str, tmp_path: Path) -> Iterator[Site]:
+    """Yield an application with 60 records of three publishers: an aggregator on SQLite, a node on PostgreSQL."""
+    made = [*found(database), *records(Random(21), 60)]
+    publish(database, made[3:])
+    role: Literal["node", "aggregator"] = "aggregator" if engine_name == "sqlite" else "node"
+    services = make_services(database, tmp_path, role, URL, organisation=None)
+    services = replace(services, title="Wessex Moot")
+    services.follower.catch_up()
+    with client_of(create_app(services)) as client:
+        yield Site(client, database, services.follower.catch_up, {one.id: one for one in made})
+
+
+def test_every_kind_has_its_list(site: Site) -> None:
+    """Each plural lists exactly the records of its kind, in the shape of the feed; search lists them all."""
+    for kind, plural in PLURALS.items():
+        items = site.walk(f"/v1/{plural}?limit=7")
+        assert {item["id"] for item in items} == {one.id for one in site.made.values() if one.kind == kind}
+        assert len(items) == len({item["id"] for item in items})
+        for item in items:
+            assert set(item) == {"id", "kind", "data", "origin"}
+            assert item["data"] == site.made[item["id"]].data
+            assert item["origin"]["publisher"] == site.made[item["id"]].publisher
+    assert len(site.walk("/v1/search?limit=50")) == len(site.made)
+
+
+def test_a_page_says_how_many_there_are_and_where_to_go_on(site: Site) -> None:
+    """`count` is exact, `next` is absolute at the public URL and keeps the query, and `Link` says the same."""
+    answer = site.get("/v1/contracts?stage=active&stage=ended&sort=-end&limit=3")
+    page = answer.json()
+    wanted = [o for o in site.made.values() if o.data.get("stage") in ("active", "ended")]
+    assert page["count"] == {"value": len(wanted), "exact": True}
+    assert "facets" not in page
+    assert page["next"].startswith(f"{URL}/v1/contracts?")
+    kept = parse_qs(urlsplit(page["next"]).query)
+    assert kept["stage"] == ["active", "ended"]
+    assert f'<{page["next"]}>; rel="next"' in answer.headers["link"]
+    assert len(site.walk(page["next"])) == len(wanted) - 3
+
+
+def test_facets_stand_only_where_they_are_asked_for(site: Site) -> None:
+    """A facet has items with value, label and count, what is left, and whether it is exact; labels are for people."""
+    facets = site.get("/v1/search?facets=publisher,cpv&facets=kind&publisher=GB-LAE-EXA").json()["facets"]
+    assert set(facets) == {"publisher", "cpv", "kind"}
+    names = {item["value"]: item["label"] for item in facets["publisher"]["items"]}
+    assert names == {"GB-LAE-EXA": "Exampleshire", "GB-LAE-MID": "Middleton", "GB-LAE-NOR": "Norhaven"}
+    assert {"value": "48", "label": "Software package and information systems"}.items() <= max(
+        facets["cpv"]["items"], key=lambda item: item["value"] == "48"
+    ).items()
+    assert "Roadmap item" in {item["label"] for item in facets["kind"]["items"]}
+    supplier = site.get("/v1/contracts?facets=supplier").json()["facets"]["supplier"]
+    labels = {item["value"]: item["label"] for item in supplier["items"]}
+    assert labels["GB-COH-01234567"].lower().startswith("acme digital")
+    assert (supplier["other"], supplier["exact"]) == (0, True)
+
+
+UNREADABLE = [
+    ("publishr=x", "publishr"),
+    ("kind=contract", "kind"),
+    ("sort=title", "sort"),
+    ("sort=end&sort=start", "sort"),
+    ("limit=0", "limit"),
+    ("endsBefore=soon", "endsBefore"),
+    ("stage=activ", "stage"),
+    ("facets=colour", "facets"),
+    ("cursor=abc", "cursor"),
+    ("format=xlsx", "format"),
+    ("format=geojson", "format"),
+    ("signed=yes", "signed"),
+]
+
+
+def test_what_cannot_be_read_is_refused(site: Site) -> None:
+    """Unknown parameters, repeats of single ones and impossible values are 422 and name the parameter."""
+    for query, parameter in UNREADABLE:
+        answer = site.get(f"/v1/contracts?{query}", 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["errors"][0]["parameter"] == parameter
+
+
+def test_an_unknown_parameter_names_the_near_match(site: Site) -> None:
+    """Whoever mistypes is told what they may have meant."""
+    assert site.get("/v1/search?endsbefore=2027-01-01", 422).json()["errors"][0]["suggestion"] == "endsBefore"
+
+
+def test_a_cursor_belongs_to_its_query(site: Site) -> None:
+    """A cursor of one list is refused by another, and by the same list with other filters."""
+    cursor = parse_qs(urlsplit(site.get("/v1/contracts?limit=2").json()["next"]).query)["cursor"][0]
+    site.get(f"/v1/contracts?limit=50&cursor={cursor}")
+    for other in ("/v1/search?", "/v1/contracts?stage=active&", "/v1/contracts?sort=end&", "/v1/contracts?q=a&"):
+        assert "this query" in site.get(f"{other}cursor={cursor}", 422).json()["detail"]
+
+
+def test_a_format_that_a_list_does_not_speak_is_named(site: Site) -> None:
+    """A calendar of organisations is 422 and names what there is; an Accept that nothing meets is 406."""
+    assert "jsonfeed" in site.get("/v1/organisations?format=ics", 422).json()["detail"]
+    site.get("/v1/organisations", 406, Accept="text/calendar")
+    site.get("/v1/contracts", 406, Accept="image/png")
+    assert "ics" not in site.get("/v1/skills?format=pdf", 422).json()["detail"]
+
+
+ACCEPTED = [
+    ("application/feed+json", "application/feed+json"),
+    ("application/atom+xml, */*;q=0.1", "application/atom+xml; charset=utf-8"),
+    ("text/csv", "text/csv; charset=utf-8"),
+    ("application/x-ndjson", "application/x-ndjson"),
+    ("text/calendar", "text/calendar; charset=utf-8"),
+    ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
+    ("*/*", "application/json"),
+]
+
+
+def test_accept_chooses_the_format(site: Site) -> None:
+    """Without `format` the Accept header decides, and the answer says that it varies by it."""
+    for accept, media in ACCEPTED:
+        answer = site.get("/v1/contracts?limit=2", Accept=accept)
+        assert answer.headers["content-type"] == media
+        assert answer.headers["vary"] == "Accept, Accept-Encoding"
+
+
+FORMATS = ["json", "ndjson", "csv", "jsonfeed", "atom", "ics"]
+
+
+def test_a_list_that_has_not_changed_is_304(site: Site) -> None:
+    """The strong ETag holds while nothing changes, tells the formats apart, and falls with any change."""
+    urls = [f"/v1/contracts?format={form}" for form in FORMATS]
+    first = {url: site.get(url, Accept_Encoding="identity") for url in urls}
+    tags = {url: answer.headers["etag"] for url, answer in first.items()}
+    assert len(set(tags.values())) == len(FORMATS)
+    for url in urls:
+        assert tags[url].startswith('"')
+        assert site.get(url, Accept_Encoding="identity").content == first[url].content
+        assert site.get(url, 304, If_None_Match=tags[url], Accept_Encoding="identity").content == b""
+    contract = next(one for one in site.made.values() if one.kind == "contract")
+    publish(site.database, [replace(contract, data=contract.data | {"title": "Changed"})])
+    site.follow()
+    for url in urls:
+        assert site.get(url, If_None_Match=tags[url], Accept_Encoding="identity").headers["etag"] != tags[url]
+
+
+def test_a_body_has_an_etag_for_each_encoding(site: Site) -> None:
+    """The compressed body is the same list under a tag of its own."""
+    plain = site.get("/v1/contracts", Accept_Encoding="identity")
+    packed = site.get("/v1/contracts", Accept_Encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.json() == plain.json()
+    assert packed.headers["etag"] != plain.headers["etag"]
+
+
+def test_ndjson_is_the_whole_list(site: Site) -> None:
+    """An NDJSON row is a list item, and all rows of the query are there."""
+    body = site.get("/v1/search?format=ndjson&sort=end").text
+    lines = [orjson.loads(line) for line in body.splitlines()]
+    assert lines == site.walk("/v1/search?sort=end&limit=100")
+
+
+def test_csv_is_the_whole_list(site: Site) -> None:
+    """Each record is a row; its columns are the members by their dotted paths, numbers as they are."""
+    answer = site.get("/v1/contracts?format=csv")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert {row["id"] for row in rows} == {one.id for one in site.made.values() if one.kind == "contract"}
+    for row in rows:
+        data = site.made[row["id"]].data
+        assert row["title"] == data["title"]
+        assert row.get("value.amount", "") == (
+            "" if "amount" not in data.get("value", {}) else str(data["value"]["amount"])
+        )
+    assert answer.headers["folkmoot-count"] == str(len(rows))
+    assert "contracts.csv" in answer.headers["content-disposition"]
+
+
+def test_what_is_cut_off_says_so_and_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list longer than a download may be ends with a `next` link, and following it gives the rest."""
+    contracts = {one.id: one for one in site.made.values() if one.kind == "contract"}
+    for form in ("csv", "ndjson", "ics", "jsonfeed", "atom"):
+        monkeypatch.setitem(answers._LENGTHS, form, 10)
+        url, pages, bodies = f"/v1/contracts?format={form}", 0, b""
+        while url:
+            answer = site.get(url)
+            assert answer.headers["folkmoot-count"] == str(len(contracts))
+            bodies += answer.content.replace(b"\r\n ", b"")
+            url, pages = answer.links.get("next", {}).get("url", ""), pages + 1
+        assert pages == -(-len(contracts) // 10)
+        shown = [one for one in contracts.values() if form != "ics" or {"startDate", "endDate"} & set(one.data)]
+        assert all(one.id.encode() in bodies for one in shown)
+
+
+def test_a_json_feed_of_a_search(site: Site) -> None:
+    """Newest first, a title that a person would choose, the page for people, and the whole record in each item."""
+    feed = site.get("/v1/contracts?q=parking&endsBefore=2027-06-01&format=jsonfeed").json()
+    assert feed["title"] == "Contracts about parking that end before 1 June 2027 — Wessex Moot"
+    assert feed["home_page_url"] == f"{URL}/search?kind=contract&q=parking&endsBefore=2027-06-01"
+    assert feed["feed_url"] == f"{URL}/v1/contracts?q=parking&endsBefore=2027-06-01&format=jsonfeed"
+    listed = site.walk("/v1/contracts?q=parking&endsBefore=2027-06-01&sort=-updated")
+    assert [item["id"] for item in feed["items"]] == [item["id"] for item in listed]
+    assert [item["_folkmoot"]["data"] for item in feed["items"]] == [item["data"] for item in listed]
+
+
+def test_an_atom_feed_of_a_list(site: Site) -> None:
+    """Every entry is a record with its publisher's name as author; an empty list is a feed too."""
+    names = {"a": "http://www.w3.org/2005/Atom"}
+    root = ET.fromstring(site.get("/v1/tools?format=atom").content)  # noqa: S314 - our own bytes
+    ids = {entry.findtext("a:id", None, names) for entry in root.findall("a:entry", names)}
+    assert ids == {one.id for one in site.made.values() if one.kind == "tool"}
+    authors = {entry.findtext("a:author/a:name", None, names) for entry in root.findall("a:entry", names)}
+    assert authors <= {"Exampleshire", "Middleton", "Norhaven"}
+    empty = ET.fromstring(site.get("/v1/tools?format=atom&q=zeppelin").content)  # noqa: S314 - our own bytes
+    assert empty.findtext("a:updated", None, names) == "2026-11-02T09:00:00Z"
+
+
+def test_a_calendar_of_contracts(site: Site) -> None:
+    """Each first and last day is an event whose UID is the record's id and the name of the date."""
+    calendar = Calendar.from_ical(site.get("/v1/contracts?format=ics").text)
+    uids = {str(event["uid"]) for event in calendar.walk("VEVENT")}
+    contracts = [one for one in site.made.values() if one.kind == "contract"]
+    dated = {("startDate", "start"), ("endDate", "end")}
+    assert uids == {f"{one.id}#{name}" for one in contracts for member, name in dated if member in one.data}
+
+
+def test_a_record_bears_its_marks(site: Site) -> None:
+    """A publisher that did not ask to be published is told by a mark on each of its records."""
+    with site.database.write() as session:
+        session.connection().execute(text("UPDATE publisher SET relation = 'unofficial' WHERE id = 'GB-LAE-MID'"))
+    for item in site.walk("/v1/search?limit=50"):
+        assert item.get("marks") == (["unofficial"] if item["origin"]["publisher"] == "GB-LAE-MID" else None)
+
+
+def test_marks_of_a_node_stand_on_its_records(site: Site) -> None:
+    """What came from a stale or retired node, or by hearsay, says so; the change of a node changes the ETag."""
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    node = {
+        "id": 1, "key": "n.test", "url": "http://n.test/x", "name": "N", "role": "node", "relays": False,
+        "state": "active", "manifest": b"{}", "prefixes": "", "added": now,
+    }  # fmt: skip
+    with site.database.write() as session:
+        insert(session, Node, [node])
+        insert(session, Origin, [{"id": NODE, "prefixes": "", "vouched_by": "http://v.test/x", "fetched": now}])
+        session.connection().execute(text("UPDATE record SET node_id = 1 WHERE publisher = 'GB-LAE-NOR'"))
+    before = site.get("/v1/search").headers["etag"]
+    with site.database.write() as session:
+        session.connection().execute(text("UPDATE node SET state = 'stale'"))
+    assert site.get("/v1/search").headers["etag"] != before
+    for item in site.walk("/v1/search?limit=50"):
+        stale = item["origin"]["publisher"] == "GB-LAE-NOR"
+        assert item["marks"] == (["stale", "vouched"] if stale else ["vouched"])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pairs=st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["q", "publisher", "region", "supplier", "tool", "service", "cpv", "stage", "sort", "limit", "cursor",
+                 "format", "facets", "endsAfter", "valueMin", "updatedSince", "signed", "kind", "x"]
+            ),
+            st.text(max_size=12),
+        ),
+        max_size=4,
+    )
+)  # fmt: skip
+def test_no_query_is_an_error_of_the_server(site: Site, pairs: list[tuple[str, str]]) -> None:
+    """Whatever is asked, the answer is a list or says what is wrong with the question."""
+    answer = site.client.get(f"/v1/search?{urlencode(pairs)}")
+    assert answer.status_code in (200, 422)
+
+
+def test_publishers(site: Site) -> None:
+    """Publishers are those with an organisation record, by id, with how much of each kind is held; keyset paged."""
+    items = site.walk("/v1/publishers?limit=2")
+    assert [item["id"] for item in items] == ["GB-LAE-EXA", "GB-LAE-MID", "GB-LAE-NOR"]
+    for item in items:
+        of_it = [one for one in site.made.values() if one.publisher == item["id"]]
+        assert item["records"] == {k: n for k in PLURALS if (n := sum(one.kind == k for one in of_it))}
+        assert item["organisation"] == site.made[item["record"]].data
+        assert site.get(f"/v1/publishers/{item['id']}").json() == item
+    etag = site.get("/v1/publishers").headers["etag"]
+    site.get("/v1/publishers", 304, If_None_Match=etag)
+    site.get("/v1/publishers/GB-LAE-XXX", 404)
+    site.get("/v1/publishers/%00", 404)
+    site.get("/v1/publishers?cursor=x", 422)
+    site.get("/v1/publishers?format=geojson", 422)
+    site.get("/v1/publishers?publisher=x", 422)
+
+
+def test_a_publisher_that_withdrew_is_not_listed(site: Site) -> None:
+    """Without its organisation record a publisher is in no list, whatever else of it is held."""
+    own = next(one for one in site.made.values() if one.kind == "organisation" and one.publisher == "GB-LAE-MID")
+    withdraw(site.database, [own])
+    assert [item["id"] for item in site.walk("/v1/publishers?limit=1")] == ["GB-LAE-EXA", "GB-LAE-NOR"]
+    assert site.get("/v1/publishers").json()["count"]["value"] == 2
+    site.get("/v1/publishers/GB-LAE-MID", 404)
