@@ -51,7 +51,7 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 
     def __init__(self, checked: Mapping[Place, list[str]]) -> None:
         self._checked = checked
-        self._inner = httpcore2.AnyIOBackend()
+        self._inner: Any = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,

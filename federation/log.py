@@ -145,7 +145,7 @@ def _row(draft: Draft, number: int, node: str, now: datetime) -> dict[str, objec
     }
 
 
-def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Container[str]) -> None:
+def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Container[object]) -> None:
     """Put states of records in the place of those that are held, keeping what they replace as history.
 
     `rows` carry every column of `Record` but `row`; `held` tells which of their ids stand there now.

@@ -6,6 +6,7 @@ import uvicorn
 
 from api.app import create_app
 from federation import publishers
+from federation.database import Database
 from folkmoot import wiring
 from folkmoot.logs import configure
 from folkmoot.settings import Settings
@@ -22,7 +23,7 @@ def serve(settings: Settings) -> None:
     base.dispose()
 
 
-def ready(settings: Settings, base: wiring.Database) -> None:
+def ready(settings: Settings, base: Database) -> None:
     """Raise unless there is a publisher, and the public URL is the one that was published under."""
     url = publishers.check_public_url(settings.public_url)
     with base.read() as session:

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Read the settings. Raises `Misconfigured` with the variable, what it says and what was expected."""
     try:
-        return Settings()
+        return Settings.model_validate({})
     except ValidationError as error:
         lines = [
             f"FOLKMOOT_{'_'.join(str(p) for p in e['loc']).upper()} is '{e.get('input')}': {e['msg']}"

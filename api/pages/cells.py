@@ -260,12 +260,12 @@ def place(one: Mapping[str, Any]) -> Cell:
     return Cell(f"{one.get('lat')}, {one.get('lon')}", "latitude, longitude")
 
 
-IDENTIFIER = dict.fromkeys(("scheme", "id", "legalName", "uri"))
+IDENTIFIER: Shape = dict.fromkeys(("scheme", "id", "legalName", "uri"))
 ORGANISATION = {**dict.fromkeys(("name", "id", "url", "role", "vestingDate")), "identifiers": IDENTIFIER}
 SUPPLIER = {**dict.fromkeys(("name", "sme", "vcse", "vcseType")), "identifiers": IDENTIFIER}
-VALUE = dict.fromkeys(("amount", "minimum", "maximum", "min", "max", "currency", "basis", "gross"))
+VALUE: Shape = dict.fromkeys(("amount", "minimum", "maximum", "min", "max", "currency", "basis", "gross"))
 LOT = {**dict.fromkeys(("id", "title", "description", "startDate", "endDate")), "value": VALUE, "suppliers": SUPPLIER}
-LINK = dict.fromkeys(("rel", "url", "title", "documentType", "datePublished", "format"))
+LINK: Shape = dict.fromkeys(("rel", "url", "title", "documentType", "datePublished", "format"))
 
 
 def unsaid(found: Any, shape: Shape | None, path: str) -> Iterator[tuple[str, Any]]:

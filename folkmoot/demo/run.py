@@ -155,7 +155,7 @@ def _live(server: Server) -> int:
     live = 0
     while True:
         page = tour.ask(url)
-        live += sum(item["state"] == "updated" for item in page["items"])
+        live += sum(1 for item in page["items"] if item["state"] == "updated")
         if not page["items"] and page["next"] == url:
             return live
         url = page["next"]
