@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 from pydantic.alias_generators import to_camel
-from sqlalchemy import RowMapping, Select, Update, delete, select, update
+from sqlalchemy import RowMapping, Select, Update, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from federation import register, tokens
@@ -25,12 +25,13 @@ from federation.database import Database, Reading, WriteSession, clock, dialect,
 from federation.register import File, Outcome, Wish
 from federation.tokens import Grant
 from schema.change import stamp
-from schema.errors import FolkmootError, Forbidden, LeaseLost, Misconfigured, NotFound
+from schema.errors import Busy, FolkmootError, Forbidden, LeaseLost, Misconfigured, NotFound
 from schema.tables import Job
 
 IMPORT = "import"
 KEPT = timedelta(days=30)
 TRIES = 3
+MOST_WAITING = 20
 LEASE = timedelta(seconds=60)
 RENEW = 15.0
 _job = table(Job)
@@ -49,9 +50,12 @@ class Claim:
 
 
 def ask(session: WriteSession, grant: Grant, file: File, wish: Wish, now: datetime) -> str:
-    """Queue an import. Gives the job's id, which nobody can guess."""
+    """Queue an import. Gives the job's id, which nobody can guess. Raises `Busy` where too many wait already."""
     job = secrets.token_urlsafe(16)
     session.connection().execute(delete(_job).where(_job.c.finished < now - KEPT))
+    mine = select(func.count()).where(_job.c.publisher == file.publisher, _job.c.finished.is_(None))
+    if session.connection().execute(mine).scalar_one() >= MOST_WAITING:
+        raise Busy(f"{MOST_WAITING} imports of {file.publisher} wait already; ask again when they are done.")
     options = {"kind": file.kind, "name": file.name, "format": file.format, "wish": asdict(wish)}
     row = {
         "id": job,

@@ -152,6 +152,18 @@ def test_one_key_asks_for_one_import(moot: Moot) -> None:
     assert len(places) == 1
 
 
+def test_a_queue_has_an_end(moot: Moot) -> None:
+    """One publisher has at most 20 imports waiting; the next is 503 until one is done, and nobody else's is."""
+    token = moot.token()
+    for _ in range(jobs.MOST_WAITING):
+        _ask(moot, token, contracts(1))
+    assert moot.call("POST", ASK, token, as_csv(contracts(1)), Content_Type=CSV).status_code == 503
+    elsewhere = ASK.replace(PUBLISHER, OTHER)
+    assert moot.call("POST", elsewhere, moot.token(OTHER), as_csv(contracts(1)), Content_Type=CSV).status_code == 202
+    assert _turn(moot)
+    _ask(moot, token, contracts(1))
+
+
 def test_an_upload_above_the_cap_is_refused(moot: Moot) -> None:
     """A file larger than the setting allows is 413."""
     body = b"reference,title\n" + b"x" * 50_200_000

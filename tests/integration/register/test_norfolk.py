@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import unquote
+
+import pytest
 
 from federation import publishers, register
 from federation.database import Database
@@ -77,3 +82,20 @@ def test_every_row_is_accounted_for_and_only_real_changes_are_published(database
     assert _references(changed) == differing
     assert len(second.plan.updated) + len(second.plan.created) == sum(len(after[n] - before[n]) for n in differing)
     assert len(second.plan.updated) + len(second.plan.deleted) == sum(len(before[n] - after[n]) for n in differing)
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_command_takes_seconds_and_little_memory(database: Database, tmp_path: Path, real_data: Path) -> None:
+    """`folkmoot import` of the whole register: under 5 s of processor time, its own start included, and 300 MB."""
+    with database.write() as session:
+        publishers.add(session, public_url=NODE, organisation=NORFOLK, now=NOW)
+    settings = {"DATABASE_URL": database.url, "DATA_DIR": str(tmp_path), "PUBLIC_URL": NODE}
+    environment = os.environ | {f"FOLKMOOT_{name}": value for name, value in settings.items()}
+    file = real_data / "registers/norfolk-2015-march.csv"
+    command = [sys.executable, "-m", "folkmoot", "import", str(file), "--kind", "contract", "--json"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as child:
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    assert used.ru_utime + used.ru_stime < 5
+    assert used.ru_maxrss < 300 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -115,8 +116,9 @@ def test_the_last_day_of_use_is_kept(moot: Moot, contract: dict[str, Any]) -> No
 
 
 def test_the_secret_is_not_in_the_database(moot: Moot) -> None:
-    """A token's row holds a digest and a hint, from which the secret cannot be had."""
+    """A token is fmt_ and 43 URL-safe characters; its row holds a digest and a hint, from which it cannot be had."""
     secret = moot.token()
+    assert re.fullmatch("fmt_[A-Za-z0-9_-]{43}", secret)
     with moot.services.database.read() as session:
         (row,) = tokens.every(session)
     assert secret not in repr(row)
