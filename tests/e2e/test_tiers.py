@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import socket
@@ -14,8 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+
+from folkmoot.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = "reference,title,startDate,endDate\nC-1,Waste collection,2026-01-01,2028-12-31\nC-2,Grounds,2026-01-01,\n"
@@ -25,6 +30,14 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def _ended() -> int:
+    try:
+        main()
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0
 
 
 @dataclass
@@ -52,18 +65,25 @@ class Server:
         }
 
     def run(self, *words: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "folkmoot", *words]
-        done = subprocess.run(
-            command, env=self.environment(), cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        """Run a command in this process, as its own would: quicker by the second that importing takes."""
+        told, complained = io.StringIO(), io.StringIO()
+        with (
+            patch.dict(os.environ, self.environment(), clear=True),
+            patch.object(sys, "argv", ["folkmoot", *words]),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(told),
+            contextlib.redirect_stderr(complained),
+        ):
+            assert _ended() == code, told.getvalue() + complained.getvalue()
+        return told.getvalue()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "folkmoot", self.role, "serve"]
         log = (self.folder / "serve.log").open("wb")
         with log:
             self.process = subprocess.Popen(command, env=self.environment(), cwd=self.folder, stdout=log, stderr=log)
+
+    def wait(self) -> None:
         until(lambda: bool(ask(f"{self.url}/.well-known/folkmoot")))
 
     def stop(self) -> None:
@@ -121,8 +141,10 @@ def tiers(tmp_path: Path) -> Iterator[tuple[Server, Server, Server]]:
     council, region, nation = made
     _publish(council)
     try:
-        for server in made:
+        for server in (council, region):
             server.start()
+        council.wait()
+        region.wait()
         yield council, region, nation
     finally:
         for server in made:
@@ -140,6 +162,8 @@ def test_three_tiers(tiers: tuple[Server, Server, Server]) -> None:
     region.run("crawl", "--once")
     nation.run("node", "add", region.url, "--aggregator")
     nation.run("crawl", "--once")
+    nation.start()
+    nation.wait()
     first, second = f"{council.url}/id/GB-LAE-EXA/contract/C-1", f"{council.url}/id/GB-LAE-EXA/contract/C-2"
     published, arrived = items(council)[first], items(nation)[first]
     assert {name: arrived[name] for name in ("id", "kind", "data", "origin")} == {
@@ -192,5 +216,6 @@ def test_stopped_council_stays_served(tiers: tuple[Server, Server, Server]) -> N
     assert (node["state"], node["records"], node["staleSince"]) == ("stale", 3, node["lastGoodVisit"])
     assert [problem["rule"] for problem in node["problems"]] == ["reachable"]
     council.start()
+    council.wait()
     region.run("crawl", "--once", "--now")
     assert ask(f"{region.url}/v1/nodes")["items"][0]["state"] == "active"

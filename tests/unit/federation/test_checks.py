@@ -1,0 +1,151 @@
+"""The rules that a node is held to when it joins: what each finds, and what the report says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from federation.checks import RULES, Report, examine, summary
+from federation.identity import key_of, manifest_url
+from schema.errors import Later, Refused, Vanished
+from tests.integration.crawl.world import FakeNode, World
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a world in which nobody lives yet."""
+    return World()
+
+
+def examined(world: World, url: str = "exa.example", *, aggregator: bool = False) -> Report:
+    """Look at a node of the world."""
+    return asyncio.run(examine(world.get, url, aggregator=aggregator))
+
+
+def broken(report: Report) -> list[tuple[str, str]]:
+    """What was found wrong: rule and severity."""
+    return [(result.rule, result.severity) for result in report.results if not result.kept]
+
+
+def test_good_node_passes(world: World) -> None:
+    """A node that keeps the rules passes all of them, and every rule was asked."""
+    node = world.node()
+    node.put("contract", "C-1")
+    report = examined(world)
+    assert (report.passed, broken(report)) == (True, [])
+    assert [result.rule for result in report.results] == [rule.id for rule in RULES]
+    assert orjson.loads(orjson.dumps(summary(report)))["publishers"] == ["GB-LAE-EXA"]
+
+
+def test_unreachable_is_told(world: World) -> None:
+    """A manifest that cannot be had stops the look at once, as unreachable."""
+    world.node()
+    for fault in (Later("It hangs."), Vanished("gone", 404)):
+        world.faults["https://exa.example"] = fault
+        report = examined(world)
+        assert (report.unreachable, broken(report)) == (True, [("reachable", "error")])
+    world.faults["https://exa.example"] = Refused("content-type", "It is HTML.")
+    assert not examined(world).unreachable
+
+
+def test_feed_that_fails_is_told_apart_from_a_bad_page(world: World) -> None:
+    """A feed that does not answer and a page that breaks the rules are different findings."""
+    node = world.node()
+    world.faults[node.url + "/v1/changes"] = Later("It hangs.")
+    assert broken(examined(world)) == [("feed-reachable", "error")]
+    world.faults.clear()
+    node.items[f"{node.prefix}organisation/{node.publisher}"]["state"] = "perhaps"
+    assert broken(examined(world)) == [("page-valid", "error")]
+
+
+def _prefix(node: FakeNode) -> None:
+    node.put("contract", "C-1")
+    node.items[f"{node.prefix}contract/C-1"]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-1"
+
+
+def _title(node: FakeNode) -> None:
+    node.put("contract", "C-1", title=5)
+
+
+def _foreign(node: FakeNode) -> None:
+    other = node.manifest()["publishers"][0] | {"idPrefix": "https://else.example/id/GB-LAE-EXA/"}
+    node.more = {"publishers": [*node.manifest()["publishers"], other]}
+
+
+def _no(member: str) -> Any:
+    def bend(node: FakeNode) -> None:
+        whole = node.manifest
+        node.manifest = lambda: {name: value for name, value in whole().items() if name != member}  # type: ignore[method-assign]
+
+    return bend
+
+
+def _bare(node: FakeNode) -> None:
+    whole = node.page
+    node.page = lambda after: {name: value for name, value in whole(after).items() if name != "latest"}  # type: ignore[method-assign]
+
+
+BENDS = {
+    "manifest": (_no("feeds"), ("manifest-valid", "error")),
+    "ids": (_prefix, ("ids-within-prefix", "error")),
+    "records": (_title, ("records-valid", "warning")),
+    "foreign prefix": (_foreign, ("prefix-own-origin", "warning")),
+    "licence": (_no("license"), ("licence", "warning")),
+    "contact": (_no("contact"), ("contact", "warning")),
+    "epoch": (_no("epoch"), ("epoch", "warning")),
+    "latest": (_bare, ("latest", "warning")),
+    "empty": (lambda node: node.items.clear(), ("not-empty", "warning")),
+    "role": (lambda node: node.more.update(role="aggregator"), ("relays", "warning")),
+    "identity": (lambda node: node.more.update(id="https://else.example/x"), ("manifest-valid", "error")),
+}
+
+
+@pytest.mark.parametrize(("bend", "expected"), BENDS.values(), ids=BENDS.keys())
+def test_each_rule_finds_its_fault(world: World, bend: Any, expected: tuple[str, str]) -> None:
+    """A node bent in one way breaks that one rule; errors refuse it, warnings do not; and there is advice."""
+    node = world.node()
+    bend(node)
+    report = examined(world)
+    assert broken(report) == [expected]
+    assert report.passed == (expected[1] == "warning")
+    assert all(result.advice for result in report.results if not result.kept)
+
+
+def test_only_an_aggregator_may_relay(world: World) -> None:
+    """--aggregator asks for the role; then what it relays is judged by the origins' own manifests."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    assert broken(examined(world, aggregator=True)) == [("role", "error")]
+    relay.pass_on(node.items[f"{node.prefix}organisation/{node.publisher}"])
+    assert broken(examined(world, "relay.example", aggregator=True)) == []
+    assert ("ids-within-prefix", "error") in broken(examined(world, "relay.example"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("exa.example", "https://exa.example/.well-known/folkmoot"),
+        ("https://exa.example", "https://exa.example/.well-known/folkmoot"),
+        ("https://exa.example/", "https://exa.example/.well-known/folkmoot"),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8001/.well-known/folkmoot"),
+        ("https://exa.example/data/folkmoot.json", "https://exa.example/data/folkmoot.json"),
+    ],
+)
+def test_manifest_is_found_from_what_was_typed(typed: str, url: str) -> None:
+    """A host, an origin and the manifest's own address all lead to the manifest."""
+    assert manifest_url(typed) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://exa.example/.well-known/folkmoot", "exa.example"),
+        ("http://127.0.0.1:8001/.well-known/folkmoot", "127.0.0.1_8001"),
+        ("http://[::1]:8001/.well-known/folkmoot", "--1_8001"),
+    ],
+)
+def test_key_is_host_and_port(url: str, key: str) -> None:
+    """A node's key is its host, with `_port` where there is one."""
+    assert key_of(url) == key
