@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -45,7 +47,7 @@ def test_relayed_record_has_rank_two(moot: Aggregator, world: World, origin: Fak
 def test_no_relay_changes_what_the_origin_gave(moot: Aggregator, world: World, origin: FakeNode) -> None:
     """A relay that claims a far higher number, or a deletion, changes nothing that came straight from the origin."""
     relay, record_id = _relay(world, "relay.example", "REL"), origin.put("contract", "C-1", title="True")
-    lie = origin.items[record_id] | {"state": "deleted", "reason": "ended"}
+    lie: dict[str, Any] = origin.items[record_id] | {"state": "deleted", "reason": "ended"}
     relay.pass_on(lie, origin=lie["origin"] | {"seq": 9_000})
     moot.add(origin)
     moot.add(relay, relays=True)
@@ -57,7 +59,7 @@ def test_no_relay_changes_what_the_origin_gave(moot: Aggregator, world: World, o
 def test_origin_takes_over_from_a_relay(moot: Aggregator, world: World, origin: FakeNode) -> None:
     """When the origin itself is pinned later, its word replaces what relays said, whatever they claimed."""
     relay, record_id = _relay(world, "relay.example", "REL"), origin.put("contract", "C-1", title="True")
-    lie = origin.items[record_id] | {"data": {"reference": "C-1", "title": "False"}}
+    lie: dict[str, Any] = origin.items[record_id] | {"data": {"reference": "C-1", "title": "False"}}
     relay.pass_on(lie, origin=lie["origin"] | {"seq": 9_000})
     moot.add(relay, relays=True)
     moot.crawl()
@@ -134,7 +136,7 @@ def test_loops_are_dropped_and_counted(moot: Aggregator, world: World, origin: F
     relay, record_id = _relay(world, "a.example", "ONE"), origin.put("contract", "C-1")
     through_us = origin.items[record_id] | {"via": [{"node": moot.id, "harvested": "2026-11-02T09:00:00Z"}]}
     relay.pass_on(through_us)
-    ours = origin.items[record_id] | {"id": f"{moot.url}/id/XM-TEST-AGG/contract/C-9"}
+    ours: dict[str, Any] = origin.items[record_id] | {"id": f"{moot.url}/id/XM-TEST-AGG/contract/C-9"}
     relay.pass_on(ours, origin=ours["origin"] | {"node": moot.id, "publisher": "XM-TEST-AGG"})
     moot.add(relay, relays=True)
     (result,) = moot.crawl()
