@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
-from api import bulk, feeds, health, imports, manifest, openapi, problem_pages, problems, records, reference, writes
+from api import (
+    bulk,
+    feeds,
+    health,
+    imports,
+    manifest,
+    nodes,
+    openapi,
+    pages,
+    problem_pages,
+    problems,
+    publishers,
+    records,
+    reference,
+    search,
+    writes,
+)
 from api.feeds import PageCache
 from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
@@ -21,6 +36,7 @@ from api.services import Services
 from api.strict import strict_parameters
 
 log = structlog.get_logger("folkmoot.app")
+Role = Literal["node", "aggregator"]
 ORDINARY_BODY = 1_000_000
 FORM_AROUND = 100_000
 RESTART_SECONDS = 5.0
@@ -64,13 +80,11 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     return app
 
 
-def _routers(role: str) -> Iterator[APIRouter]:
-    """The routes of a role. Both have own publishers, so both are read and written alike."""
-    for module in (feeds, manifest, records, bulk, health, problem_pages, reference, writes, imports):
+def _routers(role: Role) -> Iterator[APIRouter]:
+    """The routes of a role. Both have own publishers, so both are read and written alike; pages come last."""
+    shared = (feeds, manifest, records, search, publishers, bulk, writes, imports, health, reference, problem_pages)
+    for module in (*shared, *((nodes,) if role == "aggregator" else ()), pages):
         yield module.router
-    for name in ("search", "publishers", *(("nodes",) if role == "aggregator" else ()), "pages"):
-        if importlib.util.find_spec(f"api.{name}") and hasattr(importlib.import_module(f"api.{name}"), "router"):
-            yield importlib.import_module(f"api.{name}").router
 
 
 @asynccontextmanager

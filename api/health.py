@@ -13,7 +13,7 @@ from api import metrics
 from api.deps import Here, Read
 from api.negotiation import JSON
 from api.services import Services
-from federation import log, publishers
+from federation import log, publishers, status
 from federation.database import ReadSession
 
 router = APIRouter(tags=["This server"])
@@ -91,6 +91,8 @@ def _states(session: ReadSession, here: Services) -> Iterator[metrics.Family]:
     yield metrics.gauge("folkmoot_log_latest", "The highest change number of the log.", latest)
     if behind is not None:
         yield metrics.gauge("folkmoot_index_lag", "Changes that the index has not yet taken.", behind)
+    if here.role == "aggregator":
+        yield from metrics.crawl(status.figures(session))
 
 
 @router.get(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from federation.status import Figures
 
 Family = GaugeMetricFamily | CounterMetricFamily
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -55,38 +56,20 @@ def gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, help_text, value=value)
 
 
-class CrawlFigures(Protocol):
-    """What the crawl of one node has come to so far."""
-
-    key: str
-    accepted: int
-    refused: int
-    dropped: int
-    behind: int | None
-    fails: int
-
-
-def crawl(nodes: Iterable[CrawlFigures]) -> list[Family]:
+def crawl(nodes: Iterable[Figures]) -> list[Family]:
     """Figures of each crawled node, by its key."""
-    listed = list(nodes)
-    counted: dict[str, Callable[[CrawlFigures], float]] = {
-        "accepted": lambda node: node.accepted,
-        "refused": lambda node: node.refused,
-        "dropped": lambda node: node.dropped,
-    }
-    families: list[Family] = []
-    for name, value in counted.items():
-        family = CounterMetricFamily(f"folkmoot_crawl_items_{name}", f"Items {name} from a node.", labels=["node"])
-        for node in listed:
-            family.add_metric([node.key], value(node))
-        families.append(family)
+    items = CounterMetricFamily(
+        "folkmoot_crawl_items", "Items of a node, by what became of them.", labels=["node", "as"]
+    )
     behind = GaugeMetricFamily("folkmoot_crawl_behind", "Changes of a node not yet taken.", labels=["node"])
     fails = GaugeMetricFamily("folkmoot_crawl_fails", "Visits to a node that failed in a row.", labels=["node"])
-    for node in listed:
+    for node in nodes:
+        for name, value in (("accepted", node.accepted), ("refused", node.refused), ("dropped", node.dropped)):
+            items.add_metric([node.key, name], value)
         fails.add_metric([node.key], node.fails)
         if node.behind is not None:
             behind.add_metric([node.key], node.behind)
-    return [*families, behind, fails]
+    return [items, behind, fails]
 
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST

@@ -14,7 +14,7 @@ from api.negotiation import HTML, JSON, preferred
 from api.pages.record import record_html
 from api.problems import instance
 from api.services import Services
-from federation import log
+from federation import lists, log
 from federation.database import ReadSession
 from schema.change import Entry, record_json
 from schema.errors import BadParameter, NotFound, Withdrawn
@@ -51,10 +51,10 @@ def record(
     media = preferred(request.headers.get("accept"), [JSON, HTML])
     if media is None:
         raise HTTPException(406, f"This record can be had as {JSON} and {HTML}.")
-    entry = found(session, _asked(request, here))
+    asked = _asked(request, here)
     if media == HTML:
-        return record_html(request, here, session, entry)
-    return answer(request, entry)
+        return record_html(request, here, session, found(session, asked))
+    return answer(request, session, asked)
 
 
 @router.get(
@@ -82,7 +82,7 @@ def record_by_id(
     """Give a record by its id, published here or taken from another node; 410 where it was withdrawn."""
     if preferred(request.headers.get("accept"), [JSON]) is None:
         raise HTTPException(406, f"This record can be had as {JSON}.")
-    return answer(request, found(session, id))
+    return answer(request, session, id)
 
 
 def found(session: ReadSession, id: str) -> Entry:  # noqa: A002
@@ -103,10 +103,13 @@ def tombstone(entry: Entry) -> dict[str, Any]:
     return left | ({"movedTo": entry.moved_to} if entry.moved_to else {})
 
 
-def answer(request: Request, entry: Entry) -> Response:
-    """The record as JSON, or 304 where the client has this version."""
-    body = record_json(entry)
-    headers = {"ETag": record_tag(entry.number, body), "Cache-Control": "no-cache", "Vary": "Accept"}
+def answer(request: Request, session: ReadSession, id: str) -> Response:  # noqa: A002
+    """The record as JSON with its marks, or 304 where the client has this version. Raises as `found` does."""
+    entry = found(session, id)
+    held = lists.by_id(session, entry.id)
+    body = record_json(entry) if held is None else lists.item_json(held)
+    number = entry.number if held is None else held.entry.number
+    headers = {"ETag": record_tag(number, body), "Cache-Control": "no-cache", "Vary": "Accept"}
     if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=JSON)
