@@ -80,13 +80,11 @@ def _lede(publishers: Sequence[Named], facet: Facet, *, aggregates: bool) -> str
 
 
 def figures(counted: Mapping[str, int], publisher: str | None = None) -> list[Figure]:
-    """How many there are of each kind, in the order in which people ask."""
+    """How many there are of each kind, in the order in which people ask; that it is one organisation goes unsaid."""
+    shown = [kind for kind in _ORDER if counted.get(kind, 0) > (kind == "organisation")]
     return [
-        Figure(
-            counted[kind], words.kind_name(kind, counted[kind]), words.query("/search", kind=kind, publisher=publisher)
-        )
-        for kind in _ORDER
-        if counted.get(kind)
+        Figure(count, words.kind_name(kind, count), words.query("/search", kind=kind, publisher=publisher))
+        for kind, count in ((kind, counted[kind]) for kind in shown)
     ]
 
 

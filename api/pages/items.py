@@ -112,11 +112,16 @@ def _skill(data: Data) -> list[Fact]:
 
 
 def _codes(data: Data, *members: str) -> list[Fact]:
-    return [Fact("", words.code(data[member])[:120]) for member in members if isinstance(data.get(member), str)]
+    return [Fact("", words.code(said)) for said in _said(data, members)]
 
 
 def _texts(data: Data, *members: str) -> list[Fact]:
-    return [Fact("", data[member][:120]) for member in members if isinstance(data.get(member), str)]
+    return [Fact("", said) for said in _said(data, members)]
+
+
+def _said(data: Data, members: Sequence[str]) -> list[str]:
+    found = (data.get(member) for member in members)
+    return [text[:120] for text in found if isinstance(text, str) and text.strip()]
 
 
 def _prose(data: Data) -> str:

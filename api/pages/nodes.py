@@ -70,7 +70,10 @@ def _rows(found: Mapping[str, Any]) -> list[Row]:
         ("Next visit", _time(found["nextVisit"], "Not planned")),
         ("Latest record", _time(found["freshness"])),
         ("Changes not taken yet", Cell("Not known" if found["behind"] is None else f"{found['behind']:,}")),
-        ("Answers in", Cell("Not known" if found["latencyMs"] is None else f"{found['latencyMs']:,} milliseconds")),
+        (
+            "Answers in",
+            Cell("Not known" if found["latencyMs"] is None else words.plural(found["latencyMs"], "millisecond")),
+        ),
         ("Carries others' records", Cell("Yes, it is an aggregator" if found["role"] == "aggregator" else "No")),
     ]
     if found["quality"] is not None:

@@ -257,3 +257,15 @@ def test_the_stylesheet_is_cached_by_its_own_fingerprint(region: Site) -> None:
     assert again.status_code == 304
     assert region.client.get("/static/../app.py").status_code == 404
     assert region.client.get("/static/base.html").status_code == 404
+
+
+def test_a_fault_of_ours_tells_nothing_of_our_insides(council: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected error is a page with the request's name on it and no word of what happened."""
+
+    def fail(*_given: object) -> None:
+        raise RuntimeError("secret insides")
+
+    monkeypatch.setattr("federation.directory.page", fail)
+    page = council.get("/publishers", 500)
+    assert "secret" not in page.html
+    assert re.search(r"quote [0-9a-f]{32}", page.text)
