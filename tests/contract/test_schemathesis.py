@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import hypothesis
 import pytest
@@ -18,6 +18,7 @@ from federation.database import Database
 from tests.contract.world import World, make_world
 
 Role = Literal["node", "aggregator"]
+Case = schemathesis.Case[Any]
 CASES = {"ci": 20_000, "release": 100_000}
 # What a valid request may meet all the same: the state of things.
 _CLASHES = ["406", "410", "412", "413", "422", "428"]
@@ -60,7 +61,7 @@ def world(database: Database, tmp_path: Path, role: Role) -> Iterator[World]:
 @pytest.fixture
 def session(world: World) -> Iterator[asgi.ASGIClient]:
     """Yield one client for all cases: a new event loop for each would take most of the time."""
-    with asgi.get_client(world.app) as found:
+    with asgi.get_client(cast("Any", world.app)) as found:
         found.headers["Authorization"] = f"Bearer {world.token}"
         yield found
 
@@ -74,6 +75,13 @@ def _load(request: pytest.FixtureRequest, world: World, *, boundaries: bool) -> 
             "negative_data_rejection": {"expected-statuses": _NEGATIVE},
         },
         "phases": {"coverage": {"enabled": boundaries}},
+        # An empty file fits "binary", whatever minLength says: it is refused as none (400).
+        "operations": [
+            {
+                "include-path": "/v1/imports",
+                "checks": {"positive_data_acceptance": {"expected-statuses": [*_POSITIVE, "400"]}},
+            }
+        ],
     }
     return schemathesis.openapi.from_asgi("/openapi.json", world.app, config=SchemathesisConfig.from_dict(told))
 
@@ -91,7 +99,7 @@ def bounded(request: pytest.FixtureRequest, world: World) -> schemathesis.BaseSc
 
 
 def refused_only_for_what_a_schema_cannot_say(
-    _ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+    _ctx: schemathesis.CheckContext, response: schemathesis.Response, case: Case
 ) -> None:
     """A request that fits the contract is refused for nothing that the contract could have said."""
     fits = case.meta is not None and case.meta.generation.mode.is_positive
@@ -104,20 +112,20 @@ def refused_only_for_what_a_schema_cannot_say(
         assert beyond, fault
 
 
-def _try(case: schemathesis.Case, session: asgi.ASGIClient) -> None:
+def _try(case: Case, session: asgi.ASGIClient) -> None:
     case.call_and_validate(session=session, additional_checks=[refused_only_for_what_a_schema_cannot_say])
 
 
 @schemathesis.pytest.from_fixture("fuzzed").parametrize()
-@hypothesis.settings(**_SETTINGS, max_examples=15, derandomize=True)
-def test_every_answer_is_as_the_contract_says(case: schemathesis.Case, session: asgi.ASGIClient) -> None:
+@hypothesis.settings(**_SETTINGS, max_examples=8, derandomize=True)
+def test_every_answer_is_as_the_contract_says(case: Case, session: asgi.ASGIClient) -> None:
     """Whatever is sent, the answer is one that the contract documents, and never a fault of the server."""
     _try(case, session)
 
 
 @schemathesis.pytest.from_fixture("bounded").exclude(method=["POST", "PUT"]).parametrize()
 @hypothesis.settings(**_SETTINGS, max_examples=1, derandomize=True)
-def test_every_boundary_is_as_the_contract_says(case: schemathesis.Case, session: asgi.ASGIClient) -> None:
+def test_every_boundary_is_as_the_contract_says(case: Case, session: asgi.ASGIClient) -> None:
     """At each boundary of each parameter, method and header the answer is one that the contract documents."""
     _try(case, session)
 
@@ -125,11 +133,11 @@ def test_every_boundary_is_as_the_contract_says(case: schemathesis.Case, session
 def test_sequences_of_requests_keep_the_contract(
     world: World, session: asgi.ASGIClient, request: pytest.FixtureRequest
 ) -> None:
-    """Requests made of earlier answers (create, read, change, withdraw, read again) are answered as the contract says."""
+    """Requests made of earlier answers (create, read, change, withdraw, read again) keep the contract."""
     made = _load(request, world, boundaries=False).as_state_machine()
 
     class Sequences(made):  # type: ignore[misc, valid-type]
-        def call(self, case: schemathesis.Case, **kwargs: Any) -> schemathesis.Response:
+        def call(self, case: Case, **kwargs: Any) -> schemathesis.Response:
             kwargs["session"] = session
             response: schemathesis.Response = super().call(case, **kwargs)
             return response
@@ -143,6 +151,6 @@ PER_OPERATION = CASES[os.environ.get("FOLKMOOT_PROVE_SIZE", "ci")] // 4 // 40
 @pytest.mark.prove
 @schemathesis.pytest.from_fixture("bounded").parametrize()
 @hypothesis.settings(**_SETTINGS, max_examples=PER_OPERATION)
-def test_a_great_many_answers_are_as_the_contract_says(case: schemathesis.Case, session: asgi.ASGIClient) -> None:
+def test_a_great_many_answers_are_as_the_contract_says(case: Case, session: asgi.ASGIClient) -> None:
     """20,000 cases (100,000 for a release), boundaries included, over both roles and both databases: 0 failures."""
     _try(case, session)
