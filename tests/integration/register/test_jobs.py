@@ -160,7 +160,8 @@ def test_a_queue_has_an_end(moot: Moot) -> None:
     assert moot.call("POST", ASK, token, as_csv(contracts(1)), Content_Type=CSV).status_code == 503
     elsewhere = ASK.replace(PUBLISHER, OTHER)
     assert moot.call("POST", elsewhere, moot.token(OTHER), as_csv(contracts(1)), Content_Type=CSV).status_code == 202
-    assert _turn(moot)
+    for _ in range(2):  # one of the two may be the other publisher's: all were asked for at one moment
+        assert _turn(moot)
     _ask(moot, token, contracts(1))
 
 
