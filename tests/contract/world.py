@@ -11,9 +11,10 @@ import orjson
 from fastapi import FastAPI
 
 from api.app import create_app
-from federation import log, tokens
+from federation import log, nodes, tokens
 from federation.database import Database
 from schema.identifiers import record_id
+from schema.manifest import Manifest
 from tests.services import NOW, PREFIX, PUBLISHER, make_services
 
 RECORDS: Mapping[str, list[dict[str, Any]]] = {
@@ -64,11 +65,42 @@ def withdraw(database: Database, reference: str, reason: str = "error", kind: st
         log.append(session, [draft], node="http://node.test/.well-known/folkmoot", now=NOW)
 
 
+def join(database: Database) -> None:
+    """Take another node in, as an operator does: it has been looked at and not yet visited."""
+    told = {
+        "folkmoot": "1.0",
+        "role": "node",
+        "id": "http://other.test/.well-known/folkmoot",
+        "publishers": [
+            {
+                "name": "Little Mere District Council",
+                "identifiers": [{"scheme": "GB-LAE", "id": "LMR"}],
+                "idPrefix": "http://other.test/id/GB-LAE-LMR/",
+                "relation": "own",
+            }
+        ],
+        "feeds": [{"url": "http://other.test/v1/changes", "protocol": "rpde", "ordering": "changeNumber"}],
+    }
+    body = orjson.dumps(told)
+    with database.write() as session:
+        nodes.pin(
+            session,
+            Manifest.parse(body),
+            body,
+            me="http://node.test/.well-known/folkmoot",
+            relays=False,
+            every=300,
+            now=NOW,
+        )
+
+
 def make_world(database: Database, folder: Path, role: Literal["node", "aggregator"]) -> World:
     """Build it, with the index caught up."""
     services = make_services(database, folder, role)
     publish(database, RECORDS)
     withdraw(database, GONE)
+    if role == "aggregator":
+        join(database)
     with database.write() as session:
         token = tokens.create(session, publisher=PUBLISHER, name="contract", now=NOW).secret
     services.follower.catch_up()
