@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpcore2
 import httpx2
@@ -51,7 +51,7 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 
     def __init__(self, checked: Mapping[Place, list[str]]) -> None:
         self._checked = checked
-        self._inner: Any = httpcore2.AnyIOBackend()
+        self._inner = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
         self,
