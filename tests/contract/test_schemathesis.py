@@ -161,7 +161,7 @@ def tally() -> Iterator[list[str]]:
 @schemathesis.pytest.from_fixture("bounded").parametrize()
 @hypothesis.settings(**_SETTINGS, max_examples=SIZE // OPERATIONS)
 def test_a_great_many_answers_are_as_the_contract_says(
-    case: schemathesis.Case, session: asgi.ASGIClient, tally: list[str]
+    case: Case, session: asgi.ASGIClient, tally: list[str]
 ) -> None:
     """20,000 cases (100,000 for a release), boundaries included, over both roles and both databases: 0 failures."""
     tally.append(case.operation.label)
