@@ -82,7 +82,7 @@ def play(page: str) -> list[tuple[str, str, str]]:
 
 def _swap(text: str, ports: dict[str, str]) -> str:
     for old, new in ports.items():
-        text = re.sub(rf"\b{old}\b", new, text)
+        text = re.sub(rf"(?<!\d){old}(?!\d)", new, text)
     return text
 
 
