@@ -25,7 +25,7 @@ demo: install-server ## councils publish, an aggregator finds, in your browser (
 .PHONY: test
 test: install ## the whole test suite, on SQLite and PostgreSQL, with coverage (ARGS= for pytest)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report= $(ARGS)
-	@$(BIN)/python scripts/coverage.py
+	@$(BIN)/python -m scripts.covered
 
 .PHONY: check
 check: install ## format, lint, types, imports, dependencies
