@@ -46,18 +46,7 @@ class Edge:
         name = _name(Headers(scope=scope).get("x-request-id"))
         inner = dict(scope, method="GET" if method == "HEAD" else method)
         inner |= {"folkmoot.request_id": name, "folkmoot.method": method}
-        seen = {"status": 500, "bytes": 0}
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                seen["status"] = message["status"]
-                _dress(MutableHeaders(raw=message.setdefault("headers", [])), inner["method"], name)
-            elif message["type"] == "http.response.body":
-                if method == "HEAD":
-                    message = {**message, "body": b""}
-                seen["bytes"] += len(message.get("body", b""))
-            await send(message)
-
+        answer = _Answer(send, method, name)
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
                 if _is_preflight(scope):
@@ -65,18 +54,42 @@ class Edge:
                 else:
                     await self.app(inner, receive, answer)
             finally:
-                seconds = time.perf_counter() - began
-                template = _template(inner)
-                self.metrics.count(method, template, seen["status"], seconds)
-                log.info(
-                    "request",
-                    method=method,
-                    path=problems.instance(scope),
-                    route=template,
-                    status=seen["status"],
-                    bytes=seen["bytes"],
-                    ms=round(seconds * 1000, 1),
-                )
+                self._tell(inner, answer, time.perf_counter() - began)
+
+    def _tell(self, scope: Scope, answer: _Answer, seconds: float) -> None:
+        method, template = scope["folkmoot.method"], _template(scope)
+        self.metrics.count(method, template, answer.status, seconds)
+        log.info(
+            "request",
+            method=method,
+            path=problems.instance(scope),
+            route=template,
+            status=answer.status,
+            bytes=answer.bytes,
+            ms=round(seconds * 1000, 1),
+        )
+
+
+class _Answer:
+    """Sends on what the application answers, dressed; remembers what the log wants to know of it."""
+
+    def __init__(self, send: Send, method: str, name: str) -> None:
+        self._send = send
+        self._method = method
+        self._name = name
+        self.status = 500
+        self.bytes = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            readable = self._method in ("GET", "HEAD")
+            _dress(MutableHeaders(raw=message.setdefault("headers", [])), self._name, readable=readable)
+        elif message["type"] == "http.response.body":
+            if self._method == "HEAD":
+                message = {**message, "body": b""}
+            self.bytes += len(message.get("body", b""))
+        await self._send(message)
 
 
 def _name(given: str | None) -> str:
@@ -89,13 +102,13 @@ def _template(scope: MutableMapping[str, object]) -> str:
     return path if isinstance(path, str) else "(none)"
 
 
-def _dress(headers: MutableHeaders, method: str, name: str) -> None:
+def _dress(headers: MutableHeaders, name: str, *, readable: bool) -> None:
     page = headers.get("content-type", "").startswith("text/html")
     headers["X-Request-ID"] = name
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     headers.setdefault("Content-Security-Policy", _PAGE_POLICY if page else _API_POLICY)
-    if method == "GET":
+    if readable:
         headers["Access-Control-Allow-Origin"] = "*"
         headers["Access-Control-Expose-Headers"] = _EXPOSED
 
