@@ -22,7 +22,9 @@ _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-_EXPOSED = "ETag, Link, Location, Retry-After, X-Request-ID, Content-Disposition"
+_EXPOSED = (
+    "ETag, Link, Location, Retry-After, X-Request-ID, Content-Disposition, Folkmoot-Count, Folkmoot-Change-Number"
+)
 
 
 class Edge:

@@ -39,10 +39,16 @@ def bring(
     file: Register,
     kind: Kind,
     publisher: Whose = "",
-    dry_run: Annotated[bool, typer.Option(help="Tell what would change, and change nothing.")] = False,
-    partial: Annotated[bool, typer.Option(help="The file is a part of the register: add and update only.")] = False,
-    accept_good_rows: Annotated[bool, typer.Option(help="Publish the good rows where others are refused.")] = False,
-    confirm_removals: Annotated[bool, typer.Option(help="Remove what is gone, however much it is.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would change, and change nothing.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="The file is a part of the register: add and update only.")
+    ] = False,
+    accept_good_rows: Annotated[
+        bool, typer.Option("--accept-good-rows", help="Publish the good rows where others are refused.")
+    ] = False,
+    confirm_removals: Annotated[
+        bool, typer.Option("--confirm-removals", help="Remove what is gone, however much it is.")
+    ] = False,
     format: Format = "",  # noqa: A002
     json: Json = False,
     faults_csv: Faults = "",
