@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from federation.database import Database
+from tests.contract.world import join
 from tests.integration.api.conftest import Site
 from tests.services import client, make_services
 
@@ -70,6 +71,17 @@ def test_figures_are_kept_by_route_and_not_by_what_was_asked(site: Site) -> None
     assert 'folkmoot_http_request_seconds_bucket{le="0.005",route="/v1/changes"}' in page
     assert "\nfolkmoot_log_latest 1.0\n" in page
     assert "\nfolkmoot_index_lag 0.0\n" in page
+
+
+def test_an_aggregator_tells_the_figures_of_each_crawl(database: Database, tmp_path: Path) -> None:
+    """What was accepted, refused and dropped of each node, and how often visits failed in a row, by the node's key."""
+    services = make_services(database, tmp_path, "aggregator")
+    join(database)
+    page = client(create_app(services)).get("/metrics").text
+    for word in ("accepted", "refused", "dropped"):
+        assert f'folkmoot_crawl_items_total{{as="{word}",node="other.test"}} 0.0' in page
+    assert 'folkmoot_crawl_fails{node="other.test"} 0.0' in page
+    assert "folkmoot_crawl_behind" in page
 
 
 def test_figures_can_be_read_by_prometheus(site: Site) -> None:
