@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Header, Path, Query, Request
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.auth import Caller
@@ -25,6 +26,7 @@ router = APIRouter(tags=["Writing"])
 
 Key = Annotated[
     str | None,
+    WithJsonSchema({"type": "string", "pattern": "^[!-~]{1,255}$"}),
     Header(
         alias="Idempotency-Key",
         description="A new word for each request: sent again with the same one, it is answered again and done once.",
@@ -33,6 +35,7 @@ Key = Annotated[
 ]
 IfMatch = Annotated[
     str | None,
+    WithJsonSchema({"type": "string"}),
     Header(
         alias="If-Match",
         description="The ETag of the version that you change. Without it the answer is 428, with a stale one 412.",
