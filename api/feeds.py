@@ -4,15 +4,16 @@ import gzip
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import WithJsonSchema
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.deps import Here, Read
 from api.etags import tag, unchanged
-from api.negotiation import JSON, accepts_gzip
+from api.negotiation import JSON, accepts_gzip, preferred
 from api.services import Services
 from federation import log, publishers
 from federation.database import ReadSession
@@ -104,6 +105,8 @@ def changes(request: Request, session: Read, here: Here, after: After = "0", kin
     Follow `next` until a page is empty and its `next` is its own URL; keep that URL and ask it again later. A record
     stands once, at its latest change; a `deleted` item is a tombstone and says why.
     """
+    if preferred(request.headers.get("accept"), [JSON]) is None:
+        raise HTTPException(406, f"The feed can be had as {JSON}.")
     number = change_number(after)
     if kind is not None and not KIND.fullmatch(kind):
         raise BadParameter("kind", kind, "the name of a kind, such as contract")
@@ -148,6 +151,3 @@ def _stored(request: Request, session: ReadSession, here: Services, number: int,
         page = Stored(latest, made.body, packed, made.ended, tag(made.body), tag(made.body, "gz"))
         cache.put(number, kind, page)
     return page
-
-
-SCHEMAS: dict[str, Any] = {}

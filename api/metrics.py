@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from federation.status import Figures
 
+MEDIA_TYPE = CONTENT_TYPE_LATEST
 Family = GaugeMetricFamily | CounterMetricFamily
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -70,6 +71,3 @@ def crawl(nodes: Iterable[Figures]) -> list[Family]:
         if node.behind is not None:
             behind.add_metric([node.key], node.behind)
     return [items, behind, fails]
-
-
-MEDIA_TYPE = CONTENT_TYPE_LATEST

@@ -141,7 +141,7 @@ class BodyCap:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
-        cap = self.uploads if scope["path"] in ("/v1/imports", "/v1/check") else self.ordinary
+        cap = self.uploads if scope["path"] == "/v1/imports" else self.ordinary
         told = Headers(scope=scope).get("content-length", "")
         if told.isdecimal() and int(told) > cap:
             await _too_large(scope, cap)(scope, receive, send)

@@ -158,6 +158,12 @@ def test_a_change_is_seen_at_once(site: Site) -> None:
     assert [item["modified"] for item in after["items"]] == [1, 3, 4]
 
 
+def test_who_takes_no_json_gets_no_feed(site: Site) -> None:
+    """A client that refuses JSON is told 406 instead of being sent what it does not want."""
+    assert site.client.get(CHANGES, headers={"Accept": "text/html"}).status_code == 406
+    assert site.client.get(CHANGES, headers={"Accept": "text/html, */*;q=0.1"}).status_code == 200
+
+
 def test_head_is_get_without_the_body(site: Site) -> None:
     """HEAD gives the same status and headers."""
     get, head = site.client.get(CHANGES, headers=PLAIN), site.client.head(CHANGES, headers=PLAIN)
