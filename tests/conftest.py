@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+import structlog
 
 from tests import postgres, sockets
 from tests.absent import absent
@@ -37,6 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in tuple(os.environ):
         if name.startswith("FOLKMOOT_") and not name.startswith(FOR_TESTS):
             del os.environ[name]
+    # Left to itself, structlog draws each traceback with all its locals, which takes many seconds.
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
     if not hasattr(config, "workerinput"):
         os.environ[RUN] = tempfile.mkdtemp(prefix="folkmoot-")
         # A run that is told to end (a CI that has lost patience) still stops what it started.
