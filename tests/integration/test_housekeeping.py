@@ -49,6 +49,15 @@ def test_migrate_brings_a_database_to_the_head_and_back(run: CliRunner, app: typ
         assert done.exit_code == 0, done.output
     assert migrations.HEAD in done.output
     assert migrations.current(empty_url) == migrations.HEAD
+    migrations.downgrade(empty_url, "base")
+    assert migrations.current(empty_url) is None
+    assert run.invoke(app, ["migrate"]).exit_code == 0
+
+
+def test_migrations_make_the_tables_that_the_code_speaks_of(empty_url: str) -> None:
+    """`alembic check`: a migrated database lacks nothing of schema/tables.py and has nothing besides."""
+    migrations.upgrade(empty_url)
+    migrations.check(empty_url)
 
 
 def test_the_doctor_says_what_is_amiss_and_what_to_do(run: CliRunner, app: typer.Typer, empty_url: str) -> None:
