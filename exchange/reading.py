@@ -75,6 +75,11 @@ def read_register(
         drafts, name = _tabular(table, found, publisher, problems), found.name
     else:
         drafts, name, ignored = read_objects(source.objects, kind, publisher, problems), "plain", []
+    for sheet in ignored:
+        problems.tell(
+            None, "", "This sheet is ignored: it is hidden, or its header is not the register's.",
+            value=sheet, code="ignored-sheet",
+        )  # fmt: skip
     sifted = sift(drafts, kind, publisher, Live(published), problems)
     _tell_buyers(sifted.records, publisher, problems)
     _count(report, drafts, sifted, problems)

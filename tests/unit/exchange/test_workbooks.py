@@ -46,6 +46,7 @@ def test_visible_sheets_with_one_header_are_one_register() -> None:
     reading = read(book)
     assert [r.reference for r in reading.records] == ["EXA-1", "EXA-2"]
     assert reading.ignored_sheets == ["Notes", "Old"]
+    assert [f.value for f in reading.report.problems if f.code == "ignored-sheet"] == ["Notes", "Old"]
     assert "2026" in str(problem(reading, "EndDate").as_dict()["message"])
     assert reading.report.warned == 1
 
