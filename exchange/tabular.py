@@ -19,6 +19,8 @@ MOST_COLUMNS = 1_000
 # What UTF-8 makes of the signs that councils use (pound, no-break space, accents, curly quotes, dashes, euro).
 _UTF8_WITHIN = re.compile(rb"[\xc2\xc3][\x80-\xbf]|\xe2[\x80\x82][\x80-\xbf]")
 _DOS_POUND = re.compile(rb"\x9c\s?\d")
+# An apostrophe of an old Macintosh, and four letters beyond ASCII in a row: no English or Welsh in Windows-1252.
+_OTHER_ALPHABET = re.compile(rb"[A-Za-z]\xd5[a-z]|(?=([\xa4-\xff])\1*(?!\1)[\xa4-\xff])[\xa4-\xff]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ def _windows(body: bytes) -> str:
         )
     if _DOS_POUND.search(body):
         raise Malformed("The file is in an old DOS code page. Save it as UTF-8.")
+    other = _OTHER_ALPHABET.search(body)
+    if other:
+        line = body.count(b"\n", 0, other.start()) + 1
+        raise Malformed(f"The file is neither UTF-8 nor Windows-1252 (line {line}). Save it as UTF-8.")
     return _strict(body, "cp1252", "The file is neither UTF-8 nor Windows-1252")
 
 
