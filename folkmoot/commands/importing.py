@@ -123,10 +123,18 @@ def _check_file(file: Path, kind: str, publisher: str, wanted: str, *, json: boo
 
 
 def _opened(file: Path, faults_csv: str) -> bytes:
-    """The file's bytes. Where the problems are to go is tried first: it must not fail after the import."""
+    """The file's bytes. Where the problems are to go is tried before the import: it must not fail after it."""
+    from schema.errors import Malformed
+
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise Malformed(f"{file} cannot be read: {error.strerror or error}.") from error
     if faults_csv:
+        if Path(faults_csv).resolve() == file.resolve():
+            raise Malformed("--faults-csv names the register itself, which would be lost. Name another file.")
         Path(faults_csv).write_bytes(b"")
-    return file.read_bytes()
+    return body
 
 
 def _only(base: Database) -> str:
@@ -178,9 +186,9 @@ def _write_faults(report: Report, faults_csv: str) -> None:
 def _tell(outcome: Outcome, *, dry_run: bool, json: bool) -> None:
     from folkmoot import telling
 
-    extra = [f"sheet '{sheet}' is ignored: its header differs" for sheet in outcome.reading.ignored_sheets]
+    extra: list[str] = []
     if dry_run and outcome.state == "done":
-        extra += [*telling.difference(outcome), "A dry run: nothing was changed."]
+        extra = [*telling.difference(outcome), "A dry run: nothing was changed."]
     _print(outcome.report, outcome.error, json=json, extra=extra)
 
 

@@ -116,6 +116,14 @@ def test_a_missing_file_is_unusable(run: Run) -> None:
     assert (said.code, said.out, "absent.csv" in said.err) == (2, "", True)
 
 
+def test_the_problems_never_overwrite_the_register(run: Run, tmp_path: Path) -> None:
+    """--faults-csv with the register's own name is 2, and the register stays as it is."""
+    file = _file(tmp_path, [{"reference": "C1", "title": "Bins"}])
+    before = Path(file).read_bytes()
+    said = run("import", file, "--kind", "contract", "--faults-csv", file, "--json")
+    assert (said.code, Path(file).read_bytes()) == (2, before)
+
+
 def test_a_person_is_told_in_lines(run: Run, tmp_path: Path) -> None:
     """Away from a terminal each fault is a line with row, column, value and expectation, errors first."""
     rows = [{"reference": "C1", "title": "Bins", "endDate": "TBC"}, {"reference": "C\x1b[31m", "title": ""}]
