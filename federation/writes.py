@@ -139,7 +139,8 @@ def _current(desk: Desk, place: Place, matches: Matches | None) -> tuple[Publish
     if entry is None:
         raise NotFound(f"{name} is not published here.")
     if entry.data is None:
-        raise Withdrawn({"id": entry.id, "kind": entry.kind, "reason": entry.reason, "movedTo": entry.moved_to})
+        left = {"id": entry.id, "kind": entry.kind, "reason": entry.reason, "origin": orjson.loads(entry.origin)}
+        raise Withdrawn(left | ({"movedTo": entry.moved_to} if entry.moved_to else {}))
     if matches is None:
         raise Unguarded
     if not matches(entry.number):

@@ -92,7 +92,9 @@ def test_a_deleted_record_leaves_a_tombstone_with_its_reason(moot: Moot, contrac
     gone = moot.http.get(WHERE)
     assert (gone.status_code, gone.json()["reason"]) == (410, "ended")
     assert moot.call("DELETE", f"{WHERE}?reason=ended", token, If_Match=tag).status_code == 410
-    assert moot.call("PUT", WHERE, token, contract, If_Match=tag).status_code == 410
+    refused = moot.call("PUT", WHERE, token, contract, If_Match=tag)
+    assert refused.status_code == 410
+    assert (refused.json()["origin"], "movedTo" in refused.json()) == (gone.json()["origin"], False)
 
 
 @pytest.mark.parametrize(
