@@ -9,8 +9,8 @@ from api.services import Services
 from federation.database import ReadSession, WriteSession
 
 
-def services(request: Request) -> Services:
-    """The services that `create_app` was given."""
+async def services(request: Request) -> Services:
+    """The services that `create_app` was given. Asynchronous, for FastAPI gives all else a thread for each call."""
     found: Services = request.app.state.services
     return found
 

@@ -15,7 +15,7 @@ from fastapi.params import Query
 from schema.errors import BadParameter, UnknownParameter
 
 
-def strict_parameters(request: Request) -> None:
+async def strict_parameters(request: Request) -> None:
     """Refuse what the route does not read. A dependency of the whole application.
 
     Holds for everything under /v1/ and for every method that writes; a page or an id may carry what a mail program
