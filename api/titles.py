@@ -1,4 +1,4 @@
-"""A title that a person would choose for a list: `Contracts about parking that end before 1 June 2027 — Moot`."""
+"""A title that a person would choose for a list: `Contracts about parking that end by 1 June 2027 — Moot`."""
 
 from __future__ import annotations
 
@@ -71,9 +71,10 @@ def _dates(asked: Asked) -> Iterator[str]:
 
 
 def _span(verb: str, after: str | None, before: str | None) -> Iterator[str]:
-    told = [f"{word} {day(text)}" for word, text in (("after", after), ("before", before)) if text]
+    # Both days are within (protocol section 6), so neither is "after" or "before".
+    told = [f"{word} {day(text)}" for word, text in (("from", after), ("to" if after else "by", before)) if text]
     if told:
-        yield f"{verb} {' and '.join(told)}"
+        yield " ".join([verb, *told])
 
 
 def _money(asked: Asked) -> Iterator[str]:

@@ -60,7 +60,7 @@ def test_dates_narrow_and_stay_in_their_fields(region: Site) -> None:
     assert titles(page) == ["Planning system 0", "Planning system 1"]
     fields = {one["id"]: one["value"] for one in page.all("input") if one.get("type") == "date"}
     assert fields["endsBefore"] == "2026-12-31"
-    assert page.title.startswith("Contracts that end after 1 November 2026 and before 31 December 2026")
+    assert page.title.startswith("Contracts that end from 1 November 2026 to 31 December 2026")
     assert page.links["Ends on or before: 31 December 2026 (remove)"].endswith("endsAfter=2026-11-01&sort=end")
 
 

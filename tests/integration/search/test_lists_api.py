@@ -246,7 +246,7 @@ def test_what_is_cut_off_says_so_and_goes_on(site: Site, monkeypatch: pytest.Mon
 def test_a_json_feed_of_a_search(site: Site) -> None:
     """Newest first, a title that a person would choose, the page for people, and the whole record in each item."""
     feed = site.get("/v1/contracts?q=parking&endsBefore=2027-06-01&format=jsonfeed").json()
-    assert feed["title"] == "Contracts about parking that end before 1 June 2027 — Wessex Moot"
+    assert feed["title"] == "Contracts about parking that end by 1 June 2027 — Wessex Moot"
     assert feed["home_page_url"] == f"{URL}/search?kind=contract&q=parking&endsBefore=2027-06-01"
     assert feed["feed_url"] == f"{URL}/v1/contracts?q=parking&endsBefore=2027-06-01&format=jsonfeed"
     listed = site.walk("/v1/contracts?q=parking&endsBefore=2027-06-01&sort=-updated")
