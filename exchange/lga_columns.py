@@ -83,7 +83,10 @@ _ALSO: dict[str, tuple[str, ...]] = {
     "EndDate": ("Contract end date", "End", "Contract end", "Expiry date", "Contract expiry date"),
     "ReviewDate": ("Contract review date", "Review"),
     "LastExtensionDate": ("Last extension date", "Extension", "Extension options", "Extension end date"),
-    "ContractValue": ("Value", "Total contract value", "Value of contract", "Estimated contract value", "Value (£)"),
+    "ContractValue": (
+        "Value", "Total value", "Total contract value", "Value of contract", "Estimated value",
+        "Estimated contract value", "Value (£)",
+    ),
     "FixedCost": ("Fixed or estimated cost", "Fixed/estimated"),
     "IrrecoverableVAT": ("VAT that cannot be recovered", "Non-recoverable VAT", "Irrecoverable VAT amount"),
     "SupplierName": ("Supplier", "Contractor", "Supplier(s)", "Contractor name", "Name of supplier"),

@@ -1,10 +1,25 @@
 """An agreement with a supplier. A superset of the LGA contracts register and of what OCDS 1.1 needs."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from schema.base import Currency, Date, Many, Model, Money, Opt, Record, RecordLink, Reference, Text, Title, Url, Word
+from schema.base import (
+    MAX_LIST,
+    Currency,
+    Date,
+    Many,
+    Model,
+    Money,
+    Opt,
+    Record,
+    RecordLink,
+    Reference,
+    Text,
+    Title,
+    Url,
+    Word,
+)
 from schema.codelists import Basis, ClassificationScheme, NoticeType, Stage
 from schema.parts import Contact, Framework, Identifier, OrganisationRef, Withheld
 
@@ -102,7 +117,9 @@ class Contract(Record):
     department: Opt[Title] = Field(
         None, description="The part of the organisation that is responsible.", examples=["Place"]
     )
-    buyers: Opt[Many[OrganisationRef]] = Field(None, description="Who buys; the publisher itself where left out.")
+    buyers: Opt[Annotated[list[OrganisationRef], Field(min_length=1, max_length=MAX_LIST)]] = Field(
+        None, description="Who buys; the publisher itself where left out."
+    )
     suppliers: Opt[Many[Supplier]] = Field(None, description="Who delivers.")
     contract_type: Opt[Title] = Field(
         None,
