@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from api import methods
+from api.validation import expected, sentence
 from schema import errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -188,19 +189,16 @@ def of_validation(scope: Scope, error: RequestValidationError) -> Response:
         return problem(scope, PLAIN[400], "The body is not JSON.")
     in_body = any(fault["loc"][0] == "body" for fault in found)
     kind = TABLE[errors.Invalid if in_body else errors.BadParameter]
-    return problem(scope, kind, "; ".join(_sentence(fault) for fault in found[:3]), faults=map(_located, found))
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    return f"{fault['loc'][-1]}: {fault['msg']}"
+    return problem(scope, kind, " ".join(sentence(fault) for fault in found[:3]), faults=map(_located, found))
 
 
 def _located(fault: Mapping[str, Any]) -> dict[str, Any]:
     place, *path = fault["loc"]
     if place == "body":
         steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
-        return {"detail": fault["msg"], "pointer": "".join(f"/{step}" for step in steps)}
-    return {"detail": fault["msg"], "header" if place == "header" else "parameter": str(path[0]) if path else ""}
+        return {"detail": sentence(fault), "pointer": "".join(f"/{step}" for step in steps)}
+    named = {"header" if place == "header" else "parameter": str(path[0]) if path else ""}
+    return {"detail": sentence(fault), **named} | ({} if fault["type"] == "missing" else {"expected": expected(fault)})
 
 
 def of_http(request: Request, error: HTTPException) -> Response:

@@ -15,7 +15,7 @@ from federation.documents import FACETS, microseconds, name_key
 from federation.index import SORTS, Filter, Query, SortBy, Span, Terms
 from schema import codelists
 from schema.errors import BadParameter, Invalid
-from schema.identifiers import identifier_key
+from schema.identifiers import PUBLISHER_ID, identifier_key
 from schema.kinds import KINDS
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -52,6 +52,7 @@ def _terms(asked: Asked) -> Iterator[Filter]:
     for name, values in {**plain, **named}.items():
         if values:
             _bounded(name, values)
+            _named(name, values)
             forms = [form for value in values for form in _forms(name, value)]
             yield Terms(name, tuple(sorted(set(forms))))
     codes: Mapping[str, tuple[Several, Mapping[str, str]]] = {
@@ -76,6 +77,13 @@ def _bounded(name: str, values: Sequence[str]) -> None:
     for value in values:
         if not 1 <= len(value) <= MAX_VALUE:
             raise BadParameter(name, value, f"1 to {MAX_VALUE} characters")
+
+
+def _named(name: str, values: Sequence[str]) -> None:
+    """Refuse what can be no publisher id: an empty list would hide the slip."""
+    for value in values:
+        if name == "publisher" and not PUBLISHER_ID.fullmatch(value):
+            raise BadParameter(name, value, "a publisher id such as GB-LAE-EXA: country, register and number")
 
 
 def _forms(name: str, value: str) -> Iterator[str]:
@@ -112,15 +120,22 @@ def _cpv(value: str) -> str:
 
 def _spans(asked: Asked) -> Iterator[Filter]:
     if asked.ends_after is not None or asked.ends_before is not None:
-        yield Span("end", _day("endsAfter", asked.ends_after), _day("endsBefore", asked.ends_before))
+        yield _days("end", "ends", asked.ends_after, asked.ends_before)
     if asked.starts_after is not None or asked.starts_before is not None:
-        yield Span("start", _day("startsAfter", asked.starts_after), _day("startsBefore", asked.starts_before))
+        yield _days("start", "starts", asked.starts_after, asked.starts_before)
     if asked.value_min is not None:
         yield Span("high", least=_money("valueMin", asked.value_min))
     if asked.value_max is not None:
         yield Span("low", most=_money("valueMax", asked.value_max))
     if asked.updated_since is not None:
         yield Span("changed", least=microseconds(_moment("updatedSince", asked.updated_since)))
+
+
+def _days(field: str, verb: str, after: str | None, before: str | None) -> Span:
+    span = Span(field, _day(f"{verb}After", after), _day(f"{verb}Before", before))
+    if span.least is not None and span.most is not None and span.least > span.most:
+        raise BadParameter(f"{verb}After", str(after), f"a day that is not later than {verb}Before, which is {before}")
+    return span
 
 
 def _day(name: str, text: str | None) -> int | None:

@@ -14,6 +14,9 @@ from fastapi.params import Query
 
 from schema.errors import BadParameter, UnknownParameter
 
+PAGING = frozenset({"page", "offset", "per_page", "perpage", "page_size", "pagesize", "skip", "start_index"})
+"""How other APIs ask for the next page; none of these resembles one of our filters in sense."""
+
 
 async def strict_parameters(request: Request) -> None:
     """Refuse what the route does not read. A dependency of the whole application.
@@ -28,17 +31,23 @@ async def strict_parameters(request: Request) -> None:
     known = _known(request.scope["route"].dependant)
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in known:
-            raise UnknownParameter(name, near(name, known), sorted(known))
+            raise unknown(name, known)
         if count > 1 and not known[name]:
             raise BadParameter(name, f"given {count} times", "it once")
+
+
+def unknown(name: str, known: Mapping[str, Any]) -> UnknownParameter:
+    """The error that says what to write instead of a parameter that nobody reads."""
+    hint = "Pages have no numbers: follow 'next' instead." if name.lower() in PAGING and "cursor" in known else ""
+    return UnknownParameter(name, near(name, known), sorted(known), hint=hint)
 
 
 def near(name: str, known: Mapping[str, Any]) -> str | None:
     """The known name that this one resembles, whatever its case."""
     lowered = {candidate.lower(): candidate for candidate in known}
     asked = name.lower()
-    found = difflib.get_close_matches(asked, lowered, n=1, cutoff=0.6)
-    found = found or [one for one in lowered if len(asked) > 2 and (asked in one or one in asked)]
+    found = [] if asked in PAGING else difflib.get_close_matches(asked, lowered, n=1, cutoff=0.75)
+    found = found or [one for one in lowered if len(asked) > 2 and (one.startswith(asked) or asked.startswith(one))]
     return lowered[found[0]] if found else None
 
 

@@ -79,12 +79,12 @@ class Malformed(Bad):
 class UnknownParameter(Bad):
     """A query parameter that nobody reads; `near` is the known one it resembles."""
 
-    def __init__(self, name: str, near: str | None, known: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, near: str | None, known: Sequence[str] = (), *, hint: str = "") -> None:
         self.parameter = name
         self.near = near
         self.known = tuple(known)
-        hint = f" Did you mean '{near}'?" if near else ""
-        super().__init__(f"Unknown parameter '{name}'.{hint}")
+        told = f"Did you mean '{near}'?" if near else hint
+        super().__init__(f"Unknown parameter '{name}'. {told}".rstrip())
 
 
 class BadParameter(Bad):

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from fastapi import params as declared
 
 from api.params import Asked
-from api.strict import near
-from schema.errors import BadParameter, UnknownParameter
+from api.strict import unknown
+from schema.errors import BadParameter
 
 Pairs = Sequence[tuple[str, str]]
 _FOREIGN = re.compile(r"utm_\w+|fbclid|gclid|msclkid|mc_[ce]id")
@@ -63,7 +63,7 @@ def read(path: str, given: Pairs) -> tuple[Address, Asked, list[str]]:
             continue
         if name not in known:
             names = {**dict.fromkeys(known, True), "kind": True}
-            raise UnknownParameter(name, near(name, names), sorted(names))
+            raise unknown(name, names)
         found = address.values(name)
         if len(found) > 1 and not known[name].several:
             raise BadParameter(name, f"given {len(found)} times", "it once")

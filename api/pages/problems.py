@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import structlog
 from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
@@ -16,7 +20,9 @@ from api.pages import view, words
 from api.problems import instance
 from api.services import Services
 from federation import lists
+from schema.errors import FolkmootError
 
+log = structlog.get_logger("folkmoot.pages")
 _OTHERS = ("/v1/", "/.well-known/", "/health/", "/metrics", "/static/")
 ADVICE = {
     404: "Check the address, or search for what you are looking for.",
@@ -39,17 +45,40 @@ def problem_page(  # noqa: PLR0917  the shape that api/problems.py calls
     near = first.get("suggestion")
     return view.render(
         request,
-        here,
+        replace(here, title=_site_name(here, status)),
         None,  # the database may be what is at fault
         "problem.html",
         status=status,
-        title=title,
-        detail=detail,
+        title=_plain(title),
+        detail=_plain(detail.removesuffix(f" Did you mean '{near}'?") if near else detail),
         advice=ADVICE.get(status, ""),
-        expected="" if near else first.get("expected", ""),
+        expected=_expected(first, detail),
         near={"name": near, "href": _mended(request, first["parameter"], near)} if near else None,
         request_id=request.scope.get("folkmoot.request_id", "") if status >= 500 else "",
     )
+
+
+def _site_name(here: Services, status: int) -> str:
+    """Who serves. Nothing is asked of the database where it may be what failed; its own failure changes no answer."""
+    if here.title or status >= 500:
+        return here.title
+    try:
+        with here.database.read() as session:
+            return view.first_publisher(session)
+    except (FolkmootError, SQLAlchemyError) as error:
+        log.warning("site_name_unread", error=type(error).__name__)
+        return ""
+
+
+def _plain(text: str) -> str:
+    """What the API calls a parameter is a filter to people."""
+    return re.sub(r"^(Unknown |A |)(p|P)arameter", lambda told: f"{told[1]}{'F' if told[2] == 'P' else 'f'}ilter", text)
+
+
+def _expected(fault: Mapping[str, Any], detail: str) -> str:
+    """What was expected, where nothing says it yet."""
+    said = str(fault.get("expected", ""))
+    return "" if fault.get("suggestion") or said in detail else said
 
 
 def _mended(request: Request, wrong: str, right: str) -> str:

@@ -60,6 +60,22 @@ def test_an_unknown_parameter_is_refused_and_the_near_one_named(
     assert fault["known"] == ["afterChangeNumber", "kind"]
 
 
+def test_another_way_of_paging_is_told_ours(site: Site) -> None:
+    """`page` is no slip for `stage`: the answer says how pages are followed here."""
+    for name in ("page", "offset", "per_page"):
+        (fault,) = site.client.get(f"/v1/search?{name}=2").json()["errors"]
+        assert "suggestion" not in fault
+        assert "follow 'next'" in fault["detail"]
+
+
+def test_a_missing_parameter_is_told_in_plain_words(site: Site) -> None:
+    """The sentence names the parameter and what is wrong with it; no library's own words reach a client."""
+    assert site.client.get("/v1/records").json()["detail"] == "Parameter 'id' is missing; it is needed."
+    short = site.client.get("/v1/records?id=").json()
+    assert short["detail"] == "Parameter 'id' is ''; expected 1 or more characters."
+    assert short["errors"][0]["expected"] == "1 or more characters"
+
+
 def test_every_get_under_v1_refuses_what_it_does_not_read(site: Site) -> None:
     """The rule holds for all routes, those without parameters too."""
     app: FastAPI = site.client.app  # type: ignore[assignment]

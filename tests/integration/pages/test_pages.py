@@ -7,6 +7,7 @@ from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tests.integration.pages.site import BROWSER, Site
 
@@ -182,10 +183,10 @@ def test_a_record_at_its_own_id_is_a_page_for_browsers_and_json_for_others(counc
         ("/nodes/not.example", 404, "No node here has the key"),
         ("/suppliers/nobody-at-all", 404, "No contract here names the supplier"),
         ("/search?publsher=GB-LAE-EXA", 422, "Did you mean publisher"),
-        ("/search?endsAfter=tomorrow", 422, "Expected: a date such as"),
-        ("/search?kind=contrat", 422, "Expected: one of"),
-        ("/search?cursor=zzz", 422, "Expected: a cursor"),
-        ("/search?sort=end&sort=start", 422, "Expected: it once"),
+        ("/search?endsAfter=tomorrow", 422, "Filter 'endsAfter' is 'tomorrow'; expected a date such as"),
+        ("/search?kind=contrat", 422, "expected one of"),
+        ("/search?cursor=zzz", 422, "expected a cursor"),
+        ("/search?sort=end&sort=start", 422, "expected it once"),
     ],
 )
 def test_what_goes_wrong_is_a_page_too(region: Site, path: str, status: int, said: str) -> None:
@@ -202,6 +203,18 @@ def test_a_near_match_is_a_link_that_mends_the_address(region: Site) -> None:
     """The suggested parameter takes the place of the wrong one and keeps the rest."""
     page = region.get("/search?publsher=GB-LAE-EXA&q=planning", 422)
     assert page.links["publisher"] == "/search?publisher=GB-LAE-EXA&q=planning"
+    assert page.text.count("Did you mean") == 1
+
+
+def test_a_page_of_a_problem_bears_the_name_of_the_site(council: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header names who serves; where the database cannot say it, the address stands in and the answer stays."""
+    assert council.get("/nothing", 404).links["Exampleshire County Council"] == "/"
+
+    def fail(*_given: object) -> None:
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr("api.pages.view.first_publisher", fail)
+    assert "Exampleshire" not in council.get("/nothing", 404).text
 
 
 def test_nodes_tell_their_people_what_to_mend(region: Site) -> None:

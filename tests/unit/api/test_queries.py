@@ -65,6 +65,10 @@ def test_a_parameter_makes_its_filter(asked: dict[str, Any], wanted: object) -> 
         {"sort": "-relevance"},
         {"facets": ["publisher,colour"]},
         {"facets": [""]},
+        {"publisher": ["Exampleshire"]},
+        {"publisher": ["gb-lae-exa"]},
+        {"ends_after": "2027-01-02", "ends_before": "2027-01-01"},
+        {"starts_after": "2027-01-02", "starts_before": "2027-01-01"},
         {"limit": "0"},
         {"limit": "101"},
         {"limit": "\u0665"},
@@ -76,6 +80,13 @@ def test_a_value_that_cannot_be_read_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(BadParameter) as refused:
         query(Asked(**asked))
     assert refused.value.expected
+
+
+def test_a_span_that_runs_backwards_names_both_its_ends() -> None:
+    """Both filters are named, so that a person knows which two disagree; one day alone is a span."""
+    with pytest.raises(BadParameter, match=r"endsAfter.*endsBefore, which is 2027-01-01"):
+        query(Asked(ends_after="2027-01-02", ends_before="2027-01-01"))
+    assert query(Asked(ends_after="2027-01-01", ends_before="2027-01-01")).filters
 
 
 def test_sorts() -> None:
