@@ -11,21 +11,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import migrations
-from api.services import Services
-from federation.bulk import BulkFiles, Keeper
 from federation.database import Database
-from federation.fetch import Door
-from federation.follow import Follower
-from federation.jobs import Importer
 from federation.publishers import check_public_url, node_id
-from federation.rounds import Crawler
-from federation.seam import Get
-from federation.tantivy_index import TantivyIndex
 from folkmoot import __version__
 from folkmoot.settings import Settings
 
-if TYPE_CHECKING:  # a command that serves nothing need not wait for FastAPI
+if TYPE_CHECKING:  # a command waits only for what it runs: not for FastAPI, the engine or the door unless it needs them
     from api.app import Worker
+    from api.services import Services
+    from federation.fetch import Door
+    from federation.rounds import Crawler
+    from federation.seam import Get
 
 
 def now() -> datetime:
@@ -36,12 +32,17 @@ def now() -> datetime:
 def database(settings: Settings) -> Database:
     """The database, brought up to the newest revision."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    migrations.upgrade(settings.database)
+    if migrations.current(settings.database) != migrations.HEAD:
+        migrations.upgrade(settings.database)
     return Database(settings.database)
 
 
 def services(settings: Settings, base: Database) -> Services:
     """All that the application works with. The index follows the log once the application starts."""
+    from api.services import Services
+    from federation.follow import Follower
+    from federation.tantivy_index import TantivyIndex
+
     index = TantivyIndex(settings.data_dir / "index")
     return Services(
         role=settings.role,
@@ -65,6 +66,8 @@ def services(settings: Settings, base: Database) -> Services:
 
 def door(settings: Settings) -> Door:
     """The one door to other people's servers. Close it at the end (`async with`)."""
+    from federation.fetch import Door
+
     return Door(
         user_agent=f"folkmoot/{__version__} (+{check_public_url(settings.public_url)})",
         allow_private=settings.allow_private,
@@ -74,6 +77,8 @@ def door(settings: Settings) -> Door:
 
 def crawler(settings: Settings, base: Database, get: Get) -> Crawler:
     """What visits the feeds. Its name in the leases says which process it is."""
+    from federation.rounds import Crawler
+
     return Crawler(
         database=base,
         get=get,
@@ -100,6 +105,9 @@ class CrawlInside:
 
 def background(settings: Settings, base: Database) -> list[Worker]:
     """What works beside the server in its own process: imports, bulk files, the crawl where the settings say so."""
+    from federation.bulk import BulkFiles, Keeper
+    from federation.jobs import Importer
+
     workers: list[Worker] = [
         Importer(base, node=node_id(check_public_url(settings.public_url)), now=now),
         Keeper(BulkFiles(base, settings.data_dir / "bulk", now)),

@@ -1,21 +1,27 @@
-"""Migrations of the database, and the one way to run them."""
+"""Migrations of the database, and the one way to run them.
+
+Alembic is imported where it runs: most commands find the database at its head and need not wait for it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import Connection, NullPool, create_engine, inspect, make_url, text
 
 from federation.database import driver_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0001"
 
 
 def config(url: str) -> Config:
     """Alembic's configuration for a database."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent))
     made.attributes["url"] = url
@@ -24,16 +30,22 @@ def config(url: str) -> Config:
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring a database up to a revision."""
+    from alembic import command
+
     command.upgrade(config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take a database back to a revision (`base` is empty)."""
+    from alembic import command
+
     command.downgrade(config(url), revision)
 
 
 def check(url: str) -> None:
     """Raise where the tables in `schema/tables.py` are not what the migrations make."""
+    from alembic import command
+
     command.check(config(url))
 
 
@@ -45,6 +57,13 @@ def current(url: str) -> str | None:
     made = create_engine(parsed, poolclass=NullPool)
     try:
         with made.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return _revision(connection)
     finally:
         made.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
