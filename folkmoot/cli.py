@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from folkmoot import __version__
-from schema.errors import FolkmootError, Held
+from folkmoot import __version__, failures
+from schema.errors import Held
 
 app = typer.Typer(
     name="folkmoot",
@@ -47,8 +47,11 @@ def run() -> None:
     """Run, and tell an error in one sentence instead of a traceback."""
     try:
         app()
-    except FolkmootError as error:
-        typer.echo(f"folkmoot: {error.detail}", err=True)
+    except Exception as error:
+        told = failures.sentence(error)
+        if told is None:
+            raise
+        typer.echo(f"folkmoot: {told}", err=True)
         sys.exit(3 if isinstance(error, Held) else 2)
 
 

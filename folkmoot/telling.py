@@ -14,6 +14,7 @@ from rich.text import Text
 
 from exchange.report import Report, RowFault
 from federation.register import Outcome
+from folkmoot.files import replacing
 
 SHOWN = 50
 _SIGNS = {"created": "+", "updated": "~", "deleted": "-"}
@@ -27,7 +28,8 @@ def as_json(report: Report | None, error: str) -> str:
 
 def write_csv(report: Report, path: Path) -> None:
     """The problems as CSV; it begins with a byte order mark, by which spreadsheets know UTF-8."""
-    path.write_text(report.as_csv(), encoding="utf-8-sig", newline="")
+    with replacing(path) as file:
+        file.write(report.as_csv().encode("utf-8-sig"))
 
 
 def tell_problems(report: Report, console: Console) -> None:

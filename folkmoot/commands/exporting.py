@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from folkmoot.files import replacing, writable
+
 if TYPE_CHECKING:
     from federation.bulk import Writer
     from schema.change import Entry
@@ -35,6 +37,8 @@ def export(
     from schema.errors import NotFound
 
     write = _writer(kind, format)
+    if out is not None:
+        writable(out)
     base = wiring.database(load())
     try:
         with base.read() as session:
@@ -79,7 +83,5 @@ def _opened(out: Path | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    fresh = out.with_name(out.name + ".part")
-    with fresh.open("wb") as file:
+    with replacing(out) as file:
         yield file
-    fresh.replace(out)

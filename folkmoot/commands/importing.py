@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from folkmoot import failures
+from folkmoot.files import writable
+
 if TYPE_CHECKING:
     from exchange.reading import PublisherFacts
     from exchange.report import Report
@@ -54,12 +57,9 @@ def bring(
     faults_csv: Faults = "",
 ) -> None:
     """Publish a register: a file is all that one publisher says of one kind, and only what differs changes."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from federation.register import File, Wish
     from folkmoot import wiring
     from folkmoot.settings import load
-    from schema.errors import FolkmootError
 
     try:
         body, settings = _opened(file, faults_csv), load()
@@ -71,10 +71,8 @@ def bring(
         finally:
             base.dispose()
         _write_faults(outcome.report, faults_csv)
-    except FolkmootError as error:
-        _unusable(error.detail, json=json)
-    except (OSError, SQLAlchemyError) as error:
-        _unusable(f"{type(error).__name__}: {error}", json=json)
+    except Exception as error:  # noqa: BLE001 - what is no one's fault but ours goes on
+        _failed(error, json=json)
     _tell(outcome, dry_run=dry_run, json=json)
     raise typer.Exit(CODES[outcome.state])
 
@@ -101,7 +99,6 @@ def check(
 def _check_file(file: Path, kind: str, publisher: str, wanted: str, *, json: bool, faults_csv: str) -> None:
     """Read the file as an import would, without a database."""
     from exchange.reading import read_register
-    from schema.errors import FolkmootError
 
     try:
         body = _opened(file, faults_csv)
@@ -113,10 +110,8 @@ def _check_file(file: Path, kind: str, publisher: str, wanted: str, *, json: boo
         if not publisher:  # whose name the buyers should bear is not known
             report.problems = [fault for fault in report.problems if fault.code != "other-buyer"]
         _write_faults(report, faults_csv)
-    except FolkmootError as error:
-        _unusable(error.detail, json=json)
-    except OSError as error:
-        _unusable(f"{type(error).__name__}: {error}", json=json)
+    except Exception as error:  # noqa: BLE001
+        _failed(error, json=json)
     refused = f"{report.refused} row(s) would be refused." if report.refused else ""
     _print(report, refused, json=json, extra=(f"{len(reading.records)} records, layout {reading.layout}",))
     raise typer.Exit(CODES["refused" if report.refused else "done"])
@@ -129,12 +124,21 @@ def _opened(file: Path, faults_csv: str) -> bytes:
     try:
         body = file.read_bytes()
     except OSError as error:
-        raise Malformed(f"{file} cannot be read: {error.strerror or error}.") from error
+        raise Malformed(_unreadable(file, error)) from error
     if faults_csv:
-        if Path(faults_csv).resolve() == file.resolve():
+        target = Path(faults_csv)
+        if target.exists() and target.samefile(file):
             raise Malformed("--faults-csv names the register itself, which would be lost. Name another file.")
-        Path(faults_csv).write_bytes(b"")
+        writable(target)
     return body
+
+
+def _unreadable(file: Path, error: OSError) -> str:
+    if file.is_dir():
+        return f"{file} is a folder; name a register's file."
+    if not file.exists():
+        return f"There is no file {file}."
+    return f"{file} cannot be read: {error.strerror or error}."
 
 
 def _only(base: Database) -> str:
@@ -205,6 +209,13 @@ def _print(report: Report, error: str, *, json: bool, extra: tuple[str, ...] | l
         typer.echo(line)
     if error:
         typer.echo(f"folkmoot: {error}", err=True)
+
+
+def _failed(error: Exception, *, json: bool) -> NoReturn:
+    told = failures.sentence(error)
+    if told is None:
+        raise error
+    _unusable(told, json=json)
 
 
 def _unusable(sentence: str, *, json: bool) -> NoReturn:
