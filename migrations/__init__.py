@@ -5,6 +5,7 @@ Alembic is imported where it runs: most commands find the database at its head a
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ def config(url: str) -> Config:
     """Alembic's configuration for a database."""
     from alembic.config import Config
 
-    made = Config()
+    made = Config(stdout=sys.stdout)  # its default is what stdout was when Alembic was imported
     made.set_main_option("script_location", str(Path(__file__).parent))
     made.attributes["url"] = url
     return made
