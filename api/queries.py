@@ -65,6 +65,7 @@ def _terms(asked: Asked) -> Iterator[Filter]:
         if values:
             yield Terms(name, _codes(name, values, known))
     if asked.cpv:
+        _bounded("cpv", asked.cpv)
         yield Terms("cpv", tuple(sorted({_cpv(value) for value in asked.cpv})))
     if asked.signed is not None:
         signed = _codes("signed", [asked.signed], ("true", "false")) == ("true",)

@@ -21,7 +21,9 @@ _PLURALS = {
 def title(asked: Asked, kinds: Sequence[str], names: Mapping[str, str], site: str) -> str:
     """What the list is. `names` are those of publishers by id; `site` is who serves it."""
     subject = _joined([_PLURALS[kind] for kind in kinds], "and") if kinds else "everything"
-    said = " ".join([subject, *_words(asked), *_places(asked, names), *_codes(asked), *_dates(asked), *_money(asked)])
+    one = not kinds
+    told = [*_words(asked), *_places(asked, names), *_codes(asked, one=one), *_dates(asked, one=one), *_money(asked)]
+    said = " ".join([subject, *told])
     return f"{said[0].upper()}{said[1:]} — {site}"
 
 
@@ -46,7 +48,7 @@ def _places(asked: Asked, names: Mapping[str, str]) -> Iterator[str]:
             yield f"in {_joined(place)}"
 
 
-def _codes(asked: Asked) -> Iterator[str]:
+def _codes(asked: Asked, *, one: bool) -> Iterator[str]:
     for name, codes in (
         ("stage", asked.stage),
         ("phase", asked.phase),
@@ -56,13 +58,13 @@ def _codes(asked: Asked) -> Iterator[str]:
         if codes:
             yield f"with {name} {_joined([code.replace('-', ' ') for code in codes])}"
     if asked.signed is not None:
-        yield "that are signed" if asked.signed == "true" else "that are not signed"
+        yield f"that {'is' if one else 'are'} {'signed' if asked.signed == 'true' else 'not signed'}"
 
 
-def _dates(asked: Asked) -> Iterator[str]:
+def _dates(asked: Asked, *, one: bool) -> Iterator[str]:
     spans = [
-        *_span("start", asked.starts_after, asked.starts_before),
-        *_span("end", asked.ends_after, asked.ends_before),
+        *_span("starts" if one else "start", asked.starts_after, asked.starts_before),
+        *_span("ends" if one else "end", asked.ends_after, asked.ends_before),
     ]
     if spans:
         yield f"that {' and '.join(spans)}"
@@ -71,10 +73,11 @@ def _dates(asked: Asked) -> Iterator[str]:
 
 
 def _span(verb: str, after: str | None, before: str | None) -> Iterator[str]:
-    # Both days are within (protocol section 6), so neither is "after" or "before".
-    told = [f"{word} {day(text)}" for word, text in (("from", after), ("to" if after else "by", before)) if text]
-    if told:
-        yield " ".join([verb, *told])
+    # Both days are within (protocol section 6), so neither is plainly "after" or "before".
+    if after and before:
+        yield f"{verb} from {day(after)} to {day(before)}"
+    elif after or before:
+        yield f"{verb} on or after {day(after)}" if after else f"{verb} by {day(before)}"
 
 
 def _money(asked: Asked) -> Iterator[str]:

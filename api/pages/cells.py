@@ -97,10 +97,10 @@ def money(_member: str, found: Any) -> list[Cell]:
     return [Cell(words.money(found))]
 
 
-def value(_member: str, found: Any) -> list[Cell]:
-    """A value or a budget."""
+def value(member: str, found: Any) -> list[Cell]:
+    """A value or a budget; of a contract's value, what it is for."""
     said = words.value(found)
-    return [Cell(said)] if said else [Cell(_scalar(found))]
+    return [Cell(said, note=words.basis(found) if member == "value" else "")] if said else [Cell(_scalar(found))]
 
 
 def address(_member: str, found: Any) -> list[Cell]:

@@ -12,11 +12,26 @@ from federation.lists import Held
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 Data = Mapping[str, Any]
+_LABELS: Mapping[str, str] = {
+    "type": "Type:",
+    "region": "Region:",
+    "phase": "Phase:",
+    "status": "Status:",
+    "stage": "Stage:",
+    "collaboration": "Working together:",
+    "vendor": "by",
+    "category": "Category:",
+    "version": "Version:",
+    "licence": "Licence:",
+    "maturity": "Maturity:",
+    "level": "Level:",
+    "department": "Department:",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label, and a text or a date."""
+    """A label, and a text or a date. A label is a word of a sentence (`ends`), or a name with its colon (`Phase:`)."""
 
     label: str
     text: str = ""
@@ -94,8 +109,7 @@ def _roadmap(data: Data) -> list[Fact]:
 
 
 def _tool(data: Data) -> list[Fact]:
-    made_by = [Fact("by", fact.text) for fact in _texts(data, "vendor")]
-    return [*made_by, *_texts(data, "category", "version")]
+    return _texts(data, "vendor", "category", "version")
 
 
 def _asset(data: Data) -> list[Fact]:
@@ -112,16 +126,16 @@ def _skill(data: Data) -> list[Fact]:
 
 
 def _codes(data: Data, *members: str) -> list[Fact]:
-    return [Fact("", words.code(said)) for said in _said(data, members)]
+    return [Fact(_LABELS[name], said.replace("-", " ")) for name, said in _said(data, members)]
 
 
 def _texts(data: Data, *members: str) -> list[Fact]:
-    return [Fact("", said) for said in _said(data, members)]
+    return [Fact(_LABELS[name], said) for name, said in _said(data, members)]
 
 
-def _said(data: Data, members: Sequence[str]) -> list[str]:
-    found = (data.get(member) for member in members)
-    return [text[:120] for text in found if isinstance(text, str) and text.strip()]
+def _said(data: Data, members: Sequence[str]) -> list[tuple[str, str]]:
+    found = ((member, data.get(member)) for member in members)
+    return [(member, text[:120]) for member, text in found if isinstance(text, str) and text.strip()]
 
 
 def _prose(data: Data) -> str:

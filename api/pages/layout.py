@@ -65,7 +65,7 @@ _CONTRACT: Plan = (
         (
             ("reference", "Reference", _TEXT),
             ("ocid", "Open Contracting id", _TEXT),
-            ("contractType", "Sort of agreement", _TEXT),
+            ("contractType", "Type of agreement", _TEXT),
             ("procurementProcess", "Process", _TEXT),
             ("framework", "Framework", _FRAMEWORK),
             ("irrecoverableVat", "VAT that cannot be recovered", Way(cells.money)),
@@ -160,7 +160,7 @@ _ASSET: Plan = (
         "The asset",
         (
             ("description", "What it does", _TEXT),
-            ("type", "Sort", _CODE),
+            ("type", "Type", _CODE),
             ("maturity", "Maturity", _TEXT),
             ("licence", "Licence", _TEXT),
             ("repository", "Where it is kept", _ADDRESS),
@@ -190,7 +190,7 @@ _ORGANISATION: Plan = (
     (
         "The organisation",
         (
-            ("type", "Sort", _CODE),
+            ("type", "Type", _CODE),
             ("region", "Region", _TEXT),
             ("nation", "Nation", _TEXT),
             ("url", "Web site", _ADDRESS),

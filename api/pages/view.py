@@ -139,7 +139,7 @@ def _templates() -> Environment:
     )
     plain = (
         words.day, words.moment, words.distance, words.code, words.href, words.query, words.segment, words.host,
-        words.plural, words.kind_name, words.tense,
+        words.plural, words.kind_name, words.tense, words.marked, words.paragraphs,
     )  # fmt: skip
     made.filters.update({one.__name__: one for one in plain})
     made.filters |= {

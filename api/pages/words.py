@@ -29,7 +29,7 @@ KIND_NAMES: Mapping[str, tuple[str, str]] = {
     "roadmap-item": ("roadmap item", "roadmap items"),
     "contract": ("contract", "contracts"),
     "tool": ("tool", "tools"),
-    "asset": ("reusable asset", "reusable assets"),
+    "asset": ("asset", "assets"),
     "skill": ("skill", "skills"),
 }
 SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
@@ -44,12 +44,9 @@ def day(value: Any) -> str:
 
 
 def moment(value: Any) -> str:
-    """A time as `2 November 2026 at 9:05am UTC`."""
+    """A time as `2 Nov 2026, 09:05 UTC`: short enough for a table on a telephone."""
     found = as_moment(value)
-    if found is None:
-        return str(value)
-    clock = f"{found:%I:%M%p}".lstrip("0").lower()
-    return f"{found.day} {found:%B %Y} at {clock} UTC"
+    return str(value) if found is None else f"{found.day} {found:%b %Y, %H:%M} UTC"
 
 
 def as_moment(value: Any) -> datetime | None:
@@ -73,14 +70,14 @@ def as_date(value: Any) -> date | None:
 
 
 def distance(value: Any, today: date) -> str:
-    """How far a day lies from today: `in 3 months`, `tomorrow`, `2 years ago`."""
+    """How far a day lies from today: `in 3 months`, `tomorrow`, `2 years 8 months ago`."""
     found = as_date(value)
     if found is None:
         return ""
     days = (found - today).days
     if abs(days) <= 1:
         return {-1: "yesterday", 0: "today", 1: "tomorrow"}[days]
-    span = _span(abs(days))
+    span = _span(*sorted((found, today)))
     return f"in {span}" if days > 0 else f"{span} ago"
 
 
@@ -90,14 +87,16 @@ def tense(label: str, value: Any, today: date) -> str:
     return "ended" if label == "ends" and found is not None and found < today else label
 
 
-def _span(days: int) -> str:
+def _span(first: date, last: date) -> str:
+    days = (last - first).days
     if days < 14:
         return plural(days, "day")
     if days < 60:
         return plural(days // 7, "week")
-    if days < 730:
+    if days < 365:
         return plural(round(days / 30.44), "month")
-    return plural(days // 365, "year")
+    years, months = divmod((last.year - first.year) * 12 + last.month - first.month - (last.day < first.day), 12)
+    return " ".join(plural(count, unit) for count, unit in ((years, "year"), (months, "month")) if count)
 
 
 def money(amount: Any, currency: Any = "GBP") -> str:
@@ -129,6 +128,23 @@ def value(found: Any) -> str:
     gross = found.get("gross")
     vat = ", including VAT" if gross is True else ", without VAT" if gross is False else ""
     return said + basis + vat
+
+
+def basis(found: Any) -> str:
+    """What a contract's value is for: the whole of it, a year, or that nobody said."""
+    told = {"annual": "A year", "total": "Over the whole contract"}
+    return told.get(str(found.get("basis")), "Not said whether total or yearly") if isinstance(found, Mapping) else ""
+
+
+def marked(text: Any) -> list[tuple[bool, str]]:
+    """A text of ours in pieces, true where a piece stood between backticks; its line breaks are spaces."""
+    pieces = " ".join(str(text).split()).split("`")
+    return [(bool(place % 2), piece) for place, piece in enumerate(pieces) if piece]
+
+
+def paragraphs(text: Any) -> list[str]:
+    """A text of ours, parted at its empty lines."""
+    return [part for part in re.split(r"\n\s*\n", str(text)) if part.strip()]
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -138,12 +138,12 @@ def test_a_contract_is_told_in_words(region: Site) -> None:
         "Planning system 1",
         "Acme Digital Ltd",
         "company number 01234567",
-        "£1,234.50 in total",
+        "£1,234.50 in total Over the whole contract",
         "31 December 2026 (in 8 weeks)",
         "CPV 48000000",
         "Published by Council of EXA",
-        "Straight from its publisher, fetched 2 November 2026 at 9:00am UTC.",
-        "2 November 2026 at 9:00am UTC",
+        "Straight from its publisher, fetched 2 Nov 2026, 09:00 UTC.",
+        "2 Nov 2026, 09:00 UTC",
     ):
         assert said in page.text, said
     assert page.links["Acme Digital Ltd"] == "/suppliers/GB-COH-01234567"

@@ -27,7 +27,7 @@ from api.titles import title
         (
             {"cpv": ["48", "482"], "ends_after": "2026-12-01"},
             ["contract"],
-            "Contracts in Software package and information systems or CPV 482 that end from 1 December 2026",
+            "Contracts in Software package and information systems or CPV 482 that end on or after 1 December 2026",
         ),
         (
             {"collaboration": ["seeking-partners"], "region": ["Wessex"], "value_min": "10000", "value_max": "99.5"},
@@ -37,17 +37,18 @@ from api.titles import title
         (
             {"starts_after": "2026-11-01", "ends_before": "2027-01-01", "updated_since": "2026-11-02T09:00:00Z"},
             ["asset"],
-            "Assets that start from 1 November 2026 and end by 1 January 2027 changed since 2 November 2026",
+            "Assets that start on or after 1 November 2026 and end by 1 January 2027 changed since 2 November 2026",
         ),
         (
             {"ends_after": "2026-10-01", "ends_before": "2026-12-31"},
             ["contract"],
             "Contracts that end from 1 October 2026 to 31 December 2026",
         ),
+        ({"ends_after": "2026-10-01"}, [], "Everything that ends on or after 1 October 2026"),
         (
             {"tool": ["PlanRight"], "service": ["485"], "supplier": ["Acme"], "signed": "true"},
             [],
-            "Everything for 485 using PlanRight from Acme that are signed",
+            "Everything for 485 using PlanRight from Acme that is signed",
         ),
     ],
 )

@@ -34,9 +34,9 @@ def test_a_date_is_written_as_people_write_it(found: object, said: str) -> None:
 
 
 def test_a_time_says_its_zone() -> None:
-    """A time is told on the twelve-hour clock and in UTC."""
-    assert words.moment("2026-11-02T09:05:00Z") == "2 November 2026 at 9:05am UTC"
-    assert words.moment("2026-11-02T23:05:00+02:00") == "2 November 2026 at 9:05pm UTC"
+    """A time is told short, on the 24-hour clock and in UTC."""
+    assert words.moment("2026-11-02T09:05:00Z") == "2 Nov 2026, 09:05 UTC"
+    assert words.moment("2026-11-02T23:05:00+02:00") == "2 Nov 2026, 21:05 UTC"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,9 @@ def test_a_time_says_its_zone() -> None:
         ("2026-10-12", "3 weeks ago"),
         ("2027-02-02", "in 3 months"),
         ("2030-11-02", "in 4 years"),
+        ("2029-07-15", "in 2 years 8 months"),
+        ("2025-10-02", "1 year 1 month ago"),
+        ("2024-02-29", "2 years 8 months ago"),
         ("never", ""),
     ],
 )
@@ -118,6 +121,22 @@ def test_only_a_mailbox_is_made_a_mail_link(found: Any) -> None:
 def test_a_mail_link_has_its_subject_escaped() -> None:
     """A subject cannot add headers to a mail."""
     assert words.mailto("a@b.example", "x&cc=y") == "mailto:a@b.example?subject=x%26cc%3Dy"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [({"basis": "annual"}, "A year"), ({"basis": "total"}, "Over the whole contract"),
+     ({"amount": 5}, "Not said whether total or yearly"), ("a lot", "")],
+)  # fmt: skip
+def test_what_a_value_is_for_is_always_said(found: object, said: str) -> None:
+    """A person must not take a yearly sum for the whole, so that nobody said is said too."""
+    assert words.basis(found) == said
+
+
+def test_our_own_texts_have_their_code_told_apart_and_their_lines_folded() -> None:
+    """Backticks are never shown, and a line break of the source is no line break of the page."""
+    assert words.marked("Take `next`\n  and go on.") == [(False, "Take "), (True, "next"), (False, " and go on.")]
+    assert words.paragraphs("One.\nStill one.\n\nTwo.") == ["One.\nStill one.", "Two."]
 
 
 @given(ANY)
