@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from federation import log
 from federation.database import Reading, WriteSession, insert, table
+from schema.codelists import RELATIONS
 from schema.errors import Conflict, Misconfigured, NotFound
 from schema.identifiers import id_prefix, organisation_id, publisher_id
 from schema.kinds import parse
@@ -86,6 +87,7 @@ def add(
     `organisation` is the data of an organisation record; its first identifier is the primary one. Raises `Conflict`
     where the publisher is there already, `Invalid` where the data breaks the schema.
     """
+    check_relation(relation)
     settle(session, public_url)
     data = orjson.dumps(dict(organisation))
     parse("organisation", data)
@@ -98,6 +100,45 @@ def add(
     draft = log.Draft(organisation_id(prefix, name), "organisation", name, data)
     log.append(session, [draft], node=node_id(public_url), now=now)
     return name
+
+
+def change(
+    session: WriteSession,
+    publisher: str,
+    *,
+    public_url: str,
+    members: Mapping[str, str],
+    now: datetime,
+    relation: str | None = None,
+) -> bool:
+    """Change a publisher's organisation record and relation; an empty member is taken out. Gives whether any differed.
+
+    Raises `NotFound` for an unknown publisher, `Invalid` where the data would break the schema.
+    """
+    if relation is not None:
+        check_relation(relation)
+    settle(session, public_url)
+    log.lock(session)
+    known = find(session, publisher)
+    assert known is not None
+    before = organisations(session, [known]).get(publisher, {})
+    after = {name: value for name, value in (before | dict(members)).items() if value != ""}
+    data = orjson.dumps(after)
+    parse("organisation", data)
+    differs = relation is not None and relation != known.relation
+    if differs:
+        session.connection().execute(update(_publisher).where(_publisher.c.id == publisher).values(relation=relation))
+    if after == before:
+        return differs
+    draft = log.Draft(organisation_id(known.id_prefix, publisher), "organisation", publisher, data)
+    log.append(session, [draft], node=node_id(public_url), now=now)
+    return True
+
+
+def check_relation(relation: str) -> None:
+    """Raise `Misconfigured` for a relation that the manifest does not know."""
+    if relation not in RELATIONS:
+        raise Misconfigured(f"The relation is '{relation}'; expected {', '.join(RELATIONS)}.")
 
 
 def find(session: Reading, publisher: str, *, missing_ok: bool = False) -> Publisher | None:

@@ -4,21 +4,39 @@ Each setting is the variable `FOLKMOOT_` + its name in capitals, or a line in `f
 """
 
 import os
+import re
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from folkmoot.settings_faults import FILE, strays, told
+from schema.base import Email, Language, Title, Url
 from schema.errors import Misconfigured
 
 OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
+_DURATION = re.compile(
+    r"P(?=[0-9T])(?:[0-9]+Y)?(?:[0-9]+M)?(?:[0-9]+W)?(?:[0-9]+D)?"
+    r"(?:T(?=[0-9])(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+(?:\.[0-9]+)?S)?)?"
+)
+_warned: set[str] = set()
+
+
+def _hold(value: str, kind: Any, expected: str) -> str:
+    """Hold a text to what the manifest demands of it: a node that breaks the protocol is not to start."""
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(expected) from error
+    return value
 
 
 class Settings(BaseSettings):
     """All settings, read once at the start."""
 
-    model_config = SettingsConfigDict(env_prefix="FOLKMOOT_", toml_file="folkmoot.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FOLKMOOT_", toml_file=FILE, extra="forbid", frozen=True)
 
     role: Literal["node", "aggregator"] = Field("node", description="What this server is: a node or an aggregator.")
     public_url: str = Field(
@@ -59,6 +77,35 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("license")
+    @classmethod
+    def _licence(cls, value: str) -> str:
+        return _hold(value, Url, f"the address of a licence, such as {OGL}")
+
+    @field_validator("contact_name")
+    @classmethod
+    def _team(cls, value: str) -> str:
+        return value and _hold(value, Title, "one line, such as Digital team")
+
+    @field_validator("contact_email")
+    @classmethod
+    def _mailbox(cls, value: str) -> str:
+        return value and _hold(value, Email, "a mailbox, such as digital@exampleshire.example")
+
+    @field_validator("update_frequency")
+    @classmethod
+    def _duration(cls, value: str) -> str:
+        if not _DURATION.fullmatch(value):
+            raise ValueError("an ISO 8601 duration, such as P1D for every day or P1M for every month")
+        return value
+
+    @field_validator("languages")
+    @classmethod
+    def _tags(cls, value: str) -> str:
+        for tag in value.split(","):
+            _hold(tag.strip(), Language, "BCP 47 tags joined by commas, such as en,cy")
+        return value
+
     @property
     def database(self) -> str:
         """The database's URL, the default filled in."""
@@ -79,15 +126,22 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings. Raises `Misconfigured` with the variable, what it says and what was expected."""
+    """Read the settings. Raises `Misconfigured` with the variable or the line, what it says and what was expected.
+
+    A variable that is no setting is warned of, once, on standard error.
+    """
+    known = Settings.model_fields.keys()
+    for sentence in strays(os.environ, known):
+        if sentence not in _warned:
+            _warned.add(sentence)
+            sys.stderr.write(f"folkmoot: warning: {sentence}\n")
     try:
         return Settings.model_validate({})
     except ValidationError as error:
-        lines = [
-            f"FOLKMOOT_{'_'.join(str(p) for p in e['loc']).upper()} is '{e.get('input')}': {e['msg']}"
-            for e in error.errors()
-        ]
-        raise Misconfigured(". ".join(lines)) from error
+        faults = (told(found, os.environ, known) for found in error.errors())
+        raise Misconfigured(". ".join(faults) + ".") from error
+    except OSError as error:
+        raise Misconfigured(f"{FILE} cannot be read: {error.strerror or error}.") from error
 
 
 def inherited() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from folkmoot import cli, serving
+from folkmoot import cli, serving, settings
 from schema.errors import Misconfigured
 
 REGISTER = "reference,title\nEXA-1,Planning system\n"
@@ -156,3 +156,127 @@ def test_a_taken_port_and_an_unknown_host_are_told_before_anything_starts(monkey
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(Misconfigured, match="FOLKMOOT_HOST is 'moot"):
         serving.bound("moot.example", port)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LICENSE", "OGL", "FOLKMOOT_LICENSE is 'OGL'; expected the address of a licence"),
+        ("CONTACT_EMAIL", "digital team", "FOLKMOOT_CONTACT_EMAIL is 'digital team'; expected a mailbox"),
+        ("UPDATE_FREQUENCY", "daily", "FOLKMOOT_UPDATE_FREQUENCY is 'daily'; expected an ISO 8601 duration"),
+        ("UPDATE_FREQUENCY", "P", "expected an ISO 8601 duration"),
+        ("UPDATE_FREQUENCY", "P1DT", "expected an ISO 8601 duration"),
+        ("LANGUAGES", "English!", "expected BCP 47 tags joined by commas"),
+        ("LANGUAGES", "en,", "expected BCP 47 tags joined by commas"),
+        ("PORT", "http", "FOLKMOOT_PORT is 'http'; expected a whole number."),
+        ("PORT", "70000", "FOLKMOOT_PORT is '70000'; expected 65535 or less."),
+        ("ROLE", "nod", "FOLKMOOT_ROLE is 'nod'; expected 'node' or 'aggregator'."),
+        ("CRAWL_INSIDE", "perhaps", "FOLKMOOT_CRAWL_INSIDE is 'perhaps'; expected true or false."),
+    ],
+)
+def test_a_setting_that_breaks_the_manifest_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    """The sentence names the variable, what it says and what was expected; no words of a library."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"FOLKMOOT_{name}", value)
+    with pytest.raises(Misconfigured) as found:
+        settings.load()
+    assert told in found.value.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UPDATE_FREQUENCY", "P1Y2M3W4DT5H6M7S"),
+        ("UPDATE_FREQUENCY", "PT12H"),
+        ("LANGUAGES", "en, cy"),
+        ("CONTACT_EMAIL", ""),
+        ("LICENSE", "https://licence.example/1"),
+    ],
+)
+def test_what_the_manifest_allows_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    """Durations of every unit, several languages, no mailbox, another licence."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"FOLKMOOT_{name}", value)
+    assert getattr(settings.load(), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("port = 'http'", "folkmoot.toml: port is 'http'; expected a whole number."),
+        ("publik_url = 'https://hush.example'", "folkmoot.toml: there is no setting 'publik_url' (near: public_url)."),
+        ("port 8000", "folkmoot.toml is not TOML: "),
+    ],
+)
+def test_a_fault_of_the_file_names_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, told: str
+) -> None:
+    """A bad value, an unknown key with the one it resembles, and a file that is not TOML."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folkmoot.toml").write_text(text)
+    with pytest.raises(Misconfigured) as found:
+        settings.load()
+    assert told in found.value.detail
+    assert "hush" not in found.value.detail
+
+
+def test_a_misspelt_variable_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning names the setting that it resembles, comes once, and leaves the tests' own variables alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(settings, "_warned", set())
+    monkeypatch.setenv("FOLKMOOT_PUBLIK_URL", "https://moot.example")
+    monkeypatch.setenv("FOLKMOOT_TEST_ANYTHING", "1")
+    settings.load()
+    settings.load()
+    warning = "FOLKMOOT_PUBLIK_URL is no setting, and is not read (near: FOLKMOOT_PUBLIC_URL)."
+    assert capsys.readouterr().err == f"folkmoot: warning: {warning}\n"
+
+
+def test_a_publisher_is_changed_and_the_change_is_published(run: Run) -> None:
+    """`publisher set` changes the record and the relation, appends only what differs, and refuses what is unknown."""
+    assert run("publisher", "add", "GB-LAE-EXA", "--name", "Exampleshire", "--region", "Wessex").code == 0
+    said = run("publisher", "set", "GB-LAE-EXA", "--name", "Exampleshire County Council", "--region", "")
+    assert (said.code, said.out) == (0, "GB-LAE-EXA is changed.\n")
+    assert run("publisher", "set", "GB-LAE-EXA", "--relation", "hosted").out == "GB-LAE-EXA is changed.\n"
+    assert "nothing is changed" in run("publisher", "set", "GB-LAE-EXA", "--relation", "hosted").out
+    listed = run("publisher", "list").out.splitlines()
+    assert listed[0].startswith("id\tname\trelation")
+    assert listed[1].startswith("GB-LAE-EXA\tExampleshire County Council\thosted\t")
+    exported = run("export", "organisation", "--format", "ndjson").out
+    assert '"name":"Exampleshire County Council"' in exported
+    assert "Wessex" not in exported
+    for words, told in (
+        (("GB-LAE-NOT", "--name", "Nobody"), "GB-LAE-NOT is no publisher of this node"),
+        (("GB-LAE-EXA", "--relation", "owned"), "The relation is 'owned'; expected own, hosted, unofficial."),
+        (("GB-LAE-EXA", "--name", ""), "name"),
+        (("GB-LAE-EXA", "--gss", "nowhere"), "gss"),
+        (("GB-LAE-EXA",), "Say what to change"),
+    ):
+        said = run("publisher", "set", *words)
+        assert said.code == 2, words
+        assert told in said.err
+    assert run("export", "organisation", "--format", "ndjson").out == exported
+
+
+def test_an_unknown_relation_is_refused_before_anything_is_written(run: Run, tmp_path: Path) -> None:
+    """The manifest knows three relations: another one makes no publisher, and not even a database."""
+    said = run("publisher", "add", "GB-LAE-EXA", "--name", "Exampleshire", "--relation", "owned")
+    assert said.code == 2
+    assert "expected own, hosted, unofficial" in said.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_ids_under_this_machines_address_are_warned_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without FOLKMOOT_PUBLIC_URL the first publication says what every id begins with; with it, nothing."""
+    assert run("publisher", "add", "GB-LAE-EXA", "--name", "Exampleshire").err == ""
+    monkeypatch.delenv("FOLKMOOT_PUBLIC_URL")
+    monkeypatch.setenv("FOLKMOOT_DATA_DIR", "other")
+    said = run("publisher", "add", "GB-LAE-EXA", "--name", "Exampleshire")
+    assert said.code == 0
+    assert "FOLKMOOT_PUBLIC_URL is not set, so every id begins with http://127.0.0.1:8000 for ever" in said.err
