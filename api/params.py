@@ -13,6 +13,7 @@ from pydantic import WithJsonSchema
 from federation.documents import FACETS
 from federation.index import SORTS
 from schema import codelists
+from schema.identifiers import PUBLISHER_ID
 
 LIMIT, MAX_LIMIT = 20, 100
 MAX_WORDS, MAX_VALUE, MAX_VALUES = 300, 4_000, 100
@@ -52,7 +53,9 @@ class Asked:
         ),
     ] = ""
     publisher: Annotated[
-        Several, _TEXT, Parameter(description="Publisher id.", openapi_examples=_example(["GB-LAE-EXA"]))
+        Several,
+        _several(pattern=f"^{PUBLISHER_ID.pattern}$"),
+        Parameter(description="Publisher id.", openapi_examples=_example(["GB-LAE-EXA"])),
     ] = None
     region: Annotated[
         Several, _TEXT, Parameter(description="The publisher's region.", openapi_examples=_example(["Wessex"]))

@@ -200,6 +200,7 @@ def limit_of(text: str | None) -> int:
 
 
 def _facets(values: Several) -> tuple[str, ...]:
+    _bounded("facets", values or ())
     names = [name for value in values or () for name in value.split(",")]
     for name in names:
         if name not in FACETS:
