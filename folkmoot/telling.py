@@ -15,6 +15,7 @@ from rich.text import Text
 from exchange.report import Report, RowFault
 from federation.register import Outcome
 from folkmoot.files import replacing
+from folkmoot.words import counted
 
 SHOWN = 50
 _SIGNS = {"created": "+", "updated": "~", "deleted": "-"}
@@ -52,15 +53,18 @@ def tell_problems(report: Report, console: Console) -> None:
         console.print(Text(f"... and {len(ranked) - SHOWN} more: --faults-csv FILE writes them all."))
 
 
-def tell_counts(report: Report) -> Iterator[str]:
-    """What was read, and what changed."""
+def tell_counts(report: Report, *, changes: bool = True) -> Iterator[str]:
+    """What was read, and what changed; a mere check changes nothing."""
     yield (
-        f"{report.rows} rows: {report.accepted} accepted ({report.warned} with a warning), {report.refused} refused, "
-        f"{report.empty} empty, {report.merged} merged"
+        f"{counted(report.rows, 'row')}: {report.accepted} accepted ({report.warned} with a warning), "
+        f"{report.refused} refused, {report.empty} empty, {report.merged} merged"
     )
-    yield (
-        f"{report.created} created, {report.updated} updated, {report.deleted} deleted, {report.unchanged} unchanged"
-    )
+    if changes:
+        yield _changes(report)
+
+
+def _changes(report: Report) -> str:
+    return f"{report.created} created, {report.updated} updated, {report.deleted} deleted, {report.unchanged} unchanged"
 
 
 def difference(outcome: Outcome) -> Iterator[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from folkmoot.words import counted
+
 if TYPE_CHECKING:
     from federation.database import Database
     from federation.rounds import TurnResult
@@ -71,10 +73,11 @@ async def _run(settings: Settings, base: Database, tell: object, *, once: bool) 
 
 def _line(result: TurnResult) -> str:
     done = result.applied
-    counted = f"{done.created} new, {done.updated} changed, {done.deleted} withdrawn, {done.refused} refused"
+    pages = counted(result.pages, "page")
+    told = f"{done.created} new, {done.updated} changed, {done.deleted} withdrawn, {done.refused} refused"
     ends = {
-        "ended": f"read to its end, {result.pages} pages: {counted}",
-        "budget": f"{result.pages} pages so far: {counted}",
+        "ended": f"read to its end, {pages}: {told}",
+        "budget": f"{pages} so far: {told}",
         "failed": f"failed: {result.error}",
         "lost": "taken over by another worker",
     }

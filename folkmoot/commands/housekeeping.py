@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from folkmoot import failures
+from folkmoot.words import counted
+
 if TYPE_CHECKING:
     from federation.database import ReadSession
     from folkmoot.settings import Settings
@@ -86,7 +89,7 @@ def doctor(
     from folkmoot.settings import load
 
     settings = load()
-    found = [_looked(name, look, settings) for name, look in LOOKS.items()]
+    found = _all(settings)
     if as_json:
         typer.echo(json.dumps({"checks": found}))
     else:
@@ -95,17 +98,24 @@ def doctor(
     raise typer.Exit(0 if all(check["ok"] for check in found) else 1)
 
 
+def _all(settings: Settings) -> list[dict[str, Any]]:
+    """Every look in order. What needs the database is not looked at where the database is not in order."""
+    found: list[dict[str, Any]] = []
+    for name, look in LOOKS.items():
+        amiss = any(check["name"] == "database" and not check["ok"] for check in found)
+        waits = {"name": name, "ok": False, "detail": "not looked at: it needs the database."}
+        found.append(waits if amiss else _looked(name, look, settings))
+    return found
+
+
 def _looked(name: str, look: Callable[[Settings], str], settings: Settings) -> dict[str, Any]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from schema.errors import FolkmootError
-
     try:
         return {"name": name, "ok": True, "detail": look(settings)}
-    except FolkmootError as error:
-        return {"name": name, "ok": False, "detail": error.detail}
-    except (SQLAlchemyError, OSError) as error:
-        return {"name": name, "ok": False, "detail": str(error).splitlines()[0]}
+    except Exception as error:
+        told = failures.sentence(error)
+        if told is None:
+            raise
+        return {"name": name, "ok": False, "detail": told}
 
 
 def _settings(settings: Settings) -> str:
@@ -170,7 +180,7 @@ def _index(settings: Settings) -> str:
         index.close()
     if reached is None:
         return "not built yet: a server builds it when it starts"
-    return f"{max(0, latest - reached.number)} changes behind the log's {latest}"
+    return f"{counted(max(0, latest - reached.number), 'change')} behind the log's {latest}"
 
 
 LOOKS: dict[str, Callable[[Settings], str]] = {

@@ -13,6 +13,7 @@ import typer
 
 from folkmoot import failures
 from folkmoot.files import writable
+from folkmoot.words import counted
 
 if TYPE_CHECKING:
     from exchange.reading import PublisherFacts
@@ -112,8 +113,11 @@ def _check_file(file: Path, kind: str, publisher: str, wanted: str, *, json: boo
         _write_faults(report, faults_csv)
     except Exception as error:  # noqa: BLE001
         _failed(error, json=json)
-    refused = f"{report.refused} row(s) would be refused." if report.refused else ""
-    _print(report, refused, json=json, extra=(f"{len(reading.records)} records, layout {reading.layout}",))
+    refused = f"{counted(report.refused, 'row')} would be refused." if report.refused else ""
+    extra = [f"{counted(len(reading.records), 'record')}, layout {reading.layout}"]
+    if not reading.records:
+        extra.append("The file holds no record: an import would hold it, and remove nothing until that is confirmed.")
+    _print(report, refused, json=json, extra=extra, changes=False)
     raise typer.Exit(CODES["refused" if report.refused else "done"])
 
 
@@ -196,7 +200,7 @@ def _tell(outcome: Outcome, *, dry_run: bool, json: bool) -> None:
     _print(outcome.report, outcome.error, json=json, extra=extra)
 
 
-def _print(report: Report, error: str, *, json: bool, extra: tuple[str, ...] | list[str] = ()) -> None:
+def _print(report: Report, error: str, *, json: bool, extra: list[str], changes: bool = True) -> None:
     from rich.console import Console
 
     from folkmoot import telling
@@ -205,7 +209,7 @@ def _print(report: Report, error: str, *, json: bool, extra: tuple[str, ...] | l
         typer.echo(telling.as_json(report, error))
         return
     telling.tell_problems(report, Console())
-    for line in (*extra, *telling.tell_counts(report)):
+    for line in (*extra, *telling.tell_counts(report, changes=changes)):
         typer.echo(line)
     if error:
         typer.echo(f"folkmoot: {error}", err=True)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from folkmoot.words import counted
+
 if TYPE_CHECKING:
     from federation.checks import Report
     from federation.database import Database
@@ -157,7 +159,9 @@ def remove(
         known = nodes.find(session, name)
         done = nodes.remove(session, known, now=wiring.now())
     kept = done.updated + done.created
-    typer.echo(f"{known.key} is removed: {done.deleted} records withdrawn, {kept} kept through other routes.")
+    typer.echo(
+        f"{known.key} is removed: {counted(done.deleted, 'record')} withdrawn, {kept} kept through other routes."
+    )
 
 
 def _change(name: str, work: Callable[[Any, Any], None], told: str) -> None:

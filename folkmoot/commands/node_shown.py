@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from folkmoot.words import counted
+
 if TYPE_CHECKING:
     from federation.checks import Report
 
@@ -41,7 +43,7 @@ def report(found: Report, *, as_json: bool) -> None:
         return
     console = Console()
     marks = [("ok" if r.kept else r.severity, r.rule, r.found and f"{r.found} {r.advice}") for r in found.results]
-    typer.echo(f"{found.url}: {len(found.readings)} items on {len(found.steps)} pages read")
+    typer.echo(f"{found.url}: {counted(len(found.readings), 'item')} on {counted(len(found.steps), 'page')} read")
     _table(console, ("", "rule", "found"), marks)
     typer.echo("The rules are kept." if found.passed else "Not accepted: mend what is marked as error.")
 
@@ -64,7 +66,8 @@ def listing(found: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         )
         for node in found
     ]
-    _table(Console(), _COLUMNS, rows)
+    console = Console()
+    _table(console, _COLUMNS, rows if console.is_terminal else [_COLUMNS, *rows])
 
 
 def node(found: dict[str, Any], *, as_json: bool) -> None:

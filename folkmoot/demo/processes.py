@@ -40,6 +40,7 @@ class Server:
     settings: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    ending: bool = False
 
     @property
     def url(self) -> str:
@@ -61,6 +62,7 @@ class Server:
 
     def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
         """Run `folkmoot ARGUMENTS` as this server's operator; gives what it printed. Raises `DemoFailed`."""
+        self._go_on()
         done = subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, "-m", "folkmoot", *arguments],
             env=self.environment,
@@ -75,7 +77,8 @@ class Server:
         return done.stdout
 
     def start(self) -> None:
-        """Start serving. The log goes to a file in the server's folder."""
+        """Start serving. The log goes to a file in the server's folder. Raises `DemoFailed` where the demo ends."""
+        self._go_on()
         log = (self.folder / "server.log").open("ab")
         self.process = subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, "-m", "folkmoot", self.role, "serve"],
@@ -85,6 +88,10 @@ class Server:
             stderr=log,
         )
         log.close()
+
+    def _go_on(self) -> None:
+        if self.ending:
+            raise DemoFailed(f"{self.name}: the demo is ending.")
 
     def wait(self) -> None:
         """Wait until it is ready. Raises `DemoFailed` with the end of its log."""

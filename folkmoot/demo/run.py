@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import FrameType
 
 from folkmoot.demo import tour
 from folkmoot.demo.councils import COUNCILS, REGION, Council
 from folkmoot.demo.files import register, rows, write_all
 from folkmoot.demo.processes import DemoFailed, Server
+from folkmoot.words import counted
 
 Say = Callable[[str], None]
+_Handler = Callable[[int, FrameType | None], object] | int | None
 SOON = 60
 
 
@@ -30,6 +35,7 @@ def run(*, check: bool, say: Say) -> None:
     folder = Path(tempfile.mkdtemp(prefix="folkmoot-demo-"))
     servers: list[Server] = []
     today = datetime.now(UTC).date()
+    before = _end_on_signals()
     try:
         nodes = _publish(folder, servers, today, say)
         region = _aggregate(folder, servers, "region", f"{REGION} Office of Digital Services", nodes, say)
@@ -49,10 +55,40 @@ def run(*, check: bool, say: Say) -> None:
                 time.sleep(3600)
     except KeyboardInterrupt:
         say("\nStopping.")
+        if check:
+            raise DemoFailed("The demo was told to end before it was checked.") from None
     finally:
+        for number in before:  # from here on nothing may come between: neither impatience nor a closing terminal
+            signal.signal(number, _leave)
         for server in reversed(servers):
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_on_signals() -> dict[signal.Signals, _Handler]:
+    """Let TERM and a closed terminal end the demo as Ctrl-C does. Gives the handlers of before.
+
+    Only the first one counts, and what is ignored (`nohup`) stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in heard}
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in heard:
+            signal.signal(number, _leave)
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, end)
+    return before
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Hear a signal and do nothing: unlike SIG_IGN, the servers that are started do not inherit it."""
 
 
 def _publish(folder: Path, servers: list[Server], today: date, say: Say) -> list[Server]:
@@ -68,8 +104,13 @@ def _publish(folder: Path, servers: list[Server], today: date, say: Say) -> list
 
     # Two at a time: the demo is to start on a small machine.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for line in pool.map(publish, zip(nodes, COUNCILS, strict=True)):
-            say(line)
+        try:
+            for line in pool.map(publish, zip(nodes, COUNCILS, strict=True)):
+                say(line)
+        except BaseException:  # the pool waits for what is begun: let none start another server
+            for server in nodes:
+                server.ending = True
+            raise
     for server in nodes:
         server.wait()
     return nodes
@@ -93,7 +134,7 @@ def _import(server: Server, council: Council, today: date) -> str:
     told = []
     for kind, path in write_all(council, server.folder / "files", today):
         report = _report(server.run("import", str(path), "--kind", kind, "--publisher", council.publisher, "--json"))
-        told.append(f"{report['created']} {kind}s")
+        told.append(counted(report["created"], kind))
     return ", ".join(told)
 
 

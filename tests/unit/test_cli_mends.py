@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from folkmoot import cli, serving, settings
+from folkmoot.demo.processes import DemoFailed, Server
+from folkmoot.words import counted
 from schema.errors import Misconfigured
 
 REGISTER = "reference,title\nEXA-1,Planning system\n"
@@ -280,3 +285,77 @@ def test_ids_under_this_machines_address_are_warned_of(run: Run, monkeypatch: py
     said = run("publisher", "add", "GB-LAE-EXA", "--name", "Exampleshire")
     assert said.code == 0
     assert "FOLKMOOT_PUBLIC_URL is not set, so every id begins with http://127.0.0.1:8000 for ever" in said.err
+
+
+DEMO = """
+import subprocess, sys, time
+from folkmoot.demo import processes, run
+
+def publish(folder, servers, today, say):
+    server = run.Server("Exampleshire", "node", folder)
+    server.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    servers.append(server)
+    print(server.process.pid, folder, flush=True)
+    time.sleep(600)
+
+run._publish = publish
+run.run(check=False, say=print)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_demo_ends_its_servers_whatever_ends_it(number: signal.Signals) -> None:
+    """TERM, a closed terminal and Ctrl-C: no server stays behind, and no folder."""
+    with subprocess.Popen([sys.executable, "-c", DEMO], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        server, folder = demo.stdout.readline().split()
+        demo.send_signal(number)
+        assert demo.wait(timeout=30) == 0
+    assert not Path(folder).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(server), 0)
+
+
+def test_a_server_is_not_started_while_the_demo_ends(tmp_path: Path) -> None:
+    """A worker that is still importing when the demo is told to end starts nothing after it."""
+    server = Server("Exampleshire", "node", tmp_path, ending=True)
+    for work in (server.start, lambda: server.run("--version")):
+        with pytest.raises(DemoFailed, match="is ending"):
+            work()
+    assert server.process is None
+
+
+def test_a_check_tells_what_it_read_and_no_changes(run: Run, tmp_path: Path) -> None:
+    """A check changes nothing, so it counts no changes; one is one record; an empty file is told to be held."""
+    (tmp_path / "register.csv").write_text(REGISTER)
+    said = run("check", "register.csv", "--kind", "contract")
+    assert said.code == 0
+    assert "1 record, layout" in said.out
+    assert "1 row: 1 accepted" in said.out
+    assert "unchanged" not in said.out
+    (tmp_path / "empty.csv").write_text(REGISTER.splitlines()[0] + "\n")
+    said = run("check", "empty.csv", "--kind", "contract")
+    assert said.code == 0
+    assert "The file holds no record: an import would hold it" in said.out
+
+
+def test_the_doctor_tells_one_cause_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that does not answer is told once, in plain words; what needs it is not looked at."""
+    monkeypatch.setenv("FOLKMOOT_DATABASE_URL", "postgresql://moot:hush@127.0.0.1:1/moot")
+    said = run("doctor")
+    assert said.code == 1
+    assert said.out.count("The database moot at 127.0.0.1:1 cannot be used") == 1
+    assert said.out.count("not looked at: it needs the database.") == 3
+    assert "hush" not in said.out
+    assert "psycopg" not in said.out
+
+
+def test_the_list_of_nodes_has_a_header(run: Run) -> None:
+    """Plain output names its columns in the first line, also where there is no node yet."""
+    assert run("node", "list").out.startswith("key\tname\trole\tstate\t")
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 pages"), (1, "1 page"), (2, "2 pages")])
+def test_one_is_not_many(number: int, words: str) -> None:
+    """One page is no `1 pages`."""
+    assert counted(number, "page") == words
