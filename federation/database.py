@@ -14,9 +14,13 @@ from typing import Any, NewType
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, SQLModel
 
 from schema.errors import Misconfigured
+
+DatabaseFault = SQLAlchemyError
+"""What a database that cannot answer raises; rooms that hold no SQL catch it by this name."""
 
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)

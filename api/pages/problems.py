@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlencode
 
 import structlog
 from fastapi import Request
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
@@ -20,6 +19,7 @@ from api.pages import view, words
 from api.problems import instance
 from api.services import Services
 from federation import lists
+from federation.database import DatabaseFault
 from schema.errors import FolkmootError
 
 log = structlog.get_logger("folkmoot.pages")
@@ -65,7 +65,7 @@ def _site_name(here: Services, status: int) -> str:
     try:
         with here.database.read() as session:
             return view.first_publisher(session)
-    except (FolkmootError, SQLAlchemyError) as error:
+    except (FolkmootError, DatabaseFault) as error:
         log.warning("site_name_unread", error=type(error).__name__)
         return ""
 
