@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from exchange.drafts import MASK, Draft, Problems, PublisherFacts
-from exchange.identity import Live, Namer, Place, derived_reference, gathered
+from exchange.identity import Live, Namer, Place, Thing, derived_reference, gathered
 from exchange.privacy import names_role, role_mailbox
 from exchange.shape import required
 from schema.errors import Fault, Invalid
@@ -63,11 +63,30 @@ def sift(drafts: list[Draft], kind: str, publisher: PublisherFacts, published: L
                 repeat.row[1], "", f"The row repeats row {repeat.of[1]}{repeat.but}: it is published once.",
                 expected="one row for each contract and supplier", code="repeated-row", sheet=repeat.row[0],
             )  # fmt: skip
-        for id_, thing in namer.named(reference, things):
+        named = namer.named(reference, things)
+        if len(named) > 1 and reference in given:
+            _tell_shared(reference, named, problems)
+        for id_, thing in named:
             own = {} if kind == "organisation" else {"reference": reference}
             data = own | _as_published(thing.data, published.get(id_))
             sifted.records.append(Candidate(id_, reference, data, tuple(number for _, number in thing.rows)))
     return sifted
+
+
+def _tell_shared(reference: str, named: list[tuple[str, Thing]], problems: Problems) -> None:
+    """Tell, once for each reference, that rows with different contents share it, and what they are called now."""
+    rows = [str(thing.rows[0][1]) for _, thing in named]
+    ids = [id_.rsplit("/", 1)[-1] for id_, _ in named]
+    sheet, row = named[0][1].rows[0]
+    problems.tell(
+        row, "", f"Rows {_few(rows)} share the reference and differ: they are published as {_few(ids)}.",
+        value=reference, expected="a reference of its own for each record", pointer="/reference",
+        code="same-reference", sheet=sheet,
+    )  # fmt: skip
+
+
+def _few(said: list[str]) -> str:
+    return ", ".join(said[:5]) + (f" and {len(said) - 5} more" if len(said) > 5 else "")
 
 
 def _as_published(data: dict[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:

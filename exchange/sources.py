@@ -38,6 +38,7 @@ def opened(body: bytes, filename: str, wanted: str | None) -> Source:
     """Open a file by what is in it; its name decides only between JSON and NDJSON."""
     if wanted == "xlsx" or (wanted is None and looks_like_workbook(body)):
         return Source("xlsx", tuple(read_workbook(body)))
+    _is_table(body)
     text = decoded(body)
     first = text.lstrip()[:1]
     suffix = PurePath(filename).suffix.lower()
@@ -46,6 +47,15 @@ def opened(body: bytes, filename: str, wanted: str | None) -> Source:
     if wanted == "json" or (wanted is None and first in {"{", "["}):
         return _json(text, lines=wanted is None and suffix != ".json")
     return Source("csv", (read_csv(text),))
+
+
+def _is_table(body: bytes) -> None:
+    """Refuse what is plainly another sort of file, by its first bytes, with what to do instead."""
+    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:400].lower()
+    if start.startswith(b"%pdf-"):
+        raise Malformed("This is a PDF. Save the table behind it as CSV or Excel.")
+    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<") and b"<html" in start):
+        raise Malformed("This is a web page. Download the file that it links to, or save the table as CSV.")
 
 
 def _ndjson(text: str) -> Source:

@@ -39,6 +39,16 @@ def test_rows_that_differ_only_in_suppliers_are_one_contract() -> None:
     assert live(again) == live(reading)
 
 
+def test_rows_that_share_a_reference_and_differ_are_told_once() -> None:
+    """One warning names the reference, its rows and what they are published as; all of them are published."""
+    rows = [row(ContractReference="R-1", ContractTitle=title) for title in ("Roads", "Bins", "Trees")]
+    report = (reading := read_rows(rows)).report
+    (told,) = [fault for fault in report.problems if fault.code == "same-reference"]
+    assert (told.value, told.severity, report.accepted, report.warned) == ("R-1", "warning", 3, 1)
+    assert told.message.startswith("Rows 2, 3, 4 share the reference and differ")
+    assert all(record.id.rsplit("/", 1)[-1] in told.message for record in reading.records)
+
+
 def test_a_row_that_repeats_another_is_published_once_and_told() -> None:
     """A repeated row is counted as merged and explained by the row that it repeats."""
     reading = read_rows([row(), row(), row(ContractTitle="GROUNDS  maintenance.")])

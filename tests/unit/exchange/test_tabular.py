@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exchange.sources import opened
 from exchange.tabular import decoded, read_csv
 from schema.errors import Malformed
 from tests.unit.exchange.making import csv_of, one, problem, read, row
@@ -122,3 +123,18 @@ def test_bounds_what_a_row_may_be(text: str) -> None:
     """NUL characters, giant cells and thousands of columns are refused with a sentence."""
     with pytest.raises(Malformed):
         read_csv(decoded(text.encode()))
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", "This is a PDF"),
+        (b"\xef\xbb\xbf<!DOCTYPE html><html><head>", "This is a web page"),
+        (b"\n<html lang='en'>", "This is a web page"),
+        (b"<?xml version='1.0'?>\n<html xmlns='http://www.w3.org/1999/xhtml'>", "This is a web page"),
+    ],
+)
+def test_says_what_a_file_is_that_is_no_table(body: bytes, sentence: str) -> None:
+    """A PDF or a web page is named as such, with what to do instead of a complaint about columns."""
+    with pytest.raises(Malformed, match=sentence):
+        opened(body, "register.csv", None)
