@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from federation import judge
+from federation.advice import advice_for
 from federation.crawl import Step, walk
 from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
 from federation.judge import Source, Trouble
@@ -18,6 +19,7 @@ from federation.origins import Heard, learn
 from federation.seam import Answer, Get
 from schema.change import Item
 from schema.errors import Crawling, Refused
+from schema.identifiers import same_origin
 from schema.manifest import Manifest
 
 PAGES = 3
@@ -58,9 +60,9 @@ class Report:
         """Whether no rule of severity error is broken."""
         return all(result.kept or result.severity == "warning" for result in self.results)
 
-    def note(self, rule: Rule, found: str) -> None:
-        """Keep what a rule found."""
-        self.results.append(Result(rule.id, rule.severity, found, rule.advice))
+    def note(self, rule: Rule, found: str, advice: str = "") -> None:
+        """Keep what a rule found, with the rule's own advice where the cause has none."""
+        self.results.append(Result(rule.id, rule.severity, found, advice or rule.advice))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ async def _tried(report: Report, rule: Rule, work: Callable[[], Awaitable[None]]
         await work()
     except Crawling as error:
         report.unreachable = not isinstance(error, Refused)
-        report.note(rule, error.detail)
+        report.note(rule, error.detail, advice_for(error) if rule is REACHABLE else "")
         return False
     report.note(rule, "")
     return True
@@ -139,7 +141,7 @@ async def _walk(report: Report, get: Get, pages: int) -> bool:
         await go()
     except Crawling as error:
         report.unreachable = not isinstance(error, Refused)
-        report.note(PAGE if answered else FEED, error.detail)
+        report.note(PAGE if answered else FEED, error.detail, "" if answered else advice_for(error))
         return False
     report.note(FEED, "")
     report.note(PAGE, "")
@@ -167,7 +169,9 @@ def _role(report: Report, aggregator: bool) -> str:  # noqa: FBT001
 def _relays(report: Report, aggregator: bool) -> str:  # noqa: FBT001
     assert report.manifest is not None
     if not aggregator and report.manifest.role == "aggregator":
-        return "It is an aggregator. Without --aggregator only its own records are taken."
+        others = len({t.record_id for t in _judged(report, aggregator) if _passed_on(report, t)})
+        more = f"; {others} of those that were read are others'" if others else ""
+        return f"It is an aggregator. Without --aggregator only its own records are taken{more}."
     return ""
 
 
@@ -206,7 +210,8 @@ def _filled(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
 
 
 def _items(report: Report, aggregator: bool, rules: Sequence[str] | None) -> str:  # noqa: FBT001
-    troubles = [t for t in _judged(report, aggregator) if (t.rule in _OWNERSHIP) == (rules is not None)]
+    found = [t for t in _judged(report, aggregator) if aggregator or not _passed_on(report, t)]
+    troubles = [t for t in found if (t.rule in _OWNERSHIP) == (rules is not None)]
     if not troubles:
         return ""
     first = troubles[0]
@@ -224,6 +229,13 @@ def _judged(report: Report, aggregator: bool) -> list[Trouble]:  # noqa: FBT001
     return judge.judge(report.readings, source, me="", origins=origins, now=_NEVER).refused
 
 
+def _passed_on(report: Report, trouble: Trouble) -> bool:
+    """Whether it is about a record of somebody else that an aggregator passes on: a warning of its own tells that."""
+    manifest = report.manifest
+    assert manifest is not None
+    return manifest.role == "aggregator" and not same_origin(trouble.record_id, manifest.id)
+
+
 def _ids(report: Report, aggregator: bool) -> str:  # noqa: FBT001
     return _items(report, aggregator, _OWNERSHIP)
 
@@ -234,7 +246,7 @@ def _records(report: Report, aggregator: bool) -> str:  # noqa: FBT001
 
 LOOKS: tuple[Rule, ...] = (
     Rule("role", "error", "Leave out --aggregator, or set the node's role.", _role),
-    Rule("relays", "warning", "Add it with --aggregator if it may pass on others' records.", _relays),
+    Rule("relays", "warning", "Add it with --aggregator to take all.", _relays),
     Rule("prefix-own-origin", "warning", "Publish ids under the node's own address.", _prefixes),
     Rule("licence", "warning", "Set FOLKMOOT_LICENSE, or license in the manifest.", _licence),
     Rule("contact", "warning", "Name a role mailbox in the manifest.", _contact),

@@ -153,7 +153,7 @@ class Door:
             async with asyncio.timeout(self._limits.connect):
                 found = await self._resolve(host.strip("[]"), port)
         except (OSError, TimeoutError) as error:
-            raise Later(f"{host} does not resolve: {error or 'no answer in time'}.") from error
+            raise Later(f"{host} does not resolve: {error or 'no answer in time'}.", cause="name") from error
         check_addresses(host, found, allow_private=self._allow_private)
         self._checked[host, port] = found
         return found[0]
@@ -164,9 +164,9 @@ class Door:
             async with asyncio.timeout(self._limits.page):
                 return await self._exchange(url, headers, started)
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise Later(f"{url} did not answer in time.") from error
+            raise Later(f"{url} did not answer in time.", cause="time") from error
         except (httpx2.TransportError, httpx2.StreamError) as error:
-            raise Later(f"{url} could not be read: {error or type(error).__name__}.") from error
+            raise Later(f"{url} could not be read: {error or type(error).__name__}.", cause="connection") from error
 
     async def _exchange(self, url: httpx2.URL, headers: Mapping[str, str], started: float) -> Answer:
         request = httpx2.Request(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from federation.judge import MAX_ID, MAX_NODE, Prefixes, is_node
-from schema.errors import Invalid, Refused
+from schema.errors import BadParameter, Invalid, Refused
 from schema.identifiers import origin_of, prefixes_overlap, same_origin
 from schema.manifest import Feed, Manifest
 
@@ -14,9 +15,20 @@ WELL_KNOWN = "/.well-known/folkmoot"
 
 
 def manifest_url(url: str) -> str:
-    """Where the manifest is, from what an operator typed: a host, an origin, or the manifest's own URL."""
+    """Where the manifest is, from what an operator typed: a host, an origin, or the manifest's own URL.
+
+    Raises `BadParameter` where it can be no address of the web.
+    """
     full = url if "://" in url else f"https://{url}"
-    return full.rstrip("/") + WELL_KNOWN if urlsplit(full).path in ("", "/") else full
+    try:
+        parts = urlsplit(full)
+        good = parts.scheme in ("http", "https") and parts.hostname and not re.search(r"[\s\x00-\x1f]", url)
+        good = good and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise BadParameter("URL", url, "the address of a node, such as https://moot.exampleshire.example")
+    return full.rstrip("/") + WELL_KNOWN if parts.path in ("", "/") else full
 
 
 def read_manifest(body: bytes, url: str) -> Manifest:

@@ -162,10 +162,11 @@ class Crawling(FolkmootError):
 
 
 class Later(Crawling):
-    """Try again; `retry_after` is the node's own wish in seconds, where it gave one."""
+    """Try again; `retry_after` is the node's own wish in seconds, where it gave one; `cause` is one word for why."""
 
-    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+    def __init__(self, detail: str, retry_after: float | None = None, *, cause: str = "") -> None:
         self.retry_after = retry_after
+        self.cause = cause
         super().__init__(detail)
 
 

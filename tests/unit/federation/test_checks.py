@@ -10,7 +10,7 @@ import pytest
 
 from federation.checks import RULES, Report, examine, summary
 from federation.identity import key_of, manifest_url
-from schema.errors import Later, Refused, Vanished
+from schema.errors import BadParameter, Later, Refused, Vanished
 from tests.integration.crawl.world import FakeNode, World
 
 
@@ -120,7 +120,43 @@ def test_only_an_aggregator_may_relay(world: World) -> None:
     assert broken(examined(world, aggregator=True)) == [("role", "error")]
     relay.pass_on(node.items[f"{node.prefix}organisation/{node.publisher}"])
     assert broken(examined(world, "relay.example", aggregator=True)) == []
-    assert ("ids-within-prefix", "error") in broken(examined(world, "relay.example"))
+    alone = examined(world, "relay.example")
+    assert broken(alone) == [("relays", "warning")]
+    (told,) = [result for result in alone.results if not result.kept]
+    assert (alone.passed, told.advice) == (True, "Add it with --aggregator to take all.")
+    assert "1 of those that were read" in told.found
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (Later("It does not resolve.", cause="name"), "spelling"),
+        (Later("It refuses.", cause="connection"), "port"),
+        (Later("It hangs.", cause="time"), "busy"),
+        (Later("It answers 503."), "later"),
+        (Vanished("gone", 404), "/.well-known/folkmoot"),
+        (Refused("content-type", "It is HTML."), "application/json"),
+        (Refused("redirects", "It leads away."), "redirect"),
+        (Refused("url-scheme", "It is http."), "FOLKMOOT_ALLOW_PRIVATE"),
+        (Refused("address", "It is private."), "FOLKMOOT_ALLOW_PRIVATE"),
+        (Refused("page-bytes", "It is too big."), "less"),
+    ],
+)
+def test_advice_fits_the_cause(world: World, fault: Exception, word: str) -> None:
+    """A person is told what to do about this failure, not about failures in general."""
+    world.node()
+    world.faults["https://exa.example"] = fault
+    (told,) = examined(world).results
+    assert word in told.advice
+
+
+@pytest.mark.parametrize(
+    "typed", ["", " ", "https://", "ftp://exa.example", "exa .example", "https://[exa", "http://a:b"]
+)
+def test_what_can_be_no_address_is_refused_as_an_argument(typed: str) -> None:
+    """A slip of the keyboard is told at once, and nothing is asked of the network."""
+    with pytest.raises(BadParameter, match=r"such as https://moot"):
+        manifest_url(typed)
 
 
 @pytest.mark.parametrize(
