@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -105,6 +106,13 @@ class Document:
         known = self.aliases.setdefault(name, [])
         if value and value not in known:
             known.append(value)
+
+
+def spelling(names: Iterable[str]) -> str:
+    """The spelling to show of one name: the commonest that is not all in capitals, the first of equals; else empty."""
+    found = Counter(name for name in names if name)
+    mixed = [name for name, _ in found.most_common() if not name.isupper()]
+    return next(iter(mixed or found), "")
 
 
 def document(source: Source, place: Place | None) -> Document | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import tantivy
 
-from federation.documents import Document
+from federation.documents import Document, spelling
 from federation.index import MAX_RELEVANT, Facet, Hits, Matcher, Position, Query, Reached, Sink
 from federation.search import facets, folder, words
 from federation.search.fields import KEYS
@@ -25,6 +25,7 @@ from federation.search.store import Snapshot, Store, identities, stored
 from schema.errors import Busy
 
 _KEPT = 16
+_SPELLINGS = 50
 
 
 class TantivyIndex:
@@ -244,13 +245,24 @@ def _relevant(
 
 
 def _label(snapshot: Snapshot, build: Builder, name: str, value: str) -> str:
-    """What the newest record with this value calls it; the value itself where no record says."""
+    """What the newest record with this value calls it; the value itself where no record says.
+
+    Where that is all in capitals, the newest few records are asked, and their commonest plain spelling is taken.
+    """
     known = snapshot.labels.get((name, value))
     if known is None:
-        found = snapshot.searcher.search(
-            build.term(name, value), 1, count=False, order_by_field="number", order=tantivy.Order.Desc
-        ).hits
-        held = orjson.loads(stored(snapshot.searcher, found[0][1])) if found else {}
-        known = str(held.get("labels", {}).get(name, {}).get(value, value))
+        known = next(_spellings(snapshot, build, name, value, 1), value)
+        if known.isupper() and known != value:
+            known = spelling(_spellings(snapshot, build, name, value, _SPELLINGS)) or known
         snapshot.labels[name, value] = known
     return known
+
+
+def _spellings(snapshot: Snapshot, build: Builder, name: str, value: str, count: int) -> Iterator[str]:
+    found = snapshot.searcher.search(
+        build.term(name, value), count, count=False, order_by_field="number", order=tantivy.Order.Desc
+    ).hits
+    for _, address in found:
+        said = orjson.loads(stored(snapshot.searcher, address)).get("labels", {}).get(name, {}).get(value)
+        if said:
+            yield str(said)

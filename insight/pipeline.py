@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from federation.index import Filter, Index, Query, Span, Terms
+from schema.kinds import KINDS
 
 QUARTERS = 8
 SEEKING = ("seeking-partners", "share-funding")
@@ -94,6 +95,12 @@ def seeking_partners(*, limit: int = 4) -> Query:
     """Digital work whose publishers look for others to do it or to pay for it with, the latest change first."""
     filters = (Terms("kind", ("roadmap-item",)), Terms("collaboration", SEEKING))
     return Query(filters=filters, limit=limit)
+
+
+def publishing() -> Query:
+    """Who publishes something besides organisations' own records, by its facet: an office alone is no news."""
+    work = tuple(kind for kind in KINDS if kind != "organisation")
+    return Query(filters=(Terms("kind", work),), limit=1, facets=("publisher",))
 
 
 def by_kind(*, publisher: str | None = None) -> Query:

@@ -42,8 +42,9 @@ def home(request: Request, session: Read, here: Here) -> HTMLResponse:
     """What is published here, at a glance."""
     today = here.now().date()
     counted = lists.find(session, here.index, pipeline.by_kind()).hits.facets
-    publishers = named(counted["publisher"])
     aggregates = here.role == "aggregator"
+    who = lists.find(session, here.index, pipeline.publishing()).hits.facets if aggregates else counted
+    publishers = named(who["publisher"])
     name = view.site(here, session).name
     return view.render(
         request,
@@ -52,7 +53,7 @@ def home(request: Request, session: Read, here: Here) -> HTMLResponse:
         "home.html",
         title=name,
         heading="What councils plan, buy and share" if aggregates else name,
-        lede=_lede(publishers, counted["publisher"], aggregates=aggregates),
+        lede=_lede(publishers, who["publisher"], aggregates=aggregates),
         figures=figures({one.value: one.count for one in counted["kind"].items}),
         chart=svg.chart(pipeline.ending_by_quarter(here.index, today), today) if _has(counted["kind"]) else None,
         ending=finding.briefs(here, session, pipeline.ending_soon(today)),

@@ -30,6 +30,16 @@ class Line:
     region: str
     type: str
     count: int
+    own: bool
+    publishes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The publishers of one region."""
+
+    title: str
+    list: list[Line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,17 @@ class Group:
 
 @router.get("/publishers")
 def publishers(request: Request, session: Read, here: Here) -> HTMLResponse:
-    """Every publisher by region."""
-    found = [_line(one) for one in directory.page(session, "", _LISTED)]
-    by_name = sorted(found, key=lambda one: one.name.casefold())
-    return view.render(request, here, session, "publishers.html", title="Who publishes here", list=by_name)
+    """Every publisher by region; on an aggregator the site's own office comes last."""
+    found = [_line(here, one) for one in directory.page(session, "", _LISTED)]
+    return view.render(
+        request,
+        here,
+        session,
+        "publishers.html",
+        title="Who publishes here",
+        regions=list(_regions(found)),
+        count=sum(one.publishes for one in found),
+    )
 
 
 @router.get("/publishers/{key}")
@@ -76,6 +93,15 @@ def publisher(request: Request, session: Read, here: Here, key: str) -> HTMLResp
     )
 
 
+def _regions(found: list[Line]) -> Iterator[Region]:
+    by_name = sorted((one for one in found if not one.own), key=lambda one: one.name.casefold())
+    for region in sorted({one.region for one in by_name}, key=lambda one: (not one, one.casefold())):
+        yield Region(region or "No region given", [one for one in by_name if one.region == region])
+    own = [one for one in found if one.own]
+    if own:
+        yield Region("Who runs this site", own)
+
+
 def _groups(here: Services, session: ReadSession, key: str, records: Mapping[str, int]) -> Iterator[Group]:
     for kind in _KINDS:
         if records.get(kind):
@@ -88,13 +114,15 @@ def _groups(here: Services, session: ReadSession, key: str, records: Mapping[str
             )
 
 
-def _line(found: directory.Listed) -> Line:
+def _line(here: Services, found: directory.Listed) -> Line:
     return Line(
         key=found.id,
         name=found.name,
         region=_text(found.organisation.get("region")),
         type=_text(found.organisation.get("type")),
         count=sum(found.records.values()),
+        own=here.role == "aggregator" and found.node == here.node,
+        publishes=any(count and kind != "organisation" for kind, count in found.records.items()),
     )
 
 

@@ -37,6 +37,7 @@ DATES = (
     ("startsAfter", "Starts on or after", "starts_after"),
     ("startsBefore", "Starts on or before", "starts_before"),
 )
+MONEY = (("valueMin", "Worth this much or more", "value_min"), ("valueMax", "Worth this much or less", "value_max"))
 SORTS = (
     ("relevance", "Best match"),
     ("-updated", "Latest change first"),
@@ -150,14 +151,26 @@ def _page(
         chosen=list(_chosen(address, groups)),
         clear=str(asking.Address("/search", [("q", asked.q)] if asked.q else [])),
         kept=address.but("q", "cursor").pairs,
-        unlisted=address.but("q", "cursor", "sort", *(one.name for one in groups), *(one[0] for one in DATES)).pairs,
+        unlisted=address.but(
+            "q", "cursor", "sort", *(one.name for one in groups), *(one[0] for one in (*DATES, *MONEY))
+        ).pairs,
         facets=groups,
         dates=[(name, label, getattr(asked, field) or "") for name, label, field in DATES],
         dates_open=any(getattr(asked, field) for _, _, field in DATES),
+        money=[(name, label, getattr(asked, field) or "") for name, label, field in MONEY],
+        money_open=any(getattr(asked, field) for _, _, field in MONEY),
+        running=_running(address, asked, kinds, here.now().date().isoformat()),
         sorts=[one for one in SORTS if asked.q or one[0] != "relevance"],
         sort=asked.sort or ("relevance" if asked.q.strip() else "-updated"),
         downloads=downloads(first, kinds),
     )
+
+
+def _running(address: asking.Address, asked: Asked, kinds: Sequence[str], today: str) -> str:
+    """The same list with what is over left out; empty where a day is asked for already, or nothing can end."""
+    if asked.ends_after or (asked.ends_before or today) < today or (kinds and not _DATED & set(kinds)):
+        return ""
+    return str(address.but("cursor").plus("endsAfter", today))
 
 
 def downloads(address: asking.Address, kinds: Sequence[str]) -> list[Step]:
@@ -201,7 +214,7 @@ def _labels(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
 
 def _chosen(address: asking.Address, groups: Sequence[Group]) -> Iterator[Step]:
     labels = _labels(groups)
-    told = {name: label for name, label, _ in DATES} | {name: label for name, (label, _) in FACETS.items()}
+    told = {name: label for name, label, _ in (*DATES, *MONEY)} | {name: label for name, (label, _) in FACETS.items()}
     for name, value in address.but("q", "sort", "cursor").pairs:
         said = words.day(value) if name in {one[0] for one in DATES} else labels.get((name, value), value)
         yield Step(str(address.less(name, value)), f"{told.get(name, words.member(name))}: {words.shorten(said, 80)}")

@@ -12,7 +12,7 @@ from api.pages import asking, finding, view, words
 from api.pages.search import downloads
 from api.params import Asked
 from federation import lists
-from federation.documents import name_key
+from federation.documents import name_key, spelling
 from schema.errors import NotFound
 
 router = APIRouter()
@@ -27,7 +27,7 @@ def supplier(request: Request, session: Read, here: Here, key: str) -> HTMLRespo
     if not found.hits.count:
         raise NotFound(f"No contract here names the supplier '{key[:200]}'.")
     facets = found.hits.facets
-    name = next((name for one in found.items for name in _names(one.data, key)), key)
+    name = spelling(name for one in found.items for name in _names(one.data, key)) or key
     buyers = words.plural(len(facets["publisher"].items), "organisation", "organisations")
     more = "more than " if facets["publisher"].other else ""
     address = asking.Address("/search", [("kind", "contract"), ("supplier", key), ("sort", "-end")])

@@ -39,7 +39,7 @@ ATTRIBUTES = frozenset(
         r"[\w-]+",
         """lang charset name content rel href type title class id tabindex aria-label aria-labelledby aria-current
         action method role for value autocomplete maxlength checked selected hidden datetime scope open x y x1 x2 y1
-        y2 dx width height rx xmlns text-anchor""",
+        y2 dx width height rx xmlns text-anchor step inputmode data-label""",
     )
 )
 
@@ -140,7 +140,7 @@ def _asked(council: Site, payload: str) -> None:
     for path, status in (
         (f"/search?q={sent}", 200),
         (f"/search?supplier={sent}&region={sent}&service={sent}&tool={sent}&nation={sent}", 200),
-        (f"/search?publisher={sent}", 200),
+        (f"/search?publisher={sent}", 422),
         (f"/search?sort={sent}", 422),
         (f"/search?endsAfter={sent}", 422),
         (f"/search?kind={sent}", 422),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from tests.integration.pages.site import BROWSER, Site
+from federation import publishers
+from federation.database import Database
+from tests.integration.pages.site import BROWSER, Site, aggregator, served
+from tests.services import NOW
 
 EXA = "https://exa.example/id/GB-LAE-EXA/"
 REGION = (
@@ -250,7 +254,21 @@ def test_a_publisher_is_seen_whole(region: Site) -> None:
     assert "roadmap-item R-1" in page.text
     assert page.links["Oct to Dec 2026"].startswith("/search?kind=contract&publisher=GB-LAE-EXA&endsAfter=2026-10-01")
     listed = region.get("/publishers")
-    assert "Publishers in Wessex" in listed.text
+    assert "Publishers: Wessex" in listed.text
+
+
+def test_the_office_that_runs_the_site_is_no_publisher_of_contracts(database: Database, tmp_path: Path) -> None:
+    """Who publishes nothing but its own record is not counted; the office of the site itself comes last."""
+    services = aggregator(database, tmp_path)
+    office = {"name": "A First Office", "identifiers": [{"scheme": "GB-LAE", "id": "AAA"}]}
+    with database.write() as session:
+        publishers.add(session, public_url=services.public_url, organisation=office, now=NOW)
+    for site in served(services):
+        assert "2 organisations publish their contracts" in site.get("/").text
+        page = site.get("/publishers")
+        assert "2 organisations publish their own data" in page.text
+        assert page.text.index("Council of FER") < page.text.index("Who runs this site")
+        assert page.text.index("Who runs this site") < page.text.index("Name Type Records A First Office")
 
 
 def test_a_node_has_no_pages_of_an_aggregator(council: Site) -> None:

@@ -64,6 +64,27 @@ def test_dates_narrow_and_stay_in_their_fields(region: Site) -> None:
     assert page.links["Ends on or before: 31 December 2026 (remove)"].endswith("endsAfter=2026-11-01&sort=end")
 
 
+def test_money_narrows_and_stays_in_its_fields(region: Site) -> None:
+    """A sum that was asked for stands in its field, once, and can be taken away."""
+    page = region.get("/search?kind=contract&valueMin=2000")
+    (field,) = [one for one in page.all("input") if one.get("name") == "valueMin" and one.get("type") == "number"]
+    assert field["value"] == "2000"
+    assert page.links["Worth this much or more: 2000 (remove)"] == "/search?kind=contract"
+
+
+def test_what_is_over_is_told_in_words_and_can_be_left_out(region: Site) -> None:
+    """A contract that ended has a tag that says so; one link leaves only what still runs."""
+    page = region.get("/search?kind=contract&sort=end")
+    everything = len(titles(page))
+    running = page.links["Still running: only what ends today or later"]
+    assert running == "/search?kind=contract&sort=end&endsAfter=2026-11-02"
+    left = region.get(running)
+    assert "Ended" not in left.text
+    assert page.text.count("Contract Ended") == everything - len(titles(left))
+    assert "Still running" not in left.text
+    assert "Still running" not in region.get("/search?endsBefore=2026-01-01").text
+
+
 def test_order_is_kept_and_can_be_changed(region: Site) -> None:
     """The order that was asked for is chosen in the list of orders."""
     page = region.get("/contracts?sort=-value")
@@ -73,9 +94,9 @@ def test_order_is_kept_and_can_be_changed(region: Site) -> None:
 
 def test_what_no_box_shows_is_kept_by_the_form(region: Site) -> None:
     """Filters without a field of their own survive narrowing."""
-    page = region.get("/search?kind=contract&valueMin=2000&q=planning")
+    page = region.get("/search?kind=contract&signed=false&q=planning")
     kept = {(one["name"], one["value"]) for one in page.all("input") if one.get("type") == "hidden"}
-    assert ("valueMin", "2000") in kept
+    assert ("signed", "false") in kept
     assert ("q", "planning") in kept
 
 

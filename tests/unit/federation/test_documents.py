@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.documents import MISSING, ROW_BITS, Place, Source, document, microseconds, money_bits, name_key, pack
+from federation.documents import (
+    MISSING,
+    ROW_BITS,
+    Place,
+    Source,
+    document,
+    microseconds,
+    money_bits,
+    name_key,
+    pack,
+    spelling,
+)
 from tests.strategies import unknown_values
 
 CHANGED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -122,3 +133,10 @@ def test_a_contract_in_full() -> None:
     assert made.numbers == {"low": 10.0, "high": 20.0}
     assert made.values["endYear"] == ["2027"]
     assert made.changed == microseconds(CHANGED) == 1_793_610_000_000_000
+
+
+def test_a_name_is_shown_in_its_commonest_plain_spelling() -> None:
+    """Capitals are shown only where nobody writes the name otherwise."""
+    assert spelling(["ACME LTD", "ACME LTD", "Acme Ltd", "Acme Limited", "Acme Limited"]) == "Acme Limited"
+    assert spelling(["ACME LTD", "BT"]) == "ACME LTD"
+    assert spelling([]) == ""
