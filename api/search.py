@@ -1,7 +1,9 @@
 """Search, and a list for each kind, on nodes and aggregators alike (protocol section 6)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import WithJsonSchema
@@ -10,6 +12,7 @@ from starlette.responses import Response
 from api import formats
 from api.answers import answer
 from api.deps import Here, Read
+from api.negotiation import HTML, preferred
 from api.params import Asked, Several
 from api.services import Services
 from api.shapes import RecordList
@@ -17,6 +20,7 @@ from federation.database import ReadSession
 from schema.kinds import KINDS
 
 router = APIRouter(tags=["Search"])
+_NOT_OF_PAGES = ("facets", "limit", "cursor")
 
 _ABOUT = "How to answer; without it, Accept decides."
 Dated = Annotated[
@@ -60,14 +64,33 @@ def _responses(offered: tuple[str, ...]) -> dict[int | str, dict[str, Any]]:
         "ETag": {"description": "Changes whenever the list could.", **link},
         "Folkmoot-Count": {"description": "How many records match.", "schema": {"type": "integer"}},
     }
-    return {200: {"model": RecordList, "description": "A page.", "content": content, "headers": headers}}
+    page = {"description": "A browser asked: the page of the same list.", "headers": {"Location": {**link}}}
+    return {200: {"model": RecordList, "description": "A page.", "content": content, "headers": headers}, 303: page}
 
 
 _DATED, _DATELESS = _responses(tuple(formats.EVERY)), _responses(tuple(formats.DATELESS))
 
 
+def _asks_for_a_page(accept: str | None, offered: Sequence[str]) -> bool:
+    """Whether HTML is named, and ranked above all that this list can be had as: so ask browsers alone."""
+    media = [formats.MEDIA[name] for name in offered]
+    return HTML in (accept or "").lower() and preferred(accept, [*media, HTML]) == HTML
+
+
+def _page_of(request: Request) -> Response:
+    """Lead to the page that asks the same, from its beginning; what only a program asks for is left out."""
+    asked = [pair for pair in request.query_params.multi_items() if pair[0] not in _NOT_OF_PAGES]
+    path = request.url.path.removeprefix("/v1")
+    where = f"{path}?{urlencode(asked)}" if asked else path
+    return Response(
+        status_code=303, headers={"Location": where, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
+    )
+
+
 def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
     offered = formats.EVERY if not kinds or set(kinds) & {"contract", "roadmap-item"} else formats.DATELESS
+    if form is None and _asks_for_a_page(call.request.headers.get("accept"), offered):
+        return _page_of(call.request)
     here: Services = call.here
     session: ReadSession = call.session
     return answer(call.request, here, session, call.asked, kinds=kinds, format=form, offered=offered)

@@ -163,9 +163,28 @@ ACCEPTED = [
     ("text/csv", "text/csv; charset=utf-8"),
     ("application/x-ndjson", "application/x-ndjson"),
     ("text/calendar", "text/calendar; charset=utf-8"),
-    ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
     ("*/*", "application/json"),
 ]
+
+
+@pytest.mark.parametrize("path", ["/search", "/contracts", "/skills"])
+def test_a_browser_is_led_to_the_page_of_the_same_list(site: Site, path: str) -> None:
+    """HTML ranked above all leads to the page with the same filters; a `format` that is named is kept."""
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    asked = f"/v1{path}?q=park&publisher=GB-LAE-EXA"
+    for accept in (browser, "text/html"):
+        led = site.client.get(f"{asked}&limit=2&facets=cpv", headers={"Accept": accept}, follow_redirects=False)
+        assert (led.status_code, led.headers["location"]) == (303, f"{path}?q=park&publisher=GB-LAE-EXA")
+        assert led.headers["vary"] == "Accept, Accept-Encoding"
+        assert site.client.get(led.headers["location"], headers={"Accept": accept}).status_code == 200
+    for accept in (
+        "*/*",
+        "application/json",
+        "application/json, text/html;q=0.9",
+        "application/atom+xml, text/html;q=0.5",
+    ):
+        assert site.client.get(asked, headers={"Accept": accept}, follow_redirects=False).status_code == 200
+    assert site.client.get(f"{asked}&format=json", headers={"Accept": browser}).json()["items"] is not None
 
 
 def test_accept_chooses_the_format(site: Site) -> None:
