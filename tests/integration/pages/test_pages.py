@@ -221,6 +221,15 @@ def test_a_page_of_a_problem_bears_the_name_of_the_site(council: Site, monkeypat
     assert "Exampleshire" not in council.get("/nothing", 404).text
 
 
+def test_the_reference_reads_as_prose(region: Site) -> None:
+    """No backtick of the source is shown; code stands as code; cells have names for narrow screens."""
+    page = region.get("/docs")
+    assert "`" not in page.text
+    assert 'class="lines"' not in page.html
+    assert "<code>next</code>" in page.html
+    assert {found["data-label"] for found in page.all("td")} == {"In", "What", "Meaning"}
+
+
 def test_nodes_tell_their_people_what_to_mend(region: Site) -> None:
     """A node's page has its state, its counts, and each problem with where it is and what to do."""
     listed = region.get("/nodes")
