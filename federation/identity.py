@@ -20,14 +20,14 @@ def manifest_url(url: str) -> str:
     Raises `BadParameter` where it can be no address of the web.
     """
     full = url if "://" in url else f"https://{url}"
+    wrong = BadParameter("URL", url, "the address of a node, such as https://moot.exampleshire.example")
     try:
         parts = urlsplit(full)
-        good = parts.scheme in ("http", "https") and parts.hostname and not re.search(r"[\s\x00-\x1f]", url)
-        good = good and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise BadParameter("URL", url, "the address of a node, such as https://moot.exampleshire.example")
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise wrong from error
+    if not good or re.search(r"[\s\x00-\x1f]", url):
+        raise wrong
     return full.rstrip("/") + WELL_KNOWN if parts.path in ("", "/") else full
 
 

@@ -44,10 +44,9 @@ def _checks(run: CliRunner, app: typer.Typer) -> tuple[int, dict[str, bool]]:
 def test_migrate_brings_a_database_to_the_head_and_back(run: CliRunner, app: typer.Typer, empty_url: str) -> None:
     """`migrate` makes the tables, twice is as good as once, and the database tells its revision."""
     assert migrations.current(empty_url) is None
-    for _ in range(2):
-        done = run.invoke(app, ["migrate"])
+    for done in (run.invoke(app, ["migrate"]), run.invoke(app, ["migrate"])):
         assert done.exit_code == 0, done.output
-    assert migrations.HEAD in done.output
+        assert migrations.HEAD in done.output
     assert migrations.current(empty_url) == migrations.HEAD
     migrations.downgrade(empty_url, "base")
     assert migrations.current(empty_url) is None
