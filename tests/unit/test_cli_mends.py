@@ -288,8 +288,13 @@ def test_ids_under_this_machines_address_are_warned_of(run: Run, monkeypatch: py
 
 
 DEMO = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from folkmoot.demo import processes, run
+
+# A test run in the background, or under nohup, hands down signals that are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 def publish(folder, servers, today, say):
     server = run.Server("Exampleshire", "node", folder)
@@ -310,7 +315,10 @@ def test_the_demo_ends_its_servers_whatever_ends_it(number: signal.Signals) -> N
         assert demo.stdout is not None
         server, folder = demo.stdout.readline().split()
         demo.send_signal(number)
-        assert demo.wait(timeout=30) == 0
+        try:
+            assert demo.wait(timeout=30) == 0
+        finally:
+            demo.kill()
     assert not Path(folder).exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int(server), 0)
