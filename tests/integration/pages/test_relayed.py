@@ -30,6 +30,6 @@ def test_a_relayed_record_tells_its_way(database: Database, tmp_path: Path) -> N
     services = make_services(database, tmp_path, "aggregator", nation.url, organisation=None)
     for site in served(services):
         text = site.record(council.prefix + "contract/C-1").text
-        assert "by wessex.example, 2 November 2026" in text
+        assert "by wessex.example, 2 Nov 2026" in text
         assert text.index("by wessex.example") < text.index("by moot.example")
         assert "First published at exa.example" in text
