@@ -78,11 +78,15 @@ def _load(request: pytest.FixtureRequest, world: World, *, boundaries: bool) -> 
             "negative_data_rejection": {"expected-statuses": _NEGATIVE},
         },
         "phases": {"coverage": {"enabled": boundaries}},
-        # An empty file fits "binary", whatever minLength says: it is refused as none (400).
+        # An empty file fits "binary", whatever minLength says: it is refused as none (400). What stands in a file is
+        # judged by the worker, after the answer (202), whatever its media type promised.
         "operations": [
             {
                 "include-path": "/v1/imports",
-                "checks": {"positive_data_acceptance": {"expected-statuses": [*_POSITIVE, "400"]}},
+                "checks": {
+                    "positive_data_acceptance": {"expected-statuses": [*_POSITIVE, "400"]},
+                    "negative_data_rejection": {"expected-statuses": [*_NEGATIVE, "202"]},
+                },
             }
         ],
     }
