@@ -15,7 +15,7 @@ from federation.database import Reading, WriteSession, table
 from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
 from federation.judge import Prefixes, Source
 from schema.errors import Conflict, NotFound, Refused
-from schema.identifiers import prefixes_overlap
+from schema.identifiers import place_of, prefixes_overlap
 from schema.manifest import Manifest
 from schema.tables import Feed, Node, Record
 
@@ -68,6 +68,7 @@ def pin(
     node_id = session.connection().execute(table(Node).insert().values(node).returning(_node.c.id)).scalar_one()
     feed = feed_of(manifest)
     first: dict[str, Any] = {"node_id": node_id, "url": feed.url, "cursor": feed.url, "due": now, "position": 0}
+    first["place"] = place_of(feed.url)
     counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped"), 0)
     wait = feed.min_poll_seconds or every
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))

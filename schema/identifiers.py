@@ -197,6 +197,12 @@ def origin_of(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, port if port is not None else int(_DEFAULT_PORT[parts.scheme])
 
 
+def place_of(url: str) -> str:
+    """Host and port of a URL, `host:port`: what is asked by one reader at a time (protocol section 5)."""
+    _scheme, host, port = origin_of(url)
+    return f"{host}:{port}"
+
+
 def same_origin(one: str, other: str) -> bool:
     """Whether two URLs have the same scheme, host and port."""
     return origin_of(one) == origin_of(other)

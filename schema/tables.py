@@ -162,6 +162,7 @@ class Feed(SQLModel, table=True):
     """One feed of one node: its lease, its cursor, and how the last visits went.
 
     `fence` grows with every claim; a commit that names an older one changes nothing (docs/decisions, lease rows).
+    `place` is the host and port that it is read from, whose turn is the row of `Host`.
     """
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
@@ -171,6 +172,7 @@ class Feed(SQLModel, table=True):
     owner: str | None = Field(default=None, max_length=200)
     leased_until: datetime | None = Field(default=None, sa_type=Moment)
     fence: int = Field(default=0, sa_type=BigInteger)
+    place: str = Field(default="", max_length=300, sa_column_kwargs={"server_default": ""})
     cursor: str = Field(max_length=2000)
     position: int = Field(default=0, sa_type=BigInteger)
     latest: int | None = Field(default=None, sa_type=BigInteger)
@@ -186,6 +188,14 @@ class Feed(SQLModel, table=True):
     refused: int = Field(default=0, sa_type=BigInteger)
     dropped: int = Field(default=0, sa_type=BigInteger)
     latency_ms: int | None = None
+
+
+class Host(SQLModel, table=True):
+    """A host and port that is or was asked: `owner` has its turn, and nobody else asks it before `free_at`."""
+
+    place: str = Field(primary_key=True, max_length=300)
+    owner: str | None = Field(default=None, max_length=200)
+    free_at: datetime = Field(sa_type=Moment)
 
 
 class Sighting(SQLModel, table=True):
