@@ -78,8 +78,8 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 class Door:
     """Fetch JSON from other people's servers. Built once a process; close it at the end (`async with`).
 
-    `gap` is the pause in seconds between two requests to one host and port; `allow_private` permits private
-    addresses, http and any port, for tests and intranets.
+    `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
+    idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Door:
         user_agent: str,
         allow_private: bool = False,
         gap: float = 0.2,
+        connections: int = 64,
         limits: Limits | None = None,
         resolve: Resolve = look_up,
     ) -> None:
@@ -100,8 +101,10 @@ class Door:
         self._turns: defaultdict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._free_at: dict[Place, float] = {}
         self._addresses: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_ADDRESS))
+        # The pool closes an idle connection where it needs room; who waits for room waits here, not at its time limit.
+        self._open = asyncio.Semaphore(connections)
         self._transport = httpx2.AsyncHTTPTransport(
-            trust_env=False, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+            trust_env=False, limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         )
         # The transport has no public way to be given a network; tests/unit/federation/test_fetch.py watches the name.
         self._transport._pool._network_backend = _Pinned(self._checked)  # noqa: SLF001
@@ -137,7 +140,7 @@ class Door:
         )
         async with self._turns[host, port], self._paced((host, port)):
             address = await self._check(host, port)
-            async with self._addresses[address]:
+            async with self._addresses[address], self._open:
                 return await self._within(url, headers)
 
     @asynccontextmanager

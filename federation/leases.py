@@ -1,5 +1,7 @@
 """A feed's row as its lease: claimed, renewed and given back by the database's clock (docs/decisions, lease rows).
 
+With the feed goes the turn of its host (`federation/hosts.py`): no two workers ask one host at a time.
+
 `fence` grows with every claim. Whatever a worker commits names the fence it was given; after another has claimed the
 feed that commit changes nothing, and its transaction is thrown away (`LeaseLost`).
 """
@@ -11,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Select, and_, or_, select, update
 
+from federation import hosts
 from federation.database import Reading, WriteSession, clock, dialect, table
 from schema.errors import LeaseLost
 from schema.tables import Feed, Node
@@ -24,10 +27,16 @@ Clock = Callable[[Reading], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A feed that is ours until `until`, as it stood when it was claimed; `at` is the database's time then."""
+    """A feed that is ours until `until`, as it stood when it was claimed; `at` is the database's time then.
+
+    `gap` is how many seconds its host (`place`) is left alone when the turn is over.
+    """
 
     feed_id: int
     node_id: int
+    owner: str
+    place: str
+    gap: float
     fence: int
     at: datetime
     until: datetime
@@ -41,45 +50,70 @@ class Lease:
     fails: int
     last_good: datetime | None
 
+    @property
+    def turn(self) -> str:
+        """The name under which the host's turn is held: this claim's own, for its worker may claim the host again."""
+        return _turn(self.owner, self.feed_id, self.fence)
+
+
+def _turn(owner: str, feed_id: int, fence: int) -> str:
+    return f"{owner}#{feed_id}.{fence}"
+
 
 def claim(
     session: WriteSession,
     owner: str,
     seconds: float,
     *,
+    gap: float = 0.0,
     due_by: datetime | None = None,
     clock: Clock = clock,
 ) -> Lease | None:
-    """Take the feed that has been due longest and that nobody holds. One statement; None where nothing is due.
+    """Take the feed that has been due longest, that nobody holds and whose host nobody asks. None where there is none.
 
     `due_by` passes over what fell due later (`crawl --once`).
     """
     at = clock(session)
-    free = or_(_feed.c.leased_until.is_(None), _feed.c.leased_until < at)
-    due = (
-        select(_feed.c.id)
-        .join(_node, _node.c.id == _feed.c.node_id)
-        .where(_feed.c.due <= min(at, due_by or at), free, _node.c.state.in_(CRAWLED))
-        .order_by(_feed.c.due, _feed.c.id)
-        .limit(1)
-    )
+    free = _due(at, due_by).where(~hosts.busy(at)).order_by(_feed.c.due, _feed.c.id).limit(1)
     if dialect(session) != "sqlite":
-        due = due.with_for_update(of=_feed, skip_locked=True)
+        free = free.with_for_update(of=_feed, skip_locked=True)
+    found = session.connection().execute(free).one_or_none()
     until = at + timedelta(seconds=seconds)
+    if found is None:
+        return None
+    turn = _turn(owner, found.id, found.fence + 1)
+    if not hosts.take(session, found.place, turn, at=at, until=until):
+        return None
     claimed = (
         update(_feed)
-        .where(_feed.c.id == due.scalar_subquery())
+        .where(_feed.c.id == found.id)
         .values(owner=owner, leased_until=until, fence=_feed.c.fence + 1)
         .returning(*_feed.c)
     )
-    row = session.connection().execute(claimed).one_or_none()
-    return None if row is None else _lease(row, at, until)
+    return _lease(session.connection().execute(claimed).one(), at, until, gap)
 
 
-def _lease(row: Any, at: datetime, until: datetime) -> Lease:
+def waiting(session: Reading, due_by: datetime, *, clock: Clock = clock) -> bool:
+    """Whether a feed is due that nobody holds: only the turn of its host is to be waited for."""
+    return session.connection().execute(_due(clock(session), due_by).limit(1)).first() is not None
+
+
+def _due(at: datetime, due_by: datetime | None) -> Select[tuple[int, str, int]]:
+    free = or_(_feed.c.leased_until.is_(None), _feed.c.leased_until < at)
+    return (
+        select(_feed.c.id, _feed.c.place, _feed.c.fence)
+        .join(_node, _node.c.id == _feed.c.node_id)
+        .where(_feed.c.due <= min(at, due_by or at), free, _node.c.state.in_(CRAWLED))
+    )
+
+
+def _lease(row: Any, at: datetime, until: datetime, gap: float) -> Lease:
     return Lease(
         feed_id=row.id,
         node_id=row.node_id,
+        owner=row.owner,
+        place=row.place,
+        gap=gap,
         fence=row.fence,
         at=at,
         until=until,
@@ -96,8 +130,10 @@ def _lease(row: Any, at: datetime, until: datetime) -> Lease:
 
 
 def renew(session: WriteSession, lease: Lease, seconds: float, *, clock: Clock = clock) -> None:
-    """Hold the feed for so many seconds more. Raises `LeaseLost`."""
-    change(session, lease, leased_until=clock(session) + timedelta(seconds=seconds))
+    """Hold the feed, and its host, for so many seconds more. Raises `LeaseLost`."""
+    until = clock(session) + timedelta(seconds=seconds)
+    change(session, lease, leased_until=until)
+    hosts.keep(session, lease.place, lease.turn, until=until)
 
 
 def hold(session: WriteSession, lease: Lease) -> None:
@@ -114,6 +150,10 @@ def change(session: WriteSession, lease: Lease, **values: Any) -> None:
         raise LeaseLost
 
 
-def give_back(session: WriteSession, lease: Lease, *, due: datetime, **values: Any) -> None:
-    """End the turn: the feed is free and due again at `due`. Raises `LeaseLost`."""
-    change(session, lease, owner=None, leased_until=None, due=due, **values)
+def give_back(session: WriteSession, lease: Lease, *, due: datetime, last_visit: datetime, **values: Any) -> None:
+    """End the turn at `last_visit`: the feed is free and due again at `due`, its host free after the gap.
+
+    Raises `LeaseLost`.
+    """
+    change(session, lease, owner=None, leased_until=None, due=due, last_visit=last_visit, **values)
+    hosts.leave(session, lease.place, lease.turn, free_at=last_visit + timedelta(seconds=lease.gap))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from federation.backoff import failed
 from federation.crawl import BUDGET
 from federation.database import Database, clock
 from federation.leases import Clock, Lease
+from federation.polite import Polite
 from federation.seam import Get
 from federation.visit import Visit
 from schema.errors import Crawling, LeaseLost
@@ -31,6 +33,7 @@ from schema.errors import Crawling, LeaseLost
 log = structlog.get_logger("folkmoot.crawl")
 IDLE_SECONDS = 1.0
 FAULT_SECONDS = 5.0
+HOST_SECONDS = 0.1
 Outcome = Literal["ended", "budget", "failed", "lost"]
 
 
@@ -51,7 +54,7 @@ class Crawler:
     """What turns work with. `me` is this aggregator's own id, `owner` names the worker in the lease.
 
     `every` is how many seconds pass between visits to a feed that does not say; `workers` how many feeds are read at a
-    time; `clock` the database's own, but for tests.
+    time; `gap` how many seconds a host is left alone between two visits; `clock` the database's own, but for tests.
     """
 
     database: Database
@@ -59,6 +62,7 @@ class Crawler:
     me: str
     owner: str
     lease_seconds: float = 60.0
+    gap: float = 0.0
     every: int = 300
     budget: int = BUDGET
     workers: int = 8
@@ -76,22 +80,25 @@ class Crawler:
 
     async def turn(self, *, due_by: datetime | None = None, stop: asyncio.Event | None = None) -> TurnResult | None:
         """One visit to the feed that has been due longest. None where nothing is due."""
+        began = time.monotonic()
         lease = await asyncio.to_thread(self._claim, due_by)
-        return None if lease is None else await self._visit(lease, stop or asyncio.Event())
+        return None if lease is None else await self._visit(lease, began, stop or asyncio.Event())
 
     def _claim(self, due_by: datetime | None) -> Lease | None:
         with self.database.write() as session:
-            return leases.claim(session, self.owner, self.lease_seconds, due_by=due_by, clock=self.clock)
+            seconds = self.lease_seconds
+            return leases.claim(session, self.owner, seconds, gap=self.gap, due_by=due_by, clock=self.clock)
 
-    async def _visit(self, lease: Lease, stop: asyncio.Event) -> TurnResult:
-        visit = Visit(self.database, self.get, self.me, lease, every=self.every, budget=self.budget, jitter=self.jitter)
-        result = await self._outcome(visit, stop)
+    async def _visit(self, lease: Lease, began: float, stop: asyncio.Event) -> TurnResult:
+        get = Polite(self.get, self.database, lease, began=began, seconds=self.lease_seconds, clock=self.clock)
+        visit = Visit(self.database, get, self.me, lease, every=self.every, budget=self.budget, jitter=self.jitter)
+        result = await self._outcome(visit, get, stop)
         self.told(result)
         return result
 
-    async def _outcome(self, visit: Visit, stop: asyncio.Event) -> TurnResult:
+    async def _outcome(self, visit: Visit, get: Polite, stop: asyncio.Event) -> TurnResult:
         try:
-            async with self._heartbeat(visit.lease):
+            async with self._heartbeat(visit.lease, get):
                 ended = await visit.go(stop)
             return TurnResult(visit.key, "ended" if ended else "budget", visit.pages, visit.applied, visit.due)
         except LeaseLost as error:
@@ -111,8 +118,8 @@ class Crawler:
         return TurnResult(visit.key, "failed", visit.pages, visit.applied, due, error.detail)
 
     @asynccontextmanager
-    async def _heartbeat(self, lease: Lease) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._beat(lease))
+    async def _heartbeat(self, lease: Lease, get: Polite) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._beat(lease, get))
         try:
             yield
         finally:
@@ -120,13 +127,15 @@ class Crawler:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _beat(self, lease: Lease) -> None:
+    async def _beat(self, lease: Lease, get: Polite) -> None:
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
+            began = time.monotonic()
             try:
                 await asyncio.to_thread(self._renew, lease)
             except LeaseLost:
                 return  # the next commit of the visit finds out, and throws its page away
+            get.renewed(began)
 
     def _renew(self, lease: Lease) -> None:
         with self.database.write() as session:
@@ -139,6 +148,10 @@ class Crawler:
             for _ in range(self.workers):
                 group.create_task(self._keep_on(stop, claiming, due))
 
+    def _waiting(self, due_by: datetime) -> bool:
+        with self.database.read() as session:
+            return leases.waiting(session, due_by, clock=self.clock)
+
     def _time(self) -> datetime:
         with self.database.read() as session:
             return self.clock(session)
@@ -147,13 +160,16 @@ class Crawler:
         while not stop.is_set():
             try:
                 async with claiming:  # the others wait here: an idle daemon asks once a second, not once a worker
+                    began = time.monotonic()
                     lease = await asyncio.to_thread(self._claim, due.by)
                     if lease is None and due.by is None:
                         await _pause(stop, IDLE_SECONDS)
                 if lease is not None:
-                    due.add(await self._visit(lease, stop))
+                    due.add(await self._visit(lease, began, stop))
                 elif due.by is not None:
-                    return
+                    if not await asyncio.to_thread(self._waiting, due.by):
+                        return
+                    await _pause(stop, HOST_SECONDS)
             except DBAPIError:
                 if due.by is not None:
                     raise

@@ -61,8 +61,13 @@ class Settings(BaseSettings):
         300, ge=1, description="Seconds between visits to a feed that does not name its own minimum (minPollSeconds)."
     )
     crawl_workers: int = Field(8, ge=1, le=64, description="How many feeds one process visits at a time.")
+    crawl_connections: int = Field(
+        64, ge=1, le=1000, description="How many connections to nodes one process has open at a time."
+    )
     crawl_gap: float = Field(
-        0.2, ge=0, description="Seconds between two requests to one host; 0 where private addresses are allowed."
+        0.2,
+        ge=0,
+        description="Seconds between two requests to one host, whoever asks; 0 where private addresses are allowed.",
     )
     lease_seconds: int = Field(60, ge=5, description="How long a worker holds a feed before others may take it over.")
     allow_private: bool = Field(

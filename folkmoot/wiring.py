@@ -71,8 +71,13 @@ def door(settings: Settings) -> Door:
     return Door(
         user_agent=f"folkmoot/{__version__} (+{check_public_url(settings.public_url)})",
         allow_private=settings.allow_private,
-        gap=0.0 if settings.allow_private else settings.crawl_gap,
+        gap=_gap(settings),
+        connections=settings.crawl_connections,
     )
+
+
+def _gap(settings: Settings) -> float:
+    return 0.0 if settings.allow_private else settings.crawl_gap
 
 
 def crawler(settings: Settings, base: Database, get: Get) -> Crawler:
@@ -85,6 +90,7 @@ def crawler(settings: Settings, base: Database, get: Get) -> Crawler:
         me=node_id(check_public_url(settings.public_url)),
         owner=f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}",
         lease_seconds=settings.lease_seconds,
+        gap=_gap(settings),
         every=settings.crawl_every,
         workers=settings.crawl_workers,
     )

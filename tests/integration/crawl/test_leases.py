@@ -74,7 +74,7 @@ WORK: dict[str, Callable[[WriteSession, Lease], None]] = {
     "hold": leases.hold,
     "change": lambda session, lease: leases.change(session, lease, cursor="elsewhere"),
     "renew": lambda session, lease: leases.renew(session, lease, 60),
-    "give back": lambda session, lease: leases.give_back(session, lease, due=NOW),
+    "give back": lambda session, lease: leases.give_back(session, lease, due=NOW, last_visit=NOW),
 }
 
 

@@ -1,0 +1,278 @@
+"""One reader a host at a time, over all workers, with a gap between two: leases by host, and the visit's own clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
+
+import migrations
+from federation import hosts, leases, nodes
+from federation.database import Database, WriteSession, clock, table
+from federation.leases import Lease
+from federation.polite import Polite
+from federation.seam import Answer
+from schema.errors import Later, LeaseLost
+from schema.tables import Feed, Host, Node, Publisher, Record
+from tests.integration.crawl.world import Aggregator, World, rows
+
+SECONDS, GAP = 60.0, 5.0
+
+
+def _share(moot: Aggregator, places: Mapping[int, str]) -> None:
+    """Let feeds be read from the hosts that are named, as two addresses of one host would be."""
+    with moot.database.write() as session:
+        for feed_id, place in places.items():
+            session.connection().execute(update(table(Feed)).where(table(Feed).c.id == feed_id).values(place=place))
+
+
+def _claim(moot: Aggregator, owner: str = "one") -> Lease | None:
+    with moot.database.write() as session:
+        return leases.claim(session, owner, SECONDS, gap=GAP, clock=moot.world.clock)
+
+
+def _councils(moot: Aggregator, count: int) -> None:
+    for n in range(count):
+        moot.add(moot.world.node(f"n{n}.example", f"N{chr(65 + n)}X"))
+
+
+def test_feeds_of_one_host_take_turns(moot: Aggregator, world: World) -> None:
+    """While one feed of a host is leased no other is, and after it the host is left alone for the gap."""
+    _councils(moot, 2)
+    _share(moot, {1: "n0.example:443", 2: "n0.example:443"})
+    first = _claim(moot)
+    assert first is not None
+    assert _claim(moot, "two") is None
+    with moot.database.write() as session:
+        leases.give_back(session, first, due=world.now + timedelta(days=1), last_visit=world.now)
+    assert _claim(moot, "two") is None
+    world.pass_time(seconds=GAP)
+    second = _claim(moot, "two")
+    assert second is not None
+    assert (second.place, second.feed_id) == (first.place, 2)
+
+
+def test_a_killed_worker_leaves_its_host_to_others_in_time(moot: Aggregator, world: World) -> None:
+    """A host whose worker died is free when the lease has run out, and not before: a request may be under way."""
+    _councils(moot, 2)
+    _share(moot, {1: "n0.example:443", 2: "n0.example:443"})
+    assert _claim(moot) is not None
+    world.pass_time(seconds=SECONDS - 5)
+    assert _claim(moot, "two") is None
+    world.pass_time(seconds=5)
+    assert _claim(moot, "two") is not None
+
+
+def test_a_resumed_node_waits_for_the_visit_that_was_cut_off(moot: Aggregator, world: World) -> None:
+    """Pausing and resuming a node gives nobody a second connection to it while the old worker may still ask."""
+    _councils(moot, 1)
+    assert _claim(moot) is not None
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "n0.example"))
+        nodes.resume(session, nodes.find(session, "n0.example"), now=world.now)
+    assert _claim(moot, "two") is None
+    world.pass_time(seconds=SECONDS + 1)
+    assert _claim(moot, "two") is not None
+
+
+class _Hosts:
+    """What workers may do, and until when each host is somebody's."""
+
+    def __init__(self, moot: Aggregator) -> None:
+        self.moot, self.live = moot, list[Lease]()
+        self.until: dict[str, datetime] = {}
+
+    def wait(self, seconds: int) -> None:
+        self.moot.world.pass_time(seconds=seconds)
+
+    def claim(self, n: int) -> None:
+        lease = _claim(self.moot, "abc"[n % 3])
+        if lease is not None:
+            self._taken(lease.place, lease.at, lease.until)
+            self.live.append(lease)
+
+    def ask(self, n: int) -> None:
+        place, at = f"h{n % 2}:443", self.moot.world.clock(None)  # type: ignore[arg-type]
+        until = at + timedelta(seconds=10)
+        with self.moot.database.write() as session:
+            if hosts.take(session, place, "asker", at=at, until=until):
+                self._taken(place, at, until)
+
+    def renew(self, n: int) -> None:
+        self._do(n, lambda session, lease: leases.renew(session, lease, SECONDS, clock=self.moot.world.clock), SECONDS)
+
+    def give_back(self, n: int) -> None:
+        now = self.moot.world.now
+        lease = self._do(n, lambda session, lease: leases.give_back(session, lease, due=now, last_visit=now), GAP)
+        if lease is not None:
+            self.live.remove(lease)
+
+    def _do(self, n: int, work: Callable[[WriteSession, Lease], None], seconds: float) -> Lease | None:
+        if not self.live:
+            return None
+        lease = self.live[n % len(self.live)]
+        ours = _owner(self.moot.database, lease.place) == lease.turn
+        with suppress(LeaseLost), self.moot.database.write() as session:
+            work(session, lease)
+            if ours:
+                self.until[lease.place] = self.moot.world.now + timedelta(seconds=seconds)
+        return lease
+
+    def _taken(self, place: str, at: datetime, until: datetime) -> None:
+        assert at >= self.until.get(place, at)
+        self.until[place] = until
+
+
+_STEPS = st.tuples(st.sampled_from(["claim", "claim", "give_back", "renew", "ask", "wait"]), st.integers(0, 61))
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps=st.lists(_STEPS, max_size=30))
+def test_never_two_live_leases_on_one_host(database: Database, steps: list[tuple[str, int]]) -> None:
+    """Whatever workers claim, renew, give back, let lapse or ask of origins, a host has one holder at a time."""
+    with database.write() as session:
+        for name in (Host, Node, Record, Publisher):
+            session.connection().execute(delete(table(name)))
+    world = World()
+    moot = Aggregator(database, world)
+    _councils(moot, 5)
+    with database.read() as session:
+        feeds = session.connection().execute(select(table(Feed).c.id)).scalars().all()
+    _share(moot, {feed_id: f"h{n % 2}:443" for n, feed_id in enumerate(feeds)})
+    held = _Hosts(moot)
+    for step, n in steps:
+        getattr(held, step)(n)
+
+
+def _owner(database: Database, place: str) -> str | None:
+    with database.read() as session:
+        chosen = select(table(Host).c.owner).where(table(Host).c.place == place)
+        return session.connection().execute(chosen).scalar_one_or_none()
+
+
+def test_claims_at_once_never_share_a_host(moot: Aggregator, world: World) -> None:
+    """Eight threads that claim twelve feeds of three hosts at once get three, one a host."""
+    _councils(moot, 12)
+    _share(moot, {n + 1: f"h{n % 3}:443" for n in range(12)})
+    with moot.database.write() as session:
+        nodes.make_due(session, now=clock(session) - timedelta(days=1))
+
+    def claim(owner: str) -> list[str]:
+        found = []
+        for _ in range(6):
+            with moot.database.write() as session:
+                lease = leases.claim(session, owner, SECONDS)
+            if lease is not None:
+                found.append(lease.place)
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [place for found in pool.map(claim, map(str, range(8))) for place in found]
+    assert sorted(claimed) == ["h0:443", "h1:443", "h2:443"]
+
+
+def test_once_waits_for_the_gap_of_a_host(moot: Aggregator, world: World) -> None:
+    """`crawl --once` reads both feeds of a host, one after the other, and does not end in the gap between."""
+    _councils(moot, 2)
+    _share(moot, {1: "n0.example:443", 2: "n0.example:443"})
+    with moot.database.write() as session:
+        nodes.make_due(session, now=clock(session) - timedelta(days=1))
+    crawler = moot.crawler(gap=0.3, workers=2)
+    crawler.clock = clock
+    asyncio.run(asyncio.wait_for(crawler.once(), 30))
+    assert {row.node_id for row in rows(moot.database).values()} == {None, 1, 2}
+
+
+def _polite(moot: Aggregator, lease: Lease, get: object, seconds: float = SECONDS) -> Polite:
+    began = time.monotonic()
+    return Polite(get, moot.database, lease, began=began, seconds=seconds, clock=clock)  # type: ignore[arg-type]
+
+
+def test_another_host_is_asked_in_its_turn_only(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An origin that another worker is reading is waited for, and then given up for now; a free one is asked."""
+    monkeypatch.setattr("federation.polite.PATIENCE", 0.3)
+    _councils(moot, 1)
+    lease = _claim(moot)
+    assert lease is not None
+    get = _polite(moot, lease, world.get)
+    origin = world.node("origin.example", "ORG").id
+    with moot.database.write() as session:
+        at = clock(session)
+        assert hosts.take(session, "origin.example:443", "two", at=at, until=at + timedelta(seconds=60))
+    with pytest.raises(Later):
+        asyncio.run(get(origin))
+    with moot.database.write() as session:
+        hosts.leave(session, "origin.example:443", "two", free_at=at)
+    assert asyncio.run(get(origin)).status == 200
+    assert _owner(moot.database, "origin.example:443") is None
+    assert [url for url, _headers in world.asked].count(origin) == 1
+
+
+def test_nothing_is_asked_after_the_lease(moot: Aggregator, world: World) -> None:
+    """When the lease has run out by the worker's own clock it asks no more, and a request under way is cut off."""
+    _councils(moot, 1)
+    lease = _claim(moot)
+    assert lease is not None
+
+    async def slow(_url: str, _headers: object = None) -> Answer:
+        await asyncio.sleep(5)
+        return Answer(200, b"")
+
+    began = time.monotonic()
+    get = _polite(moot, lease, slow, seconds=0.2)
+    url = "https://n0.example/v1/changes"
+    for _ in range(2):
+        with pytest.raises(LeaseLost):
+            asyncio.run(get(url))
+    assert time.monotonic() - began < 2
+
+
+def test_a_renewed_lease_lets_a_request_end(moot: Aggregator, world: World) -> None:
+    """A slow request goes on when the lease is renewed while it waits."""
+    _councils(moot, 1)
+    lease = _claim(moot)
+    assert lease is not None
+
+    async def slow(_url: str, _headers: object = None) -> Answer:
+        await asyncio.sleep(0.5)
+        return Answer(200, b"done")
+
+    async def go() -> Answer:
+        get = _polite(moot, lease, slow, seconds=0.3)
+        asking = asyncio.create_task(get("https://n0.example/v1/changes"))
+        await asyncio.sleep(0.15)
+        get.renewed(time.monotonic() + 1)
+        return await asking
+
+    assert asyncio.run(go()).body == b"done"
+
+
+def test_feeds_of_before_learn_their_host(empty_url: str) -> None:
+    """The migration gives each feed that stands already the host and port of its address."""
+    migrations.upgrade(empty_url, "0001")
+    base = Database(empty_url)
+    with base.write() as session:
+        run = session.connection().exec_driver_sql
+        run(
+            "INSERT INTO node (id, key, url, name, role, relays, state, manifest, prefixes, added) VALUES "
+            "(1, 'k', 'u', 'n', 'node', false, 'active', '', '{}', '2026-11-02 09:00:00')"
+        )
+        run(
+            "INSERT INTO feed (node_id, url, due, fence, cursor, position, reconciling, every, fails, accepted, "
+            "refused, dropped) VALUES (1, 'https://moot.example/v1/changes', "
+            "'2026-11-02 09:00:00', 0, 'c', 0, false, 300, 0, 0, 0, 0)"
+        )
+    migrations.upgrade(empty_url)
+    with base.read() as session:
+        assert session.connection().execute(select(table(Feed).c.place)).scalar_one() == "moot.example:443"
+    base.dispose()
