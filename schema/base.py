@@ -115,13 +115,13 @@ def _moment(value: str) -> str:
 
 
 LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE, pattern=LINE)]
 """One line that names something."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
 """A short code or label."""
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=_LINES)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=LINES)]
 """Prose: the only texts that may hold tabs and line breaks."""
 Reference = Annotated[
     str,
