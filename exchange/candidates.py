@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from exchange.drafts import MASK, Draft, Problems, PublisherFacts
 from exchange.identity import Live, Namer, Place, Thing, derived_reference, gathered
 from exchange.privacy import names_role, role_mailbox
 from exchange.shape import required
+from exchange.spool import Spool
 from schema.errors import Fault, Invalid
 from schema.identifiers import PRIMARY_SCHEMES, canonical_reference, publisher_id
 from schema.kinds import parse
@@ -20,57 +21,135 @@ _MOST_FAULTS = 40
 _VITAL = ("/reference", "/title", "/name", "/identifiers")
 
 
+@dataclass(slots=True)
+class Ready:
+    """A row that can be a record: `body` is its JSON, the reference included, valid for its kind.
+
+    `given` unless the reference was derived; `alone` where it names one supplier at most; `buyers` are names.
+    Once put away, the body is had from the spool by `number`.
+    """
+
+    sheet: str
+    row: int
+    reference: str
+    given: bool
+    alone: bool
+    buyers: tuple[str, ...]
+    body: bytes
+    number: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Name the row in the whole file."""
+        return self.sheet, self.row
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One record that the file holds: `data` is valid for its kind; `rows` are the rows that made it, in order."""
+    """One record that the file holds: its data is valid for its kind; `rows` are the rows that made it, in order."""
 
     id: str
     reference: str
-    data: dict[str, Any]
     rows: tuple[int, ...]
+    buyers: tuple[str, ...]
+    spool: Spool
+    number: int
+
+    @property
+    def body(self) -> bytes:
+        """Give the record as JSON."""
+        return self.spool.get(self.number)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Give the record, read."""
+        data: dict[str, Any] = orjson.loads(self.body)
+        return data
 
 
 @dataclass(slots=True)
 class Sifted:
-    """The candidates of a file, its refused drafts, and the rows that repeat others."""
+    """The candidates of a file, its refused drafts, the rows that repeat others, and the rows that are records.
+
+    `dropped` are ready themselves, but something else in their row is refused.
+    """
 
     records: list[Candidate] = field(default_factory=list)
     refused: list[Draft] = field(default_factory=list)
+    dropped: list[Ready] = field(default_factory=list)
     repeated: set[Place] = field(default_factory=set)
+    ready: list[Ready] = field(default_factory=list)
 
 
-def sift(drafts: list[Draft], kind: str, publisher: PublisherFacts, published: Live, problems: Problems) -> Sifted:
+def sift(
+    rows: Iterable[Draft | Ready], kind: str, publisher: PublisherFacts, published: Live, problems: Problems
+) -> Sifted:
     """Check every draft and make records of the good ones. A row with one bad record is refused whole."""
-    for draft in drafts:
-        if not draft.refused:
-            _check(draft, kind, publisher, problems)
-    bad = {draft.place for draft in drafts if draft.refused}
-    groups: dict[str, list[tuple[Place, dict[str, Any]]]] = {}
-    given: set[str] = set()
-    for draft in drafts:
-        if draft.place in bad:
+    sifted, spool = Sifted(), Spool()
+    for row in rows:
+        ready = row if isinstance(row, Ready) else checked(row, kind, publisher, problems)
+        if ready is None:
+            sifted.refused.append(row)  # type: ignore[arg-type]  # only a draft can fail
             continue
-        reference = draft.reference or derived_reference(draft.data)
-        given |= {reference} if draft.reference else set()
-        groups.setdefault(reference, []).append((draft.place, draft.data))
-    sifted = Sifted(refused=[draft for draft in drafts if draft.place in bad])
+        ready.number, ready.body = spool.put(ready.body), b""
+        sifted.ready.append(ready)
+    if sifted.refused:
+        bad = {draft.place for draft in sifted.refused}
+        sifted.dropped = [ready for ready in sifted.ready if ready.place in bad]
+        sifted.ready = [ready for ready in sifted.ready if ready.place not in bad]
+    groups: dict[str, Ready | list[Ready]] = {}
+    for ready in sifted.ready:
+        other = groups.setdefault(ready.reference, ready)
+        if isinstance(other, list):
+            other.append(ready)
+        elif other is not ready:
+            groups[ready.reference] = [other, ready]
     namer = Namer(publisher.id_prefix, kind, published)
-    for reference, rows in groups.items():
-        things, repeats = gathered(rows, join=kind == "contract" and reference in given)
-        for repeat in repeats:
-            sifted.repeated.add(repeat.row)
-            problems.tell(
-                repeat.row[1], "", f"The row repeats row {repeat.of[1]}{repeat.but}: it is published once.",
-                expected="one row for each contract and supplier", code="repeated-row", sheet=repeat.row[0],
-            )  # fmt: skip
-        named = namer.named(reference, things)
-        if len(named) > 1 and reference in given:
-            _tell_shared(reference, named, problems)
-        for id_, thing in named:
-            own = {} if kind == "organisation" else {"reference": reference}
-            data = own | _as_published(thing.data, published.get(id_))
-            sifted.records.append(Candidate(id_, reference, data, tuple(number for _, number in thing.rows)))
+    for reference, group in groups.items():
+        if isinstance(group, Ready) and group.alone and (id_ := namer.bare(reference)):
+            one = Candidate(id_, reference, (group.row,), group.buyers, spool, group.number)
+            sifted.records.append(one)
+        else:
+            together = group if isinstance(group, list) else [group]
+            sifted.records += _named(together, kind, spool, namer, published, problems, sifted.repeated)
     return sifted
+
+
+def _named(
+    group: list[Ready], kind: str, spool: Spool, namer: Namer, published: Live, problems: Problems, repeated: set[Place]
+) -> Iterator[Candidate]:
+    """Make records of the rows of one reference."""
+    reference, given = group[0].reference, any(ready.given for ready in group)
+    rows = [(ready.place, _data(spool.get(ready.number), kind)) for ready in group]
+    things, repeats = gathered(rows, join=kind == "contract" and given)
+    for repeat in repeats:
+        repeated.add(repeat.row)
+        problems.tell(
+            repeat.row[1], "", f"The row repeats row {repeat.of[1]}{repeat.but}: it is published once.",
+            expected="one row for each contract and supplier", code="repeated-row", sheet=repeat.row[0],
+        )  # fmt: skip
+    named = namer.named(reference, things)
+    if len(named) > 1 and given:
+        _tell_shared(reference, named, problems)
+    for id_, thing in named:
+        data = _as_published(thing.data, published.get(id_))
+        number = spool.put(_body(kind, reference, data))
+        yield Candidate(id_, reference, tuple(row for _, row in thing.rows), _buyers(data), spool, number)
+
+
+def _body(kind: str, reference: str, data: dict[str, Any]) -> bytes:
+    return orjson.dumps(data if kind == "organisation" else {"reference": reference} | data)
+
+
+def _data(body: bytes, kind: str) -> dict[str, Any]:
+    data: dict[str, Any] = orjson.loads(body)
+    if kind != "organisation":
+        del data["reference"]
+    return data
+
+
+def _buyers(data: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(one["name"]) for one in data.get("buyers", ()) if "name" in one)
 
 
 def _tell_shared(reference: str, named: list[tuple[str, Thing]], problems: Problems) -> None:
@@ -97,44 +176,53 @@ def _as_published(data: dict[str, Any], live: Mapping[str, Any] | None) -> dict[
     return data
 
 
-def _check(draft: Draft, kind: str, publisher: PublisherFacts, problems: Problems) -> None:
-    """Refuse a draft that can be no record; take out, and tell, what the schema does not take."""
+def checked(draft: Draft, kind: str, publisher: PublisherFacts, problems: Problems) -> Ready | None:
+    """Make a draft ready; take out, and tell, what the schema does not take. None where it can be no record."""
+    if draft.refused:
+        return None
     _depersonalise(draft, publisher, problems)
     for _ in range(_MOST_FAULTS):
-        fault = _first_fault(draft, kind, publisher)
-        if fault is None:
-            return
+        found = _first_fault(draft, kind, publisher)
+        if isinstance(found, Ready):
+            return found
         if (
             draft.strict
-            or not fault.pointer
-            or fault.pointer.startswith(_VITAL)
-            or not _removed(draft.data, fault.pointer)
+            or not found.pointer
+            or found.pointer.startswith(_VITAL)
+            or not _removed(draft.data, found.pointer)
         ):
-            _tell(draft, fault, problems, error=True)
+            _tell(draft, found, problems, error=True)
             draft.refused = True
-            return
-        _tell(draft, fault, problems, error=False)
+            return None
+        _tell(draft, found, problems, error=False)
     draft.refused = True
     _tell(draft, Fault("", "Too much of the row cannot be read."), problems, error=True)
+    return None
 
 
-def _first_fault(draft: Draft, kind: str, publisher: PublisherFacts) -> Fault | None:
+def _first_fault(draft: Draft, kind: str, publisher: PublisherFacts) -> Fault | Ready:
     try:
         if kind == "organisation":
             parse(kind, orjson.dumps(draft.data))
             draft.reference = _own_name(draft.data["identifiers"], publisher.id)
-            return None
+            return _ready(draft, draft.reference, orjson.dumps(draft.data))
         if draft.reference:
             draft.reference = canonical_reference(draft.reference)
         if not {"title", "name"} & draft.data.keys():
             member = "/title" if "title" in required(kind) else "/name"
             return Fault(member, "The row has no title.", "", "what it is called", rule="no-title")
         reference = draft.reference or derived_reference(draft.data)
-        parse(kind, orjson.dumps({"reference": reference} | draft.data))
+        body = _body(kind, reference, draft.data)
+        parse(kind, body)
     except Invalid as error:
         fault = error.faults[0]
         return Fault("/reference", fault.message, fault.found, fault.expected) if fault.rule == "reference" else fault
-    return None
+    return _ready(draft, reference, body)
+
+
+def _ready(draft: Draft, reference: str, body: bytes) -> Ready:
+    alone = len(draft.data.get("suppliers", ())) < 2
+    return Ready(draft.sheet, draft.row, reference, bool(draft.reference), alone, _buyers(draft.data), body)
 
 
 def _own_name(identifiers: list[dict[str, Any]], publisher: str) -> str:

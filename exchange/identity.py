@@ -149,11 +149,11 @@ class Live:
 
     def __init__(self, published: Published | None) -> None:
         self._ask: Callable[[str], Any] = published.get if isinstance(published, Mapping) else published or _nothing
-        self._by_base: dict[str, list[str]] | None = None if callable(published) else {}
-        for id_ in published if isinstance(published, Mapping) else ():
-            base = id_[:-SUFFIX] if id_[-SUFFIX : 1 - SUFFIX] == "~" else id_
-            assert self._by_base is not None
-            self._by_base.setdefault(base, []).append(id_)
+        self._known: Mapping[str, Any] | None = None if callable(published) else published or {}
+        self._suffixed: dict[str, list[str]] = {}
+        for id_ in self._known or ():
+            if id_[-SUFFIX : 1 - SUFFIX] == "~":
+                self._suffixed.setdefault(id_[:-SUFFIX], []).append(id_)
 
     def get(self, id_: str) -> Mapping[str, Any] | None:
         """Give the data that is live under an id."""
@@ -161,12 +161,16 @@ class Live:
         data: Mapping[str, Any] | None = orjson.loads(found) if isinstance(found, bytes) else found
         return data
 
+    def only_bare(self, base: str) -> bool:
+        """Whether it is sure that no id with a suffix is published under a reference."""
+        return self._known is not None and base not in self._suffixed
+
     def of(self, base: str, things: Sequence[Thing]) -> dict[str, Mapping[str, Any]]:
         """Give the records published under a reference: its bare id and those with a suffix."""
-        if self._by_base is None:
+        if self._known is None:
             likely = [base, *(base + suffix_of(thing, whole=whole) for thing in things for whole in (False, True))]
         else:
-            likely = sorted(self._by_base.get(base, ()))
+            likely = [base, *sorted(self._suffixed.get(base, ()))]
         return {id_: data for id_ in likely if (data := self.get(id_)) is not None}
 
 
@@ -177,6 +181,11 @@ class Namer:
         self._prefix = prefix
         self._kind = kind
         self._live = live
+
+    def bare(self, reference: str) -> str | None:
+        """Give the id of a reference's only thing, None where what is published with a suffix might be that thing."""
+        base = record_id(self._prefix, self._kind, reference)
+        return base if self._live.only_bare(base) else None
 
     def named(self, reference: str, things: list[Thing]) -> list[tuple[str, Thing]]:
         """Pair each thing with its record id: first those that are published already, then new ones."""

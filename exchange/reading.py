@@ -82,8 +82,9 @@ def read_register(
         )  # fmt: skip
     sifted = sift(drafts, kind, publisher, Live(published), problems)
     _tell_buyers(sifted.records, publisher, problems)
-    _count(report, drafts, sifted, problems)
+    _count(report, sifted, problems)
     refused = [RefusedRow(draft.row, draft.reference or _derived(draft)) for draft in sifted.refused]
+    refused += [RefusedRow(ready.row, ready.reference) for ready in sifted.dropped]
     prefix = f"{publisher.id_prefix}{kind}/"
     return Reading(kind, source.format, name, sifted.records, refused, ignored, report, prefix)
 
@@ -121,8 +122,8 @@ def _derived(draft: Draft) -> str | None:
 
 def _tell_buyers(records: Sequence[Candidate], publisher: PublisherFacts, problems: Problems) -> None:
     """Tell, once, of contracts that name another buyer: the file may be somebody else's register."""
-    names = [str(one["name"]) for record in records for one in record.data.get("buyers", ()) if "name" in one]
-    other = [name for name in names if bare(name) != bare(publisher.name)]
+    own = bare(publisher.name)
+    other = [name for record in records for name in record.buyers if bare(name) != own]
     if other:
         problems.tell(
             None, "", f"{len(other)} of {len(records)} contracts name a buyer other than {publisher.name}.",
@@ -130,11 +131,11 @@ def _tell_buyers(records: Sequence[Candidate], publisher: PublisherFacts, proble
         )  # fmt: skip
 
 
-def _count(report: Report, drafts: Sequence[Draft], sifted: Sifted, problems: Problems) -> None:
+def _count(report: Report, sifted: Sifted, problems: Problems) -> None:
     report.problems = one_a_cell(problems.found)
-    refused = {draft.place for draft in sifted.refused}
-    report.refused = len(refused)
+    report.refused = len({draft.place for draft in sifted.refused})
     report.merged = len(sifted.repeated)
-    report.accepted = len({draft.place for draft in drafts}) - report.refused - report.merged
     told = {(p.sheet, p.row) for p in report.problems if p.severity == "warning"}
-    report.warned = len(told & ({draft.place for draft in drafts} - refused))
+    places = {ready.place for ready in sifted.ready}
+    report.accepted = len(places) - report.merged
+    report.warned = len(told & places)

@@ -6,7 +6,7 @@ transaction. `plan` is pure: a dry run and a real run judge by the same function
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -14,8 +14,9 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import select
 
-from exchange.reading import PublisherFacts, Reading, read_register
+from exchange.reading import Candidate, PublisherFacts, Reading, read_register
 from exchange.report import Report, RowFault
+from exchange.spool import Spool
 from federation import log, publishers
 from federation.database import Database, WriteSession, table
 from federation.database import Reading as AnySession
@@ -27,6 +28,7 @@ from schema.tables import Record
 
 State = Literal["done", "refused", "held"]
 _record = table(Record)
+AT_ONCE = 5_000
 _ENDS = ("endDate", "end", "until")
 
 
@@ -51,12 +53,33 @@ class Wish:
     dry_run: bool = False
 
 
+class Live(Mapping[str, bytes]):
+    """The live records of one kind and publisher, id -> data. The data wait in a spool: a register may be large."""
+
+    def __init__(self, found: Iterable[tuple[str, bytes]]) -> None:
+        self._spool = Spool()
+        self._numbers = {record: self._spool.put(data) for record, data in found}
+
+    def __getitem__(self, record: str) -> bytes:
+        """Give the data of a record."""
+        return self._spool.get(self._numbers[record])
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the ids."""
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return len(self._numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What stood when the file was compared: whose it is, and the live records of its kind by id."""
+    """What stood when the file was compared: whose it is, the live records of its kind by id, the log's number."""
 
     facts: PublisherFacts
     live: Mapping[str, bytes]
+    number: int
 
     def data(self, record: str) -> Mapping[str, Any] | None:
         """What is live under an id."""
@@ -64,15 +87,24 @@ class Published:
         return None if found is None else orjson.loads(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change that an import makes: a record to be published, or the reason of a tombstone."""
+
+    id: str
+    record: Candidate | None
+    reason: str | None = None
+
+
 @dataclass(slots=True)
 class Plan:
-    """The difference: ids by what becomes of them, and the drafts that make it so."""
+    """The difference: ids by what becomes of them, and the changes that make it so."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
-    drafts: list[log.Draft] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,34 +144,51 @@ def run(
     if wish.dry_run and also is None:
         return judge(reading, before, wish, now)
     with database.write() as session:
-        log.lock(session)
-        fresh = published(session, file)
-        if fresh.live != before.live:
-            reading = _read(file, fresh)
-        outcome = judge(reading, fresh, wish, now)
+        if log.lock(session) != before.number:
+            fresh = published(session, file)
+            if fresh.live != before.live:
+                reading = _read(file, fresh)
+            before = fresh
+        outcome = judge(reading, before, wish, now)
         if outcome.state == "done" and not wish.dry_run:
-            log.append(session, outcome.plan.drafts, node=node, now=now)
+            _append(session, outcome, node, now)
         if also is not None:
             also(session, outcome)
     return outcome
 
 
+def _append(session: WriteSession, outcome: Outcome, node: str, now: datetime) -> None:
+    """Append the changes in order of id, some thousands at a time, so that few of their bodies are in memory."""
+    kind, publisher = outcome.reading.kind, outcome.before.facts.id
+    changes = sorted(outcome.plan.changes, key=lambda change: change.id)
+    for start in range(0, len(changes), AT_ONCE):
+        drafts = [
+            log.Draft(one.id, kind, publisher, one.record.body if one.record else None, one.reason)
+            for one in changes[start : start + AT_ONCE]
+        ]
+        log.append(session, drafts, node=node, now=now)
+
+
 def published(session: AnySession, file: File) -> Published:
-    """What this node publishes now for the file's publisher. Raises `NotFound` for an unknown one."""
+    """What this node publishes now for the file's publisher. Raises `NotFound` for an unknown one.
+
+    The number is read first: what is published while the records are read makes them count as out of date.
+    """
+    number = log.latest(session)
     owner = publishers.find(session, file.publisher)
     assert owner is not None
     name = str(publishers.organisations(session, [owner])[owner.id]["name"])
-    return Published(PublisherFacts(owner.id, name, owner.id_prefix), _live(session, owner.id, file.kind))
+    return Published(PublisherFacts(owner.id, name, owner.id_prefix), _live(session, owner.id, file.kind), number)
 
 
-def _live(session: AnySession, publisher: str, kind: str) -> dict[str, bytes]:
+def _live(session: AnySession, publisher: str, kind: str) -> Live:
     wanted = select(_record.c.id, _record.c.data).where(
         _record.c.publisher == publisher,
         _record.c.kind == kind,
         _record.c.deleted.is_(False),
         _record.c.node_id.is_(None),
     )
-    return {row.id: row.data for row in session.connection().execute(wanted)}
+    return Live((id_, data) for id_, data in session.connection().execute(wanted.execution_options(yield_per=1_000)))
 
 
 def _read(file: File, before: Published) -> Reading:
@@ -189,23 +238,23 @@ def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Out
 
 def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = False) -> Plan:
     """Compare a file with what is live. A refused row keeps what is published for it, and so does the organisation."""
-    made, facts = Plan(), before.facts
+    made = Plan()
     said = {candidate.id for candidate in reading.records}
     for candidate in reading.records:
-        data, held = orjson.dumps(candidate.data), before.live.get(candidate.id)
-        if held is not None and same(held, data):
+        held = before.live.get(candidate.id)
+        if held is not None and same(held, candidate.body):
             made.unchanged.append(candidate.id)
             continue
         (made.created if held is None else made.updated).append(candidate.id)
-        made.drafts.append(log.Draft(candidate.id, reading.kind, facts.id, data))
-    for record, held in () if partial else before.live.items():
-        if record in said or reading.kind == "organisation":
+        made.changes.append(Change(candidate.id, candidate))
+    for record in () if partial or reading.kind == "organisation" else before.live:
+        if record in said:
             continue
         if reading.keeps(record):
             made.unchanged.append(record)
             continue
         made.deleted.append(record)
-        made.drafts.append(log.Draft(record, reading.kind, facts.id, None, reason_of(held, now)))
+        made.changes.append(Change(record, None, reason_of(before.live[record], now)))
     return made
 
 

@@ -69,11 +69,11 @@ def _changes(report: Report) -> str:
 
 def difference(outcome: Outcome) -> Iterator[str]:
     """What a dry run would change: a line a record, with each member that differs."""
-    said = {candidate.id: candidate.data for candidate in outcome.reading.records}
+    said = {candidate.id: candidate for candidate in outcome.reading.records}
     for name, sign in _SIGNS.items():
         for record in getattr(outcome.plan, name):
             before = dict(outcome.before.data(record) or {})
-            after = said.get(record, {})
+            after = said[record].data if record in said else {}
             label = str((after or before).get("title") or (after or before).get("name") or "")
             yield clean(f"{sign} {record}  {label}")
             if sign == "~":

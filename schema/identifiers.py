@@ -52,6 +52,7 @@ KIND = re.compile(r"[a-z][a-z-]{0,39}")
 PUBLISHER_ID = re.compile(r"[A-Z][A-Z0-9]{0,9}-[A-Z0-9]{1,20}-[A-Za-z0-9._~-]{1,100}")
 MAX_ID = 4_000
 MAX_REFERENCE = 200
+_UNRESERVED = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_REFERENCE}}}")
 _SUFFIX = re.compile(r"~[a-z2-7]{8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HOST = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])"
@@ -79,6 +80,8 @@ def canonical_reference(reference: str) -> str:
 
 def encode_reference(reference: str) -> str:
     """Percent-encode all but RFC 3986 unreserved characters, in upper-case hex. Raises `Invalid`."""
+    if _UNRESERVED.fullmatch(reference) and reference not in {".", ".."}:
+        return reference
     return quote(canonical_reference(reference), safe="")
 
 

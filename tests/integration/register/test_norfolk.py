@@ -80,7 +80,7 @@ def test_every_row_is_accounted_for_and_only_real_changes_are_published(database
     assert report.merged == sum(fault.code == "repeated-row" for fault in report.problems)
 
     again = _bring(database, march)
-    assert (again.plan.drafts, again.report.unchanged) == ([], report.created)
+    assert (again.plan.changes, again.report.unchanged) == ([], report.created)
 
     second = _bring(database, later)
     changed = second.plan.created + second.plan.updated + second.plan.deleted
