@@ -1,0 +1,199 @@
+"""Crawl and index, against Scrapy, against a loop, against the floor; once more; and when there is nothing new."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks import equality, taking_turns
+from benchmarks.environments import environment
+from benchmarks.equality import held, hold_facets
+from benchmarks.figures import Measured
+from benchmarks.ours import Moot
+from benchmarks.places import HERE, fresh
+from benchmarks.processes import Spent, fetch, python, run
+from benchmarks.scene import Scene, five
+
+PEERS = HERE / "peers"
+LARGE_TABLE = 5_000
+
+
+class Crawling:
+    """The turns of one run, and what they found."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.site = scene.site
+        self.again: list[float] = []
+        self.idle: dict[str, float] = {}
+        self.spent: dict[str, list[Spent]] = {}
+        self.floor_parts: list[dict[str, float]] = []
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.ours: equality.Digest = (0, "")
+
+    def turns(self) -> dict[str, list[float]]:
+        """Run all sides in turns; each gives seconds a record."""
+        sides = {
+            "ours": self.folkmoot,
+            "scrapy": lambda number: self.scrapy("item", number),
+            "scrapy_page": lambda number: self.scrapy("page", number),
+            "floor": self.floor,
+            "sqlmodel": self.sqlmodel,
+        }
+        environment("scrapy")
+        print(
+            f"Crawling {self.scene.compared:,} contracts, {self.scene.rounds} rounds of {len(sides)} sides", flush=True
+        )
+        return taking_turns.turns(sides, self.scene.rounds)
+
+    def folkmoot(self, number: int) -> float:
+        """Crawl with ours, once and once again; in the last round also when there is nothing new."""
+        moot = self.scene.template.copy("ours")
+        with moot.serving():
+            crawled = moot.crawl(self.site, expected=self.site.changes)
+            self.scene.crawls.setdefault(self.scene.compared, []).append(crawled)
+            self.spent.setdefault("ours", []).append(crawled.spent)
+            if number == 0:
+                self.answers = {word: facets_of(moot, word) for word in five()}
+                self.ours = equality.of_store(moot.store)
+                held("ours: records", self.ours[0], self.site.changes)
+            self._again(moot)
+            if number == self.scene.rounds - 1:
+                self.idle = idle(moot, self.site.feeds[0].base_url, len(self.site.hosts))
+        self.scene.keep(self.scene.compared, moot)
+        return self._told("ours", crawled.seconds)
+
+    def _again(self, moot: Moot) -> None:
+        before = moot.sql("SELECT n FROM counter")
+        moot.forget_place()
+        again = moot.crawl(self.site, expected=self.site.changes, again=True)
+        held("read again: change number", moot.sql("SELECT n FROM counter"), before)
+        self.again.append(again.seconds / self.site.changes)
+
+    def scrapy(self, mode: str, number: int) -> float:
+        """Crawl with Scrapy, record by record or page by page."""
+        folder = fresh(f"scrapy-{mode}")
+        file = folder / "records.db"
+        urls = [feed.url() for feed in self.site.feeds]
+        command = (environment("scrapy"), PEERS / "scrapy_crawl.py", mode, file, *urls)
+        seconds, spent = self._timed(command, folder)
+        self.spent.setdefault(f"scrapy {mode}", []).append(spent)
+        if number == 0:
+            held(f"scrapy {mode}: records", equality.of_peer(file), self.ours)
+            for word, answer in self.answers.items():
+                hold_facets(f"scrapy {mode}, '{word}'", answer, equality.counted(file, word))
+        return self._told(f"scrapy {mode}", seconds)
+
+    def sqlmodel(self, number: int) -> float:
+        """Crawl one node with the loop."""
+        folder, feed = fresh("sqlmodel"), self.site.feeds[0]
+        command = python(PEERS / "sqlmodel_loop.py", folder / "records.db", feed.url())
+        seconds, _spent = self._timed(command, folder)
+        if number == 0:
+            mine = equality.of_store(self.scene.held(self.scene.compared).store, prefix=f"{feed.base_url}/")
+            held("sqlmodel: records", equality.of_peer(folder / "records.db"), mine)
+        return self._told("sqlmodel", seconds, feed.changes)
+
+    def floor(self, number: int) -> float:
+        """Put the same records into the store from memory, and index them."""
+        moot = self.scene.template.copy("floor")
+        parts = self.stage("store", moot.folder)
+        self.floor_parts.append(parts)
+        if number == 0:
+            held("floor: records", equality.of_store(moot.store), self.ours)
+        return self._told("floor", parts["store"] + parts["index"])
+
+    def stage(self, name: str, folder: Path) -> dict[str, float]:
+        """Run one stage by itself (`peers/floor.py`)."""
+        site = self.site
+        arguments: list[str | Path] = [name, site.folder, str(site.size), str(site.port), folder, *site.hosts]
+        found: dict[str, float] = orjson.loads(run(*python(PEERS / "floor.py", *arguments), log=folder / "log").output)
+        return found
+
+    def _timed(self, command: Any, folder: Path) -> tuple[float, Spent]:
+        stats = f"{self.site.feeds[0].base_url}/stats"
+        fetch(f"{stats}/reset")
+        spent = run(*command, log=folder / "log")
+        ended = time.monotonic()
+        return ended - orjson.loads(fetch(stats))["first"], spent
+
+    def _told(self, name: str, seconds: float, records: int | None = None) -> float:
+        records = records or self.site.changes
+        print(f"  {name:12} {seconds:7.2f} s {records / seconds:9,.0f} records/s", flush=True)
+        return seconds / records
+
+
+def facets_of(moot: Moot, word: str) -> dict[str, Any]:
+    """Ask our API how the contracts with a word divide."""
+    return moot.ask(f"contracts?q={word.replace(' ', '%20')}&facets={','.join(equality.FACETS)}&limit=1")
+
+
+def idle(moot: Moot, site: str, nodes: int) -> dict[str, float]:
+    """Crawl when every feed stands at its end: requests a feed, and tables that were written but `feed`."""
+    before = _rows(moot)
+    fetch(f"{site}/stats/reset")
+    moot.run("crawl", "--once", "--now")
+    asked = sum(orjson.loads(fetch(f"{site}/stats"))["requests"].values())
+    after = _rows(moot)
+    return {"x": asked / nodes, "writes": sum(before[name] != after[name] for name in before)}
+
+
+def _rows(moot: Moot) -> dict[str, object]:
+    """Give what every table but `feed` holds: all rows, or of a large one how many and the last."""
+    names = [name for (name,) in moot.sql("SELECT name FROM sqlite_master WHERE type = 'table'") if name != "feed"]
+    found: dict[str, object] = {}
+    for name in names:
+        counted = moot.sql(f'SELECT count(*), max(rowid) FROM "{name}"')  # noqa: S608 - the file's own names
+        small = counted[0][0] < LARGE_TABLE
+        found[name] = moot.sql(f'SELECT * FROM "{name}"') if small else counted  # noqa: S608
+    return found
+
+
+def measure(scene: Scene) -> list[Measured]:
+    """Give the figures of the crawl."""
+    crawling = Crawling(scene)
+    found = crawling.turns()
+    size, again = scene.compared, crawling.again
+    stages = {name: crawling.stage(name, fresh(name)) for name in ("fetch", "validate")}
+    mine = found["ours"]
+    rate = f"{1 / statistics.median(mine):,.0f} records/s"
+    memory = statistics.median(spent.peak_mb for spent in crawling.spent["ours"])
+
+    def against(key: str, side: str) -> Measured:
+        theirs = f"{1 / statistics.median(found[side]):,.0f}"
+        return Measured(
+            key, {"x": taking_turns.ratio(found[side], mine)}, size, f"{rate} against {theirs}",
+            {"ours": mine, side: found[side]},
+        )  # fmt: skip
+
+    return [
+        against("crawl.scrapy", "scrapy"),
+        against("crawl.scrapy_page", "scrapy_page"),
+        against("crawl.sqlmodel", "sqlmodel"),
+        Measured("crawl.floor", against("crawl.floor", "floor").values, size, _parts(crawling, stages), found),
+        Measured(
+            "crawl.again", {"x": taking_turns.ratio(mine, again)}, size,
+            f"{1 / statistics.median(again):,.0f} records/s", {"ours": mine, "again": again},
+        ),
+        Measured("crawl.idle", crawling.idle, size),
+        Measured("crawl.memory", {"x": memory}, size, _memories(crawling)),
+    ]  # fmt: skip
+
+
+def _parts(crawling: Crawling, stages: dict[str, dict[str, float]]) -> str:
+    parts = crawling.floor_parts
+    rates = {name: stages[name]["records"] / stages[name][name] for name in stages}
+    for name in ("store", "index"):
+        rates[name] = statistics.median(part["records"] / part[name] for part in parts)
+    told = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
+    return f"each stage by itself, records/s: {told}"
+
+
+def _memories(crawling: Crawling) -> str:
+    told = (f"{name} {max(one.peak_mb for one in spent):.0f} MB" for name, spent in crawling.spent.items())
+    cpu = (f"{name} {statistics.median(one.cpu for one in spent):.1f} s" for name, spent in crawling.spent.items())
+    return f"the most: {', '.join(told)}; processor time: {', '.join(cpu)}"

@@ -1,0 +1,114 @@
+"""What all parts of a run share: how large it is, the made-up nodes, and an aggregator that holds their records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks import ours
+from benchmarks.corpus import Corpus, corpus
+from benchmarks.generate import SIZES
+from benchmarks.ours import Crawled, Moot
+from benchmarks.peers import tables
+from benchmarks.places import fresh
+from benchmarks.words import prose
+
+PEERS_AT = 100_000
+RANKS = {
+    "rare": (4_000, 4_400, 4_800, 5_200, 5_600),
+    "medium": (540, 560, 580, 600, 620),
+    "common": (26, 27, 28, 29, 30),
+}
+
+
+@dataclass
+class Scene:
+    """One run. Peers are never asked for more than 100,000 records: the slice that they and ours are compared on."""
+
+    name: str
+    rounds: int
+    stack: ExitStack = field(default_factory=ExitStack)
+    crawls: dict[int, list[Crawled]] = field(default_factory=dict)
+    _held: dict[int, Moot] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Give how many contracts the whole run is about."""
+        return SIZES[self.name]
+
+    @property
+    def compared(self) -> int:
+        """Give how many the peers are given."""
+        return min(self.size, PEERS_AT)
+
+    @property
+    def quick(self) -> bool:
+        """Whether this is the run of CI, which spends less on each figure."""
+        return self.name == "ci"
+
+    @cached_property
+    def site(self) -> Corpus:
+        """Give the nodes that are compared on, serving from now on."""
+        return self.up(self.compared)
+
+    def up(self, size: int, *, net: int = 0) -> Corpus:
+        """Serve another set of nodes until the end of the run."""
+        print(f"Making {size:,} contracts of {10} councils' nodes ...", flush=True)
+        found = corpus(size, net=net)
+        self.stack.enter_context(ours.site_up(found))
+        return found
+
+    @cached_property
+    def template(self) -> Moot:
+        """Give an aggregator that knows the nodes and has read nothing: each crawl begins with a copy."""
+        return ours.begun("template", self.site)
+
+    def keep(self, size: int, moot: Moot) -> None:
+        """Keep an aggregator that has crawled, for the parts that search and serve."""
+        self._held[size] = moot
+
+    def held(self, size: int) -> Moot:
+        """Give an aggregator that holds this many contracts, crawled now where no part has done it."""
+        if size not in self._held:
+            print(f"Crawling {size:,} contracts ...", flush=True)
+            if size == self.compared:
+                site, moot = self.site, self.template.copy(f"held-{size}")
+            else:
+                with ours.site_up(corpus(size, net=1)):
+                    site, moot = corpus(size, net=1), ours.begun(f"held-{size}", corpus(size, net=1))
+                    return self._crawled(moot, site, size)
+            return self._crawled(moot, site, size)
+        return self._held[size]
+
+    def _crawled(self, moot: Moot, site: Corpus, size: int) -> Moot:
+        with moot.serving():
+            self.crawls.setdefault(size, []).append(moot.crawl(site, expected=site.changes))
+        self._held[size] = moot
+        return moot
+
+    @cached_property
+    def peer_file(self) -> Path:
+        """Give the records of the compared slice as a peer's SQLite file, made from our own store."""
+        path = fresh("peer-file") / "records.db"
+        chosen = "SELECT id, kind, publisher, number, data FROM record WHERE node_id IS NOT NULL AND NOT deleted"
+        tables.from_store(str(path), self.held(self.compared).sql(chosen))
+        return path
+
+
+def terms(kind: str) -> Sequence[str]:
+    """Give five terms of a class: `rare`, `medium`, `common`, or `pair`: a common and a medium one."""
+    words = prose()
+    if kind == "pair":
+        return [f"{a} {b}" for a, b in zip(terms("common"), terms("medium"), strict=True)]
+    return [words[rank] for rank in RANKS[kind]]
+
+
+CHECKED = ("common", "medium", "rare", "pair")
+
+
+def five() -> Sequence[str]:
+    """Give the five terms whose facets both sides must count alike."""
+    return [*terms("common")[:2], *terms("medium")[:2], terms("rare")[0]]
