@@ -10,31 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
 from federation import log, told
-from federation.database import WriteSession, table, upsert
+from federation import rows as bulk
+from federation.database import Reading, WriteSession, table
 from federation.judge import Judged
-from federation.merge import Held, Statement, end, hear, says_same
+from federation.merge import DIRECT, Held, Statement, end, hear, says_same
 from schema.tables import Record, Shadow, Sighting
 
-_record, _shadow, _sighting = table(Record), table(Shadow), table(Sighting)
+_shadow = table(Shadow)
 _CHUNK = 500
-_FIELDS = (
-    "id",
-    "kind",
-    "publisher",
-    "node_id",
-    "data",
-    "origin",
-    "via",
-    "reason",
-    "moved_to",
-    "origin_node",
-    "seq",
-    "rank",
-    "signature",
-)
+_FIELDS = log.STATE[:-2]
+_SHADOW = log.STATE[:-1]
+_SAID = ("id", "kind", "node_id", "data", "origin", "reason", "moved_to", "rank")
 
 
 @dataclass(slots=True)
@@ -62,37 +51,46 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     noted, so that the end of the pass knows which are not.
     """
     log.lock(session)
-    ids = list(dict.fromkeys(statement.id for statement, _ends in judged.heard))
+    ids = list(dict.fromkeys([statement.id for statement, _ends in judged.heard]))
     before = held(session, ids)
     after = dict(before)
     for statement, ends in judged.heard:
         known = after.get(statement.id, Held())
         after[statement.id] = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
     applied = settle(session, before, after, now=now)
-    applied.accepted = len(judged.heard)
+    applied.accepted = len(judged.heard) + len(judged.standing)
     applied.unchanged = applied.accepted - applied.created - applied.updated - applied.deleted
     applied.refused, applied.dropped = len(judged.refused), judged.loops
-    told.mended(session, node_id, ids)
+    told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
     if reconciling:
-        carried = [s.id for s, ends in judged.heard if not ends] + judged.named
-        rows = [{"node_id": node_id, "id": record_id} for record_id in dict.fromkeys(carried)]
-        upsert(session, Sighting, rows, ["node_id", "id"])
+        carried = dict.fromkeys([*(s.id for s, ends in judged.heard if not ends), *judged.standing, *judged.named])
+        met = [(node_id, record_id) for record_id in carried]
+        bulk.put(session, Sighting, ("node_id", "id"), met, ("node_id", "id"))
     return applied
 
 
 def held(session: WriteSession, ids: Sequence[str]) -> dict[str, Held]:
     """What is known of these records, with every route's word."""
-    winners: dict[str, Statement] = {}
+    winners = {row[0]: Statement(*row) for row in bulk.find(session, Record, _FIELDS, ids)}
     shadows: dict[str, dict[int, Statement]] = {}
-    for start in range(0, len(ids), _CHUNK):
-        chunk = ids[start : start + _CHUNK]
-        chosen = select(*(_record.c[name] for name in _FIELDS)).where(_record.c.id.in_(chunk))
-        winners.update((row.id, Statement(*row)) for row in session.connection().execute(chosen))
-        others = select(*(_shadow.c[name] for name in _FIELDS)).where(_shadow.c.id.in_(chunk))
-        for row in session.connection().execute(others):
-            shadows.setdefault(row.id, {})[row.node_id] = Statement(*row)
+    for row in bulk.find(session, Shadow, _FIELDS, ids) if _any_shadow(session) else ():
+        shadow = Statement(*row)
+        assert shadow.node_id is not None
+        shadows.setdefault(shadow.id, {})[shadow.node_id] = shadow
     return {i: Held(winners.get(i), shadows.get(i)) for i in winners.keys() | shadows.keys()}
+
+
+def _any_shadow(session: WriteSession) -> bool:
+    return session.connection().execute(select(_shadow.c.id).limit(1)).first() is not None
+
+
+def standing(session: Reading, statements: Sequence[Statement]) -> set[str]:
+    """The ids of those statements that are held as they stand, byte for byte: to hear them again changes nothing."""
+    said = [(s.id, s.kind, s.node_id, s.data, s.origin, s.reason, s.moved_to, s.rank) for s in statements]
+    found = bulk.same(session, Record, _SAID, said)
+    left = [row for row in said if row[0] not in found and row[-1] != DIRECT]
+    return found | bulk.same(session, Shadow, _SAID, left)
 
 
 def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str, Held], *, now: datetime) -> Applied:
@@ -124,25 +122,20 @@ def _count(counts: Applied, old: Statement | None, new: Statement) -> None:
         counts.updated += 1
 
 
-def _log(session: WriteSession, changed: Sequence[Statement], standing: set[str], now: datetime) -> None:
+def _log(session: WriteSession, changed: Sequence[Statement], known: set[str], now: datetime) -> None:
     if not changed:
         return
     first = log.numbers(session, len(changed))
-    rows = [_row(new) | {"number": first + step, "changed": now} for step, new in enumerate(changed)]
-    log.write(session, rows, standing)
+    log.write(session, [(*_row(new), first + step) for step, new in enumerate(changed)], known, now=now)
 
 
-def _row(statement: Statement) -> dict[str, Any]:
-    row = {name: getattr(statement, name) for name in _FIELDS}
-    row["deleted"] = statement.deleted
-    return row
+def _row(s: Statement) -> bulk.Row:
+    said = (s.id, s.kind, s.publisher, s.node_id, s.data, s.origin, s.via, s.reason, s.moved_to)
+    return (*said, s.origin_node, s.seq, s.rank, s.signature, s.data is None)
 
 
 def _reroute(session: WriteSession, statements: Sequence[Statement]) -> None:
-    if not statements:
-        return
-    moved = update(_record).where(_record.c.id == bindparam("old")).values(node_id=bindparam("route"))
-    session.connection().execute(moved, [{"old": s.id, "route": s.node_id} for s in statements])
+    bulk.change(session, Record, ("id", "node_id"), [(s.id, s.node_id) for s in statements])
 
 
 def _shadows(session: WriteSession, before: Mapping[str, Held], after: Mapping[str, Held]) -> None:
@@ -155,7 +148,7 @@ def _shadows(session: WriteSession, before: Mapping[str, Held], after: Mapping[s
     if gone:
         parted = delete(_shadow).where(_shadow.c.id == bindparam("old"), _shadow.c.node_id == bindparam("route"))
         session.connection().execute(parted, gone)
-    upsert(session, Shadow, [_row(shadow) for shadow in kept], ["id", "node_id"])
+    bulk.put(session, Shadow, _SHADOW, [_row(shadow) for shadow in kept], ("id", "node_id"))
 
 
 def end_routes(session: WriteSession, node_id: int, ids: Iterable[str], *, now: datetime) -> Applied:

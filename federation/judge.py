@@ -7,7 +7,7 @@ other is believed only from a node that an operator accepted as an aggregator.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -18,13 +18,14 @@ from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
 from schema.change import Item, Via, read_item, via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
-from schema.kinds import parse
+from schema.kinds import KINDS, check
 
 MAX_ID = 2_600
 MAX_NODE = 2_000
 MAX_PUBLISHER = 120
 _T = TypeVar("_T")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+_PLAIN = re.compile(r"[a-z-]+/(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,200}")  # an id after its prefix that needs no closer look
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 Prefixes = Mapping[str, str]
@@ -55,11 +56,12 @@ class Trouble:
 class Judged:
     """What a page says: statements and route ends in the feed's order, refusals, and how many items came back to us.
 
-    `heard` holds (statement, whether the route ends here); `named` the ids of refused items, so that a full reconcile
-    does not take a refusal for a removal.
+    `heard` holds (statement, whether the route ends here); `standing` the ids of records that are held just as the
+    page says them; `named` the ids of refused items, so that a full reconcile does not take a refusal for a removal.
     """
 
     heard: list[tuple[Statement, bool]] = field(default_factory=list)
+    standing: list[str] = field(default_factory=list)
     refused: list[Trouble] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     loops: int = 0
@@ -104,6 +106,13 @@ def judge(
     readings: Sequence[Reading], source: Source, *, me: str, origins: Mapping[str, Prefixes], now: datetime
 ) -> Judged:
     """Judge the items of one page. `me` is this reader's own id; `origins` the prefixes of nodes heard of."""
+    return look(place(readings, source, me=me, origins=origins, now=now))
+
+
+def place(
+    readings: Iterable[Reading], source: Source, *, me: str, origins: Mapping[str, Prefixes], now: datetime
+) -> Judged:
+    """Judge whose the items are, by all but their data: that is `look`, for what is not held already."""
     found = Judged()
     ours = via_json((), me, now)
     for reading in readings:
@@ -116,12 +125,33 @@ def judge(
         try:
             statement = _statement(reading, source, origins, ours)
         except Invalid as error:
-            name = clean(reading.id)[:MAX_ID]
-            found.named.append(name)
-            found.refused += [Trouble(f.rule, f.pointer, _sentence(f), name) for f in error.faults]
+            _refuse(found, reading.id, error)
             continue
         found.heard.append((statement, statement.reason == DROPPED))
     return found
+
+
+def look(found: Judged, standing: Container[str] = ()) -> Judged:
+    """Judge the data of what was heard, but of what is `standing`: held already in these very bytes."""
+    heard, found.heard = found.heard, []
+    for statement, ends in heard:
+        if statement.id in standing:
+            found.standing.append(statement.id)
+            continue
+        try:
+            if statement.data is not None:
+                _check_data(statement, statement.data)
+        except Invalid as error:
+            _refuse(found, statement.id, error)
+            continue
+        found.heard.append((statement, ends))
+    return found
+
+
+def _refuse(found: Judged, record_id: str, error: Invalid) -> None:
+    name = clean(record_id)[:MAX_ID]
+    found.named.append(name)
+    found.refused += [Trouble(f.rule, f.pointer, _sentence(f), name) for f in error.faults]
 
 
 def _is_loop(item: Item, me: str) -> bool:
@@ -132,9 +162,7 @@ def _statement(item: Item, source: Source, origins: Mapping[str, Prefixes], ours
     direct = item.origin.node == source.id
     prefixes = source.prefixes if direct else _relayed(item, source, origins)
     _check_words(item, source, direct=direct)
-    segment = _check_id(item, prefixes)
-    if item.data is not None:
-        _check_data(item, item.data, segment)
+    _check_id(item, prefixes)
     return Statement(
         id=item.id,
         kind=item.kind,
@@ -190,8 +218,8 @@ def is_node(node: str) -> bool:
     return len(node) <= MAX_NODE and is_canonical(node)
 
 
-def _check_id(item: Item, prefixes: Prefixes) -> str:
-    """Hold the id to its origin's prefixes, its publisher and its kind. Gives the id's last segment."""
+def _check_id(item: Item, prefixes: Prefixes) -> None:
+    """Hold the id to its origin's prefixes, its publisher and its kind."""
     if len(item.id) > MAX_ID:
         raise _fault("id", "/id", f"The id has {len(item.id)} characters; at most {MAX_ID} are taken.", item.id)
     prefix = next((p for p in prefixes if item.id.startswith(p)), None)  # `split_id` then looks closely
@@ -206,16 +234,19 @@ def _check_id(item: Item, prefixes: Prefixes) -> str:
             item.origin.publisher,
             prefixes[prefix],
         )
-    kind, segment = _placed("/id", lambda: split_id(item.id, prefix))
+    if item.kind not in KINDS or not _PLAIN.fullmatch(item.id, len(prefix)):
+        kind = _placed("/id", lambda: split_id(item.id, prefix))[0]
+    else:
+        kind = item.id[len(prefix) :].partition("/")[0]
     if kind != item.kind:
         raise _fault("kind", "/kind", "The kind is not the one in the id.", item.kind, kind)
-    return segment
 
 
-def _check_data(item: Item, data: bytes, segment: str) -> None:
-    record = _placed("/data", lambda: parse(item.kind, data))
-    reference = getattr(record, "reference", None)
-    if isinstance(reference, str) and not matches_reference(segment, reference):
+def _check_data(statement: Statement, data: bytes) -> None:
+    reference = _placed("/data", lambda: check(statement.kind, data))
+    segment = statement.id.rpartition("/")[2]
+    plainly = reference == segment and "%" not in segment
+    if reference is not None and not plainly and not matches_reference(segment, reference):
         raise _fault("reference", "/data/reference", "The reference is not the one in the id.", reference, segment)
 
 

@@ -7,7 +7,9 @@ shadows. The order is total, so the words of two routes give the same record in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from schema.change import canonical, same
 
@@ -15,8 +17,7 @@ DIRECT, SIGNED, UNSIGNED = 0, 1, 2
 DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """What one route says about one record. `node_id` is the route, None where none carries the record any more.
 
     `rank` 0 is straight from the origin, 1 relayed and signed, 2 relayed unsigned; `seq` the origin's own number.
@@ -43,8 +44,7 @@ class Statement:
         return self.data is None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """All that is known of one record: the statement that is served, and those of the other routes."""
 
     winner: Statement | None = None

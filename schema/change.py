@@ -6,6 +6,8 @@ is refused by itself and its neighbours go on.
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,12 +25,13 @@ MAX_HOPS = 8
 MAX_ITEM_BYTES = 256 * 1024
 MAX_NUMBER = 2**53 - 1
 REASONS = ("ended", "error", "personal-data", "moved", "withdrawn", "dropped")
+_STATES = frozenset({"updated", "deleted"})
 NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _URL = re.compile(r"(?=[!-~]{1,2000}$)https?://[^/?#\[\]]+(?:/[^?#]*)?(?:\?[^#]*)?")
 _EPOCH = re.compile(r"[!-~]{1,64}")
 
 
-class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a record was first published, and as which of that node's changes."""
 
     node: str
@@ -38,7 +41,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     sig: str | None = None
 
 
-class Via(msgspec.Struct, frozen=True):
+class Via(msgspec.Struct, frozen=True, gc=False):
     """One aggregator that the record passed."""
 
     node: str
@@ -55,7 +58,7 @@ class RawPage(msgspec.Struct, frozen=True):
     latest: int | None = None
 
 
-class _Head(msgspec.Struct, frozen=True):
+class _Head(msgspec.Struct, frozen=True, gc=False):
     """What the rules of a page ask of each item."""
 
     state: str
@@ -63,7 +66,7 @@ class _Head(msgspec.Struct, frozen=True):
     id: msgspec.Raw = msgspec.Raw()
 
 
-class _Item(msgspec.Struct, frozen=True, rename="camel"):
+class _Item(msgspec.Struct, frozen=True, rename="camel", gc=False):
     state: str
     kind: str
     id: str
@@ -75,8 +78,7 @@ class _Item(msgspec.Struct, frozen=True, rename="camel"):
     moved_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One change as it came, read but not yet judged. `data` and `origin_bytes` are the bytes received."""
 
     kind: str
@@ -126,14 +128,10 @@ def check_page(body: bytes, url: str) -> Page:
     """
     page = _split(body)
     _check_next(page, url)
-    last = first = -1
-    seen: set[bytes] = set()
     items = [bytes(raw) for raw in page.items]
     if len(items) > MAX_ITEMS:
         raise Refused("page-size", f"The page has {len(items)} items; at most {MAX_ITEMS} are taken.", "/items")
-    for position, item in enumerate(items):
-        last = _check_head(item, position, last, seen)
-        first = last if position == 0 else first
+    first, last = _check_heads(items)
     if items and page.next == url:
         raise Refused("next-advances", "The page has items, yet its next is itself.", "/next")
     return Page(url, page.next, items, page.epoch, page.latest, last, first)
@@ -167,13 +165,28 @@ def _check_next(page: RawPage, url: str) -> None:
         )
 
 
+def _check_heads(items: Sequence[bytes]) -> tuple[int, int]:
+    """Hold all items to the rules of a page together; only where they break one, look for the first that does."""
+    with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+        heads = [_head.decode(item) for item in items]
+        numbers = [-1, *(head.modified for head in heads), MAX_NUMBER + 1]
+        ids = [key for head in heads if (key := bytes(head.id))]
+        once = len(set(ids)) == len(ids)
+        if once and all(map(operator.lt, numbers, numbers[1:])) and _STATES.issuperset({h.state for h in heads}):
+            return (numbers[1], numbers[-2]) if heads else (-1, -1)
+    last, seen = -1, set[bytes]()
+    for position, item in enumerate(items):
+        last = _check_head(item, position, last, seen)
+    raise AssertionError  # pragma: no cover - one of the items was at fault
+
+
 def _check_head(item: bytes, position: int, last: int, seen: set[bytes]) -> int:
     pointer = f"/items/{position}"
     try:
         head = _head.decode(item)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise Refused("item-members", f"The item is no RPDE item: {error}.", pointer) from error
-    if head.state not in ("updated", "deleted"):
+    if head.state not in _STATES:
         raise Refused("item-state", f"state is '{head.state[:40]}'; expected updated or deleted.", pointer + "/state")
     if not last < head.modified <= MAX_NUMBER:
         raise Refused(
