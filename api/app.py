@@ -28,7 +28,7 @@ from api import (
     search,
     writes,
 )
-from api.feeds import PageCache
+from api.feed_pages import FeedPages, PageCache
 from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
@@ -53,7 +53,7 @@ class Worker(Protocol):
 
 def create_app(services: Services, *, background: Sequence[Worker] = ()) -> FastAPI:
     """Build the application. Its lifespan starts the follower of the index and the `background` workers."""
-    metrics = Metrics()
+    metrics, feed = Metrics(), FeedPages(services, PageCache())
     app = FastAPI(
         title=openapi.TITLE,
         version=services.version,
@@ -63,15 +63,17 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
         redirect_slashes=False,
         dependencies=[Depends(strict_parameters)],
         lifespan=lambda app: _lifespan(app, background),
+        # What is told of requests is at /metrics and in the log; asking each time whether more is wanted costs as much.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
-            Middleware(Edge, metrics=metrics),
+            Middleware(Edge, metrics=metrics, quickly=feed.quick),
             Middleware(LastResort),
             Middleware(BodyCap, ordinary=ORDINARY_BODY, uploads=services.max_upload_bytes + FORM_AROUND),
         ],
     )
     app.state.services = services
     app.state.metrics = metrics
-    app.state.pages = PageCache()
+    app.state.pages = feed
     app.state.bulk = bulk.files(services)
     problems.install(app, problem_page)
     for module in _routers(services.role):

@@ -30,12 +30,19 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request. An unheard-of method is counted as OTHER, so that nobody can grow the table."""
-        known = method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "OTHER"
-        self._requests.labels(known, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        kept = self._known.get((method, route, status))
+        if kept is None:
+            known = method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+            label = method if known else "OTHER"
+            kept = self._requests.labels(label, route, str(status)), self._seconds.labels(route)
+            if known:
+                self._known[method, route, status] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def page(self, states: Iterable[Family]) -> bytes:
         """The page that Prometheus reads: what was counted, and the given states."""

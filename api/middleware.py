@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-import uuid
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from typing import Any, NamedTuple
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,26 +18,54 @@ from api.metrics import Metrics
 
 log = structlog.get_logger("folkmoot.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_READING = ("GET", "HEAD")
+_POLICY = b"content-security-policy"
+_API_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 _PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    _POLICY,
+    b"; ".join(
+        (
+            b"default-src 'none'",
+            b"style-src 'self'",
+            b"img-src 'self' data:",
+            b"form-action 'self'",
+            b"base-uri 'none'",
+            b"frame-ancestors 'none'",
+        )
+    ),
 )
-_EXPOSED = (
-    "ETag, Link, Location, Retry-After, X-Request-ID, Content-Disposition, Folkmoot-Count, Folkmoot-Change-Number"
+_ALL = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"strict-origin-when-cross-origin"))
+_READABLE = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, Link, Location, Retry-After, X-Request-ID, Content-Disposition, Folkmoot-Count, Folkmoot-Change-Number",
+    ),
 )
+Quickly = Callable[[Scope], "Quick | None"]
+
+
+class Quick(NamedTuple):
+    """A whole answer that was at hand: the route (its pattern and path), the status, the route's headers, the body."""
+
+    route: str
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
 
 
 class Edge:
     """Name the request, count and log it, and put on every answer the headers that all of them carry.
 
     The name is the caller's `X-Request-ID` where it is a plain word, else a new one. HEAD is answered wherever GET is,
-    by the same code, without the body. Read by others: `scope["folkmoot.request_id"]`, `scope["folkmoot.method"]`.
+    by the same code, without the body. What `quickly` has an answer to goes no further than this. Read by others:
+    `scope["folkmoot.request_id"]`, `scope["folkmoot.method"]`.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, quickly: Quickly = lambda _scope: None) -> None:
         self.app = app
         self.metrics = metrics
+        self.quickly = quickly
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, dress, count and log one request."""
@@ -45,8 +74,21 @@ class Edge:
             return
         began = time.perf_counter()
         method: str = scope["method"]
-        name = _name(Headers(scope=scope).get("x-request-id"))
-        inner = dict(scope, method="GET" if method == "HEAD" else method)
+        name = _name(scope["headers"])
+        quick = self.quickly(scope) if method in _READING else None
+        if quick is not None:
+            body = quick.body if method == "GET" else b""
+            headers = [*quick.headers, (b"x-request-id", name.encode()), *_ALL, _API_POLICY, *_READABLE]
+            await send({"type": "http.response.start", "status": quick.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            path = route = quick.route
+            self._tell(name, began, method=method, path=path, route=route, status=quick.status, bytes=len(body))
+            return
+        await self._through(scope, receive, send, name, began)
+
+    async def _through(self, scope: Scope, receive: Receive, send: Send, name: str, began: float) -> None:
+        method: str = scope["method"]
+        inner = {**scope, "method": "GET" if method == "HEAD" else method}
         inner |= {"folkmoot.request_id": name, "folkmoot.method": method}
         answer = _Answer(send, method, name)
         with structlog.contextvars.bound_contextvars(request_id=name):
@@ -56,20 +98,14 @@ class Edge:
                 else:
                     await self.app(inner, receive, answer)
             finally:
-                self._tell(inner, answer, time.perf_counter() - began)
+                path, route = problems.instance(scope), _template(inner)
+                told = {"method": method, "path": path, "route": route, "status": answer.status, "bytes": answer.bytes}
+                self._tell(name, began, **told)
 
-    def _tell(self, scope: Scope, answer: _Answer, seconds: float) -> None:
-        method, template = scope["folkmoot.method"], _template(scope)
-        self.metrics.count(method, template, answer.status, seconds)
-        log.info(
-            "request",
-            method=method,
-            path=problems.instance(scope),
-            route=template,
-            status=answer.status,
-            bytes=answer.bytes,
-            ms=round(seconds * 1000, 1),
-        )
+    def _tell(self, name: str, began: float, **told: Any) -> None:
+        seconds = time.perf_counter() - began
+        self.metrics.count(told["method"], told["route"], told["status"], seconds)
+        log.info("request", **told, ms=round(seconds * 1000, 1), request_id=name)
 
 
 class _Answer:
@@ -85,8 +121,8 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            readable = self._method in ("GET", "HEAD")
-            _dress(MutableHeaders(raw=message.setdefault("headers", [])), self._name, readable=readable)
+            dressed = _dressed(message.get("headers", ()), self._name, readable=self._method in _READING)
+            message = {**message, "headers": dressed}
         elif message["type"] == "http.response.body":
             if self._method == "HEAD":
                 message = {**message, "body": b""}
@@ -94,8 +130,16 @@ class _Answer:
         await self._send(message)
 
 
-def _name(given: str | None) -> str:
-    return given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def _name(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for key, value in headers:
+        if key == b"x-request-id":
+            given = value.decode("latin-1")
+            return given if _REQUEST_ID.fullmatch(given) else _new_name()
+    return _new_name()
+
+
+def _new_name() -> str:
+    return secrets.token_hex(16)
 
 
 def _template(scope: MutableMapping[str, object]) -> str:
@@ -104,15 +148,22 @@ def _template(scope: MutableMapping[str, object]) -> str:
     return path if isinstance(path, str) else "(none)"
 
 
-def _dress(headers: MutableHeaders, name: str, *, readable: bool) -> None:
-    page = headers.get("content-type", "").startswith("text/html")
-    headers["X-Request-ID"] = name
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    headers.setdefault("Content-Security-Policy", _PAGE_POLICY if page else _API_POLICY)
+def _dressed(own: Iterable[tuple[bytes, bytes]], name: str, *, readable: bool) -> list[tuple[bytes, bytes]]:
+    """The route's own headers, and those of every answer. A route that sets a policy keeps it."""
+    headers = list(own)
+    policy: tuple[bytes, bytes] | None = _API_POLICY
+    for key, value in headers:
+        if key == b"content-security-policy":
+            policy = None
+        elif key == b"content-type" and value.startswith(b"text/html") and policy:
+            policy = _PAGE_POLICY
+    headers.append((b"x-request-id", name.encode()))
+    headers += _ALL
+    if policy:
+        headers.append(policy)
     if readable:
-        headers["Access-Control-Allow-Origin"] = "*"
-        headers["Access-Control-Expose-Headers"] = _EXPOSED
+        headers += _READABLE
+    return headers
 
 
 def _is_preflight(scope: Scope) -> bool:

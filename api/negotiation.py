@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
+Coding = Literal["", "gzip", "zstd"]
 HTML = "text/html"
 JSON = "application/json"
 
@@ -23,6 +25,16 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
 def wants_html(accept: str | None) -> bool:
     """Whether a browser is asking: it names HTML itself and ranks it above JSON."""
     return bool(accept) and HTML in str(accept).lower() and preferred(accept, [JSON, HTML]) == HTML
+
+
+def coding(accept_encoding: str | None) -> Coding:
+    """Choose a coding of which each body is kept: zstd only where it is named, "" for the body as it is."""
+    weights = dict(_weighted(accept_encoding or ""))
+    zstd, gzip = weights.get("zstd", 0.0), weights.get("gzip", weights.get("*", 0.0))
+    best = max(zstd, gzip)
+    if best <= 0 or weights.get("identity", 0.0) > best:
+        return ""
+    return "zstd" if zstd >= gzip else "gzip"
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:

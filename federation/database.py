@@ -6,6 +6,7 @@ On PostgreSQL readers run in read-only transactions.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,13 +33,18 @@ Values = Mapping[str, Any]
 class Database:
     """The truth: one URL to write to, and perhaps a replica of it to read from.
 
-    `url` is `sqlite:///path` or `postgresql://...`. Anything else is `Misconfigured`.
+    `url` is `sqlite:///path` or `postgresql://...`. Anything else is `Misconfigured`. A replica may be a moment behind:
+    what must see the last commit reads by `current`, or in the writing session itself.
     """
 
     def __init__(self, url: str, *, read_url: str | None = None) -> None:
         self.url = driver_url(url)
+        self.writes = 0
+        self._counting = threading.Lock()
         self._writer = _engine(self.url, readonly=False)
         self._reader = _engine(driver_url(read_url or url), readonly=True)
+        self.replicated = read_url is not None
+        self._current = _engine(self.url, readonly=True) if self.replicated else self._reader
 
     @property
     def dialect(self) -> str:
@@ -52,15 +58,29 @@ class Database:
             yield ReadSession(session)
 
     @contextmanager
+    def current(self) -> Iterator[ReadSession]:
+        """A session that cannot write, and sees all that is committed: never of a replica."""
+        with Session(self._current) as session:
+            yield ReadSession(session)
+
+    @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """A session that commits at its end, or rolls everything back."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield WriteSession(session)
+        """A session that commits at its end, or rolls everything back.
+
+        `writes` is raised after it, so that whoever keeps something of this database knows to look again.
+        """
+        try:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield WriteSession(session)
+        finally:
+            with self._counting:
+                self.writes += 1
 
     def dispose(self) -> None:
         """Close the connections."""
         self._writer.dispose()
         self._reader.dispose()
+        self._current.dispose()
 
 
 def driver_url(url: str) -> str:

@@ -1,44 +1,76 @@
-"""One log for everything that runs: structlog in front, the standard library's loggers behind it."""
+"""One log for everything that runs: structlog writes straight to standard error, and what others log joins it there."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
+import orjson
 import structlog
 
 from folkmoot.settings import Settings
 
+_PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_NUMBERS = {int, float, bool}
+_HEAD = ("timestamp", "level", "event", "exception")
+Event = MutableMapping[str, Any]
+
 
 def configure(settings: Settings) -> None:
     """Write lines of text or of JSON to standard error."""
+    level = getattr(logging, settings.log_level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
     ]
-    last: Any = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    last = _renderer(settings.log_format)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                last,
-            ],
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
         )
     )
-    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("httpx2", "httpcore2", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Not through the standard library's loggers: they made a line ten times as dear, and every request writes one.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _renderer(form: str) -> Callable[[Any, str, Event], str]:
+    if form == "json":
+        return json_line
+    return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else text_line
+
+
+def json_line(_logger: Any, _method: str, event: Event) -> str:
+    """One event as a line of JSON, in ASCII: some readers take U+2028 for the end of a line."""
+    line = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+    return line.decode() if line.isascii() else json.dumps(event, default=str)
+
+
+def text_line(_logger: Any, _method: str, event: Event) -> str:
+    """One event as a line of text: time, level, what happened, then name=value. Nothing given can begin a line."""
+    said = event["event"]
+    head = f"{event.get('timestamp')} [{event.get('level')}] {said if str(said).isprintable() else ascii(said)}"
+    rest = " ".join([f"{name}={_value(value)}" for name, value in event.items() if name not in _HEAD])
+    line = f"{head} {rest}" if rest else head
+    return f"{line}\n{event['exception']}" if event.get("exception") else line
+
+
+def _value(value: object) -> object:
+    if value.__class__ in _NUMBERS:
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if _PLAIN.fullmatch(text) else ascii(text)

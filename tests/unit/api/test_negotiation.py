@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import etags
-from api.negotiation import HTML, JSON, accepts_gzip, preferred, wants_html
+from api.negotiation import HTML, JSON, accepts_gzip, coding, preferred, wants_html
 
 OFFERS = [JSON, HTML, "text/csv"]
 
@@ -92,3 +92,26 @@ def test_each_encoding_has_a_tag_of_its_own() -> None:
     """Equal bodies have equal tags, different bodies and different encodings different ones."""
     assert etags.tag(b"a") == etags.tag(b"a")
     assert len({etags.tag(b"a"), etags.tag(b"b"), etags.tag(b"a", "gz")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        (None, ""),
+        ("", ""),
+        ("identity", ""),
+        ("br", ""),
+        ("gzip", "gzip"),
+        ("*", "gzip"),
+        ("zstd", "zstd"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("ZSTD;q=0.5, gzip", "gzip"),
+        ("zstd;q=0, gzip;q=0", ""),
+        ("gzip;q=0.5", "gzip"),
+        ("identity, gzip;q=0.5", ""),
+        ("zstd;q=x", ""),
+    ],
+)
+def test_zstd_is_for_those_who_name_it(header: str | None, chosen: str) -> None:
+    """The coding with the greatest weight is chosen, zstd where it is named and no other weighs more."""
+    assert coding(header) == chosen

@@ -1,0 +1,208 @@
+"""Pages of the feed as they are sent: made in a thread, once for all who wait, and kept while they are true.
+
+A page is true while the log stands still. When it has moved, a page of 500 items is still true if its stretch of the
+log still holds 500 records (`federation.pulse.count`), which costs a hundredth of making and packing it anew.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from backports import zstd
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
+
+from api.etags import tag, unchanged
+from api.flights import Flights
+from api.middleware import Quick
+from api.negotiation import JSON, Coding, coding, preferred
+from api.services import Services
+from federation import log
+from federation.database import ReadSession
+from federation.pulse import Pulse, Standing, count
+from schema.change import MAX_NUMBER, PAGE_SIZE
+
+PATH = "/v1/changes"
+CACHE_BYTES = 64 * 1024 * 1024
+GZIP_LEVEL, ZSTD_LEVEL = 6, 3
+_PLAIN_QUERY = re.compile(
+    rb"(?:afterChangeNumber=(0|[1-9][0-9]{0,15})(?:&kind=([a-z][a-z-]{0,39}))?|kind=([a-z][a-z-]{0,39}))?"
+)
+_LONG = 200
+"""Bytes of a header or a query above which nobody has said something plain."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Key(NamedTuple):
+    """Which page, in which coding."""
+
+    number: int
+    kind: str | None
+    coding: Coding
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A page as it is sent in one coding, with the standing of the log for which it is known to be true.
+
+    `last` is the change number that it leads to; `full` where it has 500 items. `short` are the headers of a 304.
+    """
+
+    standing: Standing
+    body: bytes
+    etag: str
+    headers: Headers
+    short: Headers
+    last: int
+    full: bool
+
+    def quick(self, if_none_match: str | None) -> Quick:
+        """The answer to somebody who may hold this page already."""
+        if unchanged(if_none_match, self.etag):
+            return Quick(PATH, 304, self.short, b"")
+        return Quick(PATH, 200, self.headers, self.body)
+
+
+class PageCache:
+    """Pages by what was asked, within a bound of memory, the least recently used dropped first. Of one event loop."""
+
+    def __init__(self, capacity: int = CACHE_BYTES) -> None:
+        self._pages: OrderedDict[Key, Kept] = OrderedDict()
+        self._capacity = capacity
+        self.size = 0
+
+    def get(self, key: Key) -> Kept | None:
+        """The page, of whatever standing."""
+        page = self._pages.get(key)
+        if page is not None:
+            self._pages.move_to_end(key)
+        return page
+
+    def put(self, key: Key, page: Kept) -> None:
+        """Keep a page in the place of an older one, and drop others until all fit."""
+        old = self._pages.pop(key, None)
+        self.size += len(page.body) - (len(old.body) if old else 0)
+        self._pages[key] = page
+        while self.size > self._capacity and self._pages:
+            _, dropped = self._pages.popitem(last=False)
+            self.size -= len(dropped.body)
+
+
+class FeedPages:
+    """The feed of one server, page by page."""
+
+    def __init__(self, here: Services, cache: PageCache) -> None:
+        self._here = here
+        self._pulse = Pulse(here.database)
+        self._cache = cache
+        self._flights = Flights()
+
+    def quick(self, scope: Scope) -> Quick | None:
+        """Answer a plain request for a page that is at hand, without a thread and without SQL; None for any other.
+
+        `scope` is that of a GET or HEAD. What this does not answer the route does, errors among it.
+        """
+        if scope["path"] != PATH or len(scope["query_string"]) > _LONG:
+            return None
+        asked, standing = _asked(scope["query_string"]), self._pulse.known()
+        heard = _heard(scope["headers"])
+        if asked is None or standing is None or heard is None:
+            return None
+        page = self._cache.get(Key(*asked, heard[0]))
+        return page.quick(heard[1]) if page is not None and page.standing is standing else None
+
+    async def page(self, key: Key) -> Kept:
+        """The page as the log stands now. Raises `Misconfigured` before the first publication."""
+        known = self._pulse.known()
+        standing = await run_in_threadpool(self._pulse.ask) if known is None else known
+        page = self._cache.get(key)
+        if page is not None and page.standing is standing:
+            return page
+
+        async def make() -> Kept:
+            made = await run_in_threadpool(self._make, key, standing, page)
+            if key.number <= standing.latest:  # what comes after a number not yet given is not known for a moment
+                self._cache.put(key, made)
+            return made
+
+        return await self._flights.once((key, standing), make)
+
+    def _make(self, key: Key, standing: Standing, old: Kept | None) -> Kept:
+        # `standing` was asked for before the page is read: should a change land between the two, the page is newer
+        # than it says, and the next reader looks again. The other way round an old page would be kept as a new one.
+        with self._here.database.read() as session:
+            if old is not None and _still_true(session, key, standing, old):
+                return replace(old, standing=standing)
+            made = log.page(
+                session,
+                key.number,
+                public_url=self._here.public_url,
+                epoch=standing.epoch,
+                license_url=self._here.license,
+                kind=key.kind,
+            )
+        return _packed(made, key.coding, standing)
+
+
+def _still_true(session: ReadSession, key: Key, standing: Standing, old: Kept) -> bool:
+    if not old.full or old.standing.epoch != standing.epoch:
+        return False
+    return count(session, key.number, old.last, key.kind) == PAGE_SIZE
+
+
+def _packed(made: log.FeedPage, packing: Coding, standing: Standing) -> Kept:
+    body, etag = made.body, tag(made.body)
+    if packing == "gzip":
+        # mtime=0: the same page gives the same bytes, whenever it was packed.
+        body, etag = gzip.compress(made.body, GZIP_LEVEL, mtime=0), tag(made.body, "gz")
+    elif packing == "zstd":
+        body, etag = zstd.compress(made.body, level=ZSTD_LEVEL), tag(made.body, "zst")
+    short = [
+        (b"etag", etag.encode()),
+        (b"cache-control", b"public, max-age=8" if made.ended else b"public, max-age=3600"),
+        (b"vary", b"Accept-Encoding"),
+    ]
+    headers = [*short, (b"content-type", JSON.encode()), (b"content-length", str(len(body)).encode())]
+    if packing:
+        headers.append((b"content-encoding", packing.encode()))
+    return Kept(standing, body, etag, headers, short, made.last, made.full)
+
+
+@lru_cache(maxsize=4096)
+def _asked(query: bytes) -> tuple[int, str | None] | None:
+    found = _PLAIN_QUERY.fullmatch(query)
+    if found is None:
+        return None
+    number, kind = int(found[1] or 0), found[2] or found[3]
+    return (number, kind.decode() if kind else None) if number <= MAX_NUMBER else None
+
+
+def _heard(headers: Headers) -> tuple[Coding, str | None] | None:
+    """The coding that is wanted and the tags that are held; None where a header is repeated, long or refuses JSON."""
+    told: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in (b"accept", b"accept-encoding", b"if-none-match"):
+            if name in told or len(value) > _LONG:
+                return None
+            told[name] = value
+    if not _takes_json(told.get(b"accept", b"")):
+        return None
+    held = told.get(b"if-none-match")
+    return _coding(told.get(b"accept-encoding", b"")), held.decode("latin-1") if held else None
+
+
+@lru_cache(maxsize=256)
+def _takes_json(accept: bytes) -> bool:
+    return preferred(accept.decode("latin-1"), [JSON]) is not None
+
+
+@lru_cache(maxsize=256)
+def _coding(accept_encoding: bytes) -> Coding:
+    return coding(accept_encoding.decode("latin-1"))
