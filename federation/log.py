@@ -7,13 +7,14 @@ so the order of numbers is the order of commits, and a reader that has passed a 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import BindParameter, bindparam, select, update
+from sqlalchemy import select, update
 
-from federation.database import Reading, WriteSession, insert, table
+from federation import rows as bulk
+from federation.database import Reading, WriteSession, table
 from schema.change import PAGE_SIZE, Entry, item_json, origin_json, page_json, same
 from schema.tables import Counter, History, Record
 
@@ -29,6 +30,25 @@ ENTRY = (
     _record.c.reason,
     _record.c.moved_to,
 )
+
+STATE = (
+    "id",
+    "kind",
+    "publisher",
+    "node_id",
+    "data",
+    "origin",
+    "via",
+    "reason",
+    "moved_to",
+    "origin_node",
+    "seq",
+    "rank",
+    "signature",
+    "deleted",
+    "number",
+)
+"""What a change says of a record, in this order; the time of the change is the only other column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +127,8 @@ def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: da
         return done
     changed.sort(key=lambda draft: (draft.kind != "organisation", draft.id))
     first = numbers(session, len(changed))
-    rows = [_row(draft, first + step, node, now) for step, draft in enumerate(changed)]
-    write(session, rows, held)
+    states = [_row(draft, first + step, node, now) for step, draft in enumerate(changed)]
+    write(session, states, held, now=now)
     done.numbers = {draft.id: first + step for step, draft in enumerate(changed)}
     return done
 
@@ -125,42 +145,37 @@ def _judge(draft: Draft, entry: Entry | None, done: Appended) -> bool:
     return True
 
 
-def _row(draft: Draft, number: int, node: str, now: datetime) -> dict[str, object]:
-    return {
-        "id": draft.id,
-        "kind": draft.kind,
-        "publisher": draft.publisher,
-        "number": number,
-        "deleted": draft.data is None,
-        "data": draft.data,
-        "origin": origin_json(node, draft.publisher, number, now),
-        "via": None,
-        "reason": draft.reason if draft.data is None else None,
-        "moved_to": draft.moved_to if draft.data is None else None,
-        "origin_node": node,
-        "seq": number,
-        "rank": 0,
-        "signature": "absent",
-        "node_id": None,
-        "changed": now,
-    }
+def _row(draft: Draft, number: int, node: str, now: datetime) -> bulk.Row:
+    gone = draft.data is None
+    return (
+        draft.id,
+        draft.kind,
+        draft.publisher,
+        None,
+        draft.data,
+        origin_json(node, draft.publisher, number, now),
+        None,
+        draft.reason if gone else None,
+        draft.moved_to if gone else None,
+        node,
+        number,
+        0,
+        "absent",
+        gone,
+        number,
+    )
 
 
-def write(session: WriteSession, rows: Sequence[Mapping[str, object]], held: Container[object]) -> None:
+def write(session: WriteSession, states: Sequence[bulk.Row], held: Container[object], *, now: datetime) -> None:
     """Put states of records in the place of those that are held, keeping what they replace as history.
 
-    `rows` carry every column of `Record` but `row`; `held` tells which of their ids stand there now.
+    A state has the values of `STATE`; `held` tells which of their ids stand there now.
     """
-    replaced = [str(row["id"]) for row in rows if row["id"] in held]
-    _keep(session, replaced)
-    insert(session, Record, [row for row in rows if row["id"] not in held])
-    known = [dict(row, old=row["id"]) for row in rows if row["id"] in held]
-    if known:
-        columns: dict[str, BindParameter[object]] = {
-            name: bindparam(name) for name in known[0] if name not in ("old", "id")
-        }
-        change = update(_record).where(_record.c.id == bindparam("old")).values(columns)
-        session.connection().execute(change, [{k: v for k, v in row.items() if k != "id"} for row in known])
+    changed = (bulk.ready(session, _record.c.changed, now),)
+    known = [state + changed for state in states if state[0] in held]
+    _keep(session, [row[0] for row in known])
+    bulk.add(session, Record, (*STATE, "changed"), [state + changed for state in states if state[0] not in held])
+    bulk.change(session, Record, (*STATE, "changed"), known)
 
 
 def _keep(session: WriteSession, ids: Sequence[str]) -> None:
