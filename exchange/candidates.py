@@ -9,13 +9,14 @@ from typing import Any
 import orjson
 
 from exchange.drafts import MASK, Draft, Problems, PublisherFacts
-from exchange.identity import Live, Namer, Place, Thing, derived_reference, gathered
+from exchange.identity import Live, Namer, Thing, derived_reference, gathered
 from exchange.privacy import names_role, role_mailbox
+from exchange.report import Place
 from exchange.shape import required
 from exchange.spool import Spool
 from schema.errors import Fault, Invalid
 from schema.identifiers import PRIMARY_SCHEMES, canonical_reference, publisher_id
-from schema.kinds import parse
+from schema.kinds import check
 
 _MOST_FAULTS = 40
 _VITAL = ("/reference", "/title", "/name", "/identifiers")
@@ -203,7 +204,7 @@ def checked(draft: Draft, kind: str, publisher: PublisherFacts, problems: Proble
 def _first_fault(draft: Draft, kind: str, publisher: PublisherFacts) -> Fault | Ready:
     try:
         if kind == "organisation":
-            parse(kind, orjson.dumps(draft.data))
+            check(kind, orjson.dumps(draft.data))
             draft.reference = _own_name(draft.data["identifiers"], publisher.id)
             return _ready(draft, draft.reference, orjson.dumps(draft.data))
         if draft.reference:
@@ -213,7 +214,7 @@ def _first_fault(draft: Draft, kind: str, publisher: PublisherFacts) -> Fault | 
             return Fault(member, "The row has no title.", "", "what it is called", rule="no-title")
         reference = draft.reference or derived_reference(draft.data)
         body = _body(kind, reference, draft.data)
-        parse(kind, body)
+        check(kind, body)
     except Invalid as error:
         fault = error.faults[0]
         return Fault("/reference", fault.message, fault.found, fault.expected) if fault.rule == "reference" else fault

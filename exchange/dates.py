@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 Order = Literal["day", "month", "mixed"]
@@ -104,6 +105,11 @@ class DateColumn:
     order: Order = "day"
     serials: bool = False
 
+    def doubted(self, text: str) -> bool:
+        """Whether a cell speaks against a column that writes the day first."""
+        _, month, serial = _proof(text[:LONGEST])
+        return month or (serial and not self.serials)
+
     def read(self, text: str) -> Dated:
         """Read one cell, trimmed and not empty."""
         if len(text) > LONGEST:
@@ -131,25 +137,49 @@ class DateColumn:
         )
 
 
-def judge_dates(cells: Iterable[str], *, workbook: bool = False) -> DateColumn:
-    """Judge a column by its non-empty cells: day first unless the column proves otherwise.
+@lru_cache(maxsize=32_768)
+def _proof(text: str) -> tuple[bool, bool, bool]:
+    """Tell of one cell whether it proves that the day stands first, that the month does, and whether it is a serial."""
+    match = _NUMERIC.fullmatch(text)
+    if match:
+        first, second = int(match["a"]), int(match["b"])
+        return first > 12 >= second, second > 12 >= first, False
+    return False, False, _serial(text) is not None
+
+
+class DateJudge:
+    """Hears the non-empty cells of a column, and judges: day first unless the column proves otherwise.
 
     A proof is a date that can be read in one order only. Where 95 % of the proofs agree, the rest are slips.
     Numbers are Excel serials in a workbook, or where at least half of the column's cells are such numbers.
     """
-    day = month = serial = total = 0
+
+    def __init__(self, *, workbook: bool = False) -> None:
+        self._workbook = workbook
+        self._day = self._month = self._serial = self._total = 0
+
+    def hear(self, text: str) -> None:
+        """Take one cell into account."""
+        day, month, serial = _proof(text[:LONGEST])
+        self._day += day
+        self._month += month
+        self._serial += serial
+        self._total += 1
+
+    def verdict(self) -> DateColumn:
+        """Say how the column writes its dates."""
+        order: Order = "day"
+        if self._month and self._month >= _SURE * (self._day + self._month):
+            order = "month"
+        elif self._day < _SURE * (self._day + self._month):
+            order = "mixed"
+        serials = self._workbook or (self._serial > 0 and self._serial * 2 >= self._total)
+        return DateColumn(order, serials=serials)
+
+
+def judge_dates(cells: Iterable[str], *, workbook: bool = False) -> DateColumn:
+    """Judge a column by its non-empty cells, as `DateJudge` does."""
+    judge = DateJudge(workbook=workbook)
     for text in cells:
-        total += 1
-        match = _NUMERIC.fullmatch(text[:LONGEST])
-        if match:
-            first, second = int(match["a"]), int(match["b"])
-            day += first > 12 >= second
-            month += second > 12 >= first
-        elif _serial(text):
-            serial += 1
-    order: Order = "day"
-    if month >= _SURE * (day + month) and month:
-        order = "month"
-    elif day < _SURE * (day + month):
-        order = "mixed"
-    return DateColumn(order, serials=workbook or (serial > 0 and serial * 2 >= total))
+        judge.hear(text)
+    return judge.verdict()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exchange.cells import heading, tidy
-from exchange.dates import DateColumn, judge_dates
+from exchange.dates import DateColumn, Dated, DateJudge, judge_dates
 from exchange.privacy import without_mailboxes
 from exchange.report import RowFault, shortened
-from exchange.tabular import Row
+from exchange.tabular import Row, Rows
 from schema.errors import Severity
 
 ERROR_CELL = re.compile(r"#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!)")
@@ -35,13 +35,17 @@ class PublisherFacts:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One register: the header as it stands, the row it stands in, and the data rows below it."""
+    """One register: the header as it stands, the row it stands in, and the data rows below it.
+
+    `judged` is what is known already of date columns, by field.
+    """
 
     header: tuple[str, ...]
     header_row: int
-    rows: list[Row]
+    rows: Rows
     workbook: bool = False
     formulas: frozenset[tuple[str, int, int]] = frozenset()
+    judged: Mapping[str, DateColumn] = field(default_factory=dict)
 
     def column(self, place: int) -> str:
         """Name a column as the report does: its header, or its number where it has none."""
@@ -84,14 +88,48 @@ class Problems:
         self.found.append(RowFault(row, column, pointer, shortened(value), expected, message, severity, code, sheet))
 
 
-class Columns:
-    """Where each field of a layout stands in this table, and how its date columns write dates."""
+class Misjudged(Exception):
+    """Dates are written in another way than was taken for granted: the table is read again, with this knowledge."""
 
-    def __init__(self, table: Table, places: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, columns: Mapping[str, DateColumn]) -> None:
+        self.columns = columns
+        super().__init__()
+
+
+class Columns:
+    """Where each field of a layout stands in this table, and how its date columns write dates.
+
+    A table that is read row by row names its `dates`. They are then taken to write the day first, without looking at
+    all cells beforehand, until a cell gives cause: where that shows another order, `Misjudged` is raised.
+    """
+
+    def __init__(self, table: Table, places: Mapping[str, Sequence[int]], dates: Sequence[str] = ()) -> None:
         self.table = table
         self.places = {name: tuple(found) for name, found in places.items()}
-        self._judged: dict[str, DateColumn] = {}
+        self._dates = () if table.judged else dates
+        self._judged = dict(table.judged)
+        self._presumed = DateColumn(serials=table.workbook)
         self._headers = {name: table.column(found[0]) for name, found in self.places.items() if found}
+
+    def day(self, name: str, text: str) -> Dated:
+        """Read a date as its column writes dates."""
+        if name in self._dates:
+            if not self._presumed.doubted(text):
+                return self._presumed.read(text)
+            judged = self._together()
+            if any(column != self._presumed for column in judged.values()):
+                raise Misjudged(judged)
+            self._judged, self._dates = judged, ()
+        return self.judged(name).read(text)
+
+    def _together(self) -> dict[str, DateColumn]:
+        judges = {name: DateJudge(workbook=self.table.workbook) for name in self._dates}
+        places = [(place, judge) for name, judge in judges.items() for place in self.places.get(name, ())]
+        for row in self.table.rows:
+            for place, judge in places:
+                if place < len(row.cells) and (text := tidy(row.cells[place])):
+                    judge.hear(text)
+        return {name: judge.verdict() for name, judge in judges.items()}
 
     def judged(self, name: str) -> DateColumn:
         """Judge a date column once, by all its cells."""
@@ -187,7 +225,7 @@ class RowReader:
         text = self.cell(name)
         if not text:
             return ""
-        read = self.columns.judged(name).read(text)
+        read = self.columns.day(name, text)
         if read.note:
             expected = "a date such as 31/03/2027 or 2027-03-31"
             self.warn(name, read.note, value=text, expected=expected, pointer=pointer, code="date")

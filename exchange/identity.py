@@ -21,16 +21,13 @@ from typing import Any
 import orjson
 
 from exchange.cells import bare
+from exchange.report import Place
 from schema.identifiers import matches_reference, record_id
 
 VERSION = 1
 DERIVED = re.compile(r"derived-[a-z2-7]{16}")
 _SUPPLIERS = "suppliers"
 SUFFIX = 9
-
-
-Place = tuple[str, int]
-"""Sheet and row."""
 
 
 @dataclass(slots=True, eq=False)

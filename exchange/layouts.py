@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from exchange import contractsfinder, lga, plain
-from exchange.cells import heading
+from exchange.below import DataRows, form_of
+from exchange.candidates import Ready
 from exchange.drafts import Draft, Problems, PublisherFacts, Table
 from exchange.shape import required
-from exchange.tabular import Row, Sheet, checked_width
+from exchange.tabular import Row, Sheet
 from schema.errors import Malformed
 
 HEADER_WITHIN = 20
 Score = Callable[[Sequence[str]], int]
-Read = Callable[[Table, PublisherFacts, Problems], list[Draft]]
+Read = Callable[[Table, PublisherFacts, Problems], Iterable[Draft | Ready]]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A way to write a register as a table: how well a header fits it, and how to read its rows."""
+    """A way to write a register as a table: how well a header fits it, and how to read its rows.
+
+    `streams` where a row is read and forgotten; the others go through all rows several times and have them in memory.
+    """
 
     name: str
     score: Score
     read: Read
+    streams: bool = False
 
 
 def layouts_of(kind: str) -> list[Layout]:
@@ -32,7 +37,7 @@ def layouts_of(kind: str) -> list[Layout]:
     if kind != "contract":
         return [ours]
     return [
-        Layout("lga", lga.score, lga.read),
+        Layout("lga", lga.score, lga.read, streams=True),
         Layout("contracts-finder", contractsfinder.score_releases, contractsfinder.read_releases),
         Layout("notices", contractsfinder.score_notices, contractsfinder.read_notices),
         ours,
@@ -43,14 +48,15 @@ def layouts_of(kind: str) -> list[Layout]:
 class _Found:
     score: int
     place: int
+    header: Row
     layout: Layout
 
 
-def _find(rows: Sequence[Row], layouts: Sequence[Layout]) -> _Found | None:
+def _find(sheet: Sheet, layouts: Sequence[Layout]) -> _Found | None:
     """Find the row that fits a layout best among the first; the higher row, then the earlier layout, wins a tie."""
     found = [
-        _Found(layout.score(row.cells), place, layout)
-        for place, row in enumerate(rows[:HEADER_WITHIN])
+        _Found(layout.score(row.cells), place, row, layout)
+        for place, row in enumerate(sheet.first(HEADER_WITHIN))
         for layout in layouts
     ]
     best = max(found, key=lambda one: one.score, default=None)
@@ -59,48 +65,24 @@ def _find(rows: Sequence[Row], layouts: Sequence[Layout]) -> _Found | None:
 
 def recognised(
     sheets: Sequence[Sheet], kind: str, wanted: str | None, *, workbook: bool
-) -> tuple[Table, Layout, list[str]]:
+) -> tuple[Table, DataRows, Layout, list[str]]:
     """Make one table of the visible sheets with one header; name the other sheets. Malformed where none has one."""
     layouts = [layout for layout in layouts_of(kind) if wanted in (None, layout.name)]
-    found = [(sheet, one) for sheet in sheets if sheet.visible and (one := _find(sheet.rows, layouts))]
+    found = [(sheet, one) for sheet in sheets if sheet.visible and (one := _find(sheet, layouts))]
     if not found:
         raise Malformed(_unrecognised(sheets, kind))
-    first, best = max(found, key=lambda pair: pair[1].score)
-    header = _form(first.rows[best.place].cells)
-    members = [(sheet, one) for sheet, one in found if _form(sheet.rows[one.place].cells) == header]
+    _, best = max(found, key=lambda pair: pair[1].score)
+    head = tuple(best.header.cells)
+    members = [(sheet, one) for sheet, one in found if form_of(one.header.cells) == form_of(head)]
     names = {sheet.name for sheet, _ in members}
-    rows: list[Row] = []
-    for sheet, one in members:
-        below = sheet.rows[one.place + 1 :]
-        if not workbook:
-            checked_width(below, len(first.rows[best.place].cells))
-        rows += below
-    if len(members) == 1:
-        rows = [Row(row.number, row.cells) for row in rows]
-    formulas = frozenset((s.name, r, c) for s, one in members for r, c in s.formulas if r > s.rows[one.place].number)
-    head = first.rows[best.place]
-    table = Table(head.cells, head.number, rows, workbook, formulas)
-    return table, best.layout, [sheet.name for sheet in sheets if sheet.name not in names]
-
-
-def _form(cells: Sequence[str]) -> tuple[str, ...]:
-    forms = [heading(cell) for cell in cells]
-    while forms and not forms[-1]:
-        forms.pop()
-    return tuple(forms)
-
-
-def headers_again(table: Table) -> list[Row]:
-    """Find the rows that repeat the header, as files pasted together have them."""
-    form = _form(table.header)
-    first = next((place for place, title in enumerate(table.header) if heading(title)), 0)
-    title = table.header[first].strip().casefold()
-    likely = [row for row in table.rows if len(row.cells) > first and row.cells[first].strip().casefold() == title]
-    return [row for row in likely if _form(row.cells) == form]
+    rows = DataRows([(sheet, one.place) for sheet, one in members], head, whole=not workbook)
+    formulas = frozenset((s.name, r, c) for s, one in members for r, c in s.formulas if r > one.header.number)
+    table = Table(head, best.header.number, rows if best.layout.streams else list(rows), workbook, formulas)
+    return table, rows, best.layout, [sheet.name for sheet in sheets if sheet.name not in names]
 
 
 def _unrecognised(sheets: Sequence[Sheet], kind: str) -> str:
-    rows = next((sheet.rows for sheet in sheets if sheet.visible and sheet.rows), [])
+    rows = next((rows for sheet in sheets if sheet.visible and (rows := sheet.first(1))), [])
     seen = ", ".join(cell.strip()[:40] for cell in rows[0].cells[:6] if cell.strip()) if rows else ""
     wanted = "ContractReference, ContractTitle" if kind == "contract" else ", ".join(required(kind))
     return f"No header of a register was found: columns such as {wanted} are wanted; there is: {seen or 'nothing'}."

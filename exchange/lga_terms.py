@@ -10,7 +10,13 @@ from exchange.drafts import RowReader
 from exchange.money import read_money
 from exchange.suppliers import read_flag
 
-_DATES = {"StartDate": "startDate", "EndDate": "endDate", "ReviewDate": "reviewDate"}
+DATES = {
+    "StartDate": "startDate",
+    "EndDate": "endDate",
+    "ReviewDate": "reviewDate",
+    "LastExtensionDate": "maxExtensionDate",
+}
+_LAST = "LastExtensionDate"
 LONGEST_PERIOD = 200
 _PERIOD = re.compile(
     r"(?=.*(?:\d|one|two|three|four|five|six|twelve)).*\b(?:\d+ ?)?(?:years?|yrs?|y|months?|mths?|m|weeks?|days?)\b.*"
@@ -58,8 +64,8 @@ def _codes(reader: RowReader, name: str, scheme: str, pointer: str) -> list[str]
 
 def dated(reader: RowReader, data: dict[str, Any]) -> None:
     """Read the dates, and the last extension as a date or a period."""
-    for name, member in _DATES.items():
-        day = reader.date(name, f"/{member}")
+    for name, member in DATES.items():
+        day = reader.date(name, f"/{member}") if name != _LAST else ""
         if day:
             data[member] = day
     if "startDate" in data and data.get("endDate", "9999") < data["startDate"]:
@@ -68,16 +74,11 @@ def dated(reader: RowReader, data: dict[str, Any]) -> None:
             value=data["endDate"], expected=f"a date after {data['startDate']}", pointer="/endDate",
             code="end-before-start",
         )  # fmt: skip
-    text = reader.cell("LastExtensionDate")
-    if (
-        text
-        and not reader.columns.judged("LastExtensionDate").read(text).day
-        and len(text) <= LONGEST_PERIOD
-        and _PERIOD.fullmatch(text)
-    ):
-        data["extensionPeriod"] = reader.line("LastExtensionDate", "/extensionPeriod")
+    text = reader.cell(_LAST)
+    if text and not reader.columns.day(_LAST, text).day and len(text) <= LONGEST_PERIOD and _PERIOD.fullmatch(text):
+        data["extensionPeriod"] = reader.line(_LAST, "/extensionPeriod")
     elif text:
-        day = reader.date("LastExtensionDate", "/maxExtensionDate")
+        day = reader.date(_LAST, "/maxExtensionDate")
         data |= {"maxExtensionDate": day} if day else {}
 
 

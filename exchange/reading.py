@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from exchange.candidates import Candidate, Sifted, sift
+from exchange.below import DataRows
+from exchange.candidates import Candidate, Ready, Sifted, sift
 from exchange.cells import bare
-from exchange.drafts import Draft, Problems, PublisherFacts, Table, tell_computed
+from exchange.dates import DateColumn
+from exchange.drafts import Draft, Misjudged, Problems, PublisherFacts, Table, tell_computed
 from exchange.identity import Live, Published, derived_reference, may_be
-from exchange.layouts import Layout, headers_again, recognised
+from exchange.layouts import Layout, recognised
 from exchange.objects import read_objects
 from exchange.report import Report, one_a_cell
-from exchange.sources import opened, split_format
+from exchange.sources import Source, opened, split_format
 from schema.errors import Malformed
 from schema.kinds import KINDS
 
@@ -67,12 +69,28 @@ def read_register(
         raise Malformed(f"'{kind[:40]}' is not a kind that can be imported: {', '.join(KINDS)}.")
     file_format, layout = split_format(format)
     source = opened(body, filename, file_format)
-    problems = Problems()
-    report = Report()
+    try:
+        return _read(source, kind, publisher, layout, published, {})
+    except Misjudged as misjudged:
+        return _read(source, kind, publisher, layout, published, misjudged.columns)
+
+
+def _read(
+    source: Source,
+    kind: str,
+    publisher: PublisherFacts,
+    layout: str | None,
+    published: Published | None,
+    judged: Mapping[str, DateColumn],
+) -> Reading:
+    problems, report = Problems(), Report()
+    live = Live(published)
+    drafts: Iterable[Draft | Ready]
+    rows: DataRows | None = None
     if source.sheets:
-        table, found, ignored = recognised(source.sheets, kind, layout, workbook=source.format == "xlsx")
-        report.empty = _dropped(table, problems)
-        drafts, name = _tabular(table, found, publisher, problems), found.name
+        table, rows, found, ignored = recognised(source.sheets, kind, layout, workbook=source.format == "xlsx")
+        name = found.name
+        drafts = _tabular(replace(table, judged=judged), rows, found, publisher, problems)
     else:
         drafts, name, ignored = read_objects(source.objects, kind, publisher, problems), "plain", []
     for sheet in ignored:
@@ -80,7 +98,9 @@ def read_register(
             None, "", "This sheet is ignored: it is hidden, or its header is not the register's.",
             value=sheet, code="ignored-sheet",
         )  # fmt: skip
-    sifted = sift(drafts, kind, publisher, Live(published), problems)
+    sifted = sift(drafts, kind, publisher, live, problems)
+    if rows is not None:
+        _tell_passed_over(rows, report, problems)
     _tell_buyers(sifted.records, publisher, problems)
     _count(report, sifted, problems)
     refused = [RefusedRow(draft.row, draft.reference or _derived(draft)) for draft in sifted.refused]
@@ -89,30 +109,27 @@ def read_register(
     return Reading(kind, source.format, name, sifted.records, refused, ignored, report, prefix)
 
 
-def _tabular(table: Table, found: Layout, publisher: PublisherFacts, problems: Problems) -> list[Draft]:
+def _tabular(
+    table: Table, rows: DataRows, found: Layout, publisher: PublisherFacts, problems: Problems
+) -> Iterator[Draft | Ready]:
     tell_computed(table, problems)
-    drafts = found.read(table, publisher, problems)
-    long = {(row.sheet, row.number) for row in table.rows if any(c.strip() for c in row.cells[len(table.header) :])}
-    for draft in drafts:
-        if draft.place in long:
+    for draft in found.read(table, publisher, problems):
+        if draft.place in rows.long and isinstance(draft, Draft):
             draft.refused = True
             problems.tell(
                 draft.row, "", f"The row has more cells than the header has columns ({len(table.header)}).",
                 expected="quotation marks around a text with the delimiter in it", code="too-many-cells",
                 severity="error", sheet=draft.sheet,
             )  # fmt: skip
-    return drafts
+        yield draft
 
 
-def _dropped(table: Table, problems: Problems) -> int:
-    """Take the rows without data off the table and count them: blank ones, and the header again, which is told."""
-    before = len(table.rows)
-    again = headers_again(table)
-    for row in again:
+def _tell_passed_over(rows: DataRows, report: Report, problems: Problems) -> None:
+    """Count the rows without data: blank ones, and the header again, which is told."""
+    report.empty = rows.empty
+    for row in rows.again:
         problems.tell(row.number, "", "The header stands here again; the row is passed over.", code="header-again",
                       sheet=row.sheet)  # fmt: skip
-    table.rows[:] = [row for row in table.rows if not row.blank and row not in again]
-    return before - len(table.rows)
 
 
 def _derived(draft: Draft) -> str | None:

@@ -13,6 +13,8 @@ from schema.errors import Severity
 
 COLUMNS = ("row", "column", "field", "value", "expected", "message", "severity", "code")
 MAX_VALUE = 200
+Place = tuple[str, int]
+"""Sheet and row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
-from exchange.tabular import MOST_ROWS, Sheet, decoded, read_csv
+from exchange.tabular import MOST_ROWS, Sheet, beginning, encoding_of, read_csv
 from exchange.workbook import looks_like_workbook, read_workbook
 from schema.errors import Malformed, UnknownFormat
 
 FORMATS = ("csv", "xlsx", "json", "ndjson")
+_LOOK = 10_000
 LAYOUTS = ("lga", "contracts-finder", "notices", "plain")
 
 
@@ -39,19 +40,19 @@ def opened(body: bytes, filename: str, wanted: str | None) -> Source:
     if wanted == "xlsx" or (wanted is None and looks_like_workbook(body)):
         return Source("xlsx", tuple(read_workbook(body)))
     _is_table(body)
-    text = decoded(body)
-    first = text.lstrip()[:1]
+    encoding = encoding_of(body)
+    first = beginning(body, encoding).lstrip()[:1]
     suffix = PurePath(filename).suffix.lower()
     if wanted == "ndjson" or (wanted is None and suffix in {".ndjson", ".jsonl"}):
-        return _ndjson(text)
+        return _ndjson(body.decode(encoding))
     if wanted == "json" or (wanted is None and first in {"{", "["}):
-        return _json(text, lines=wanted is None and suffix != ".json")
-    return Source("csv", (read_csv(text),))
+        return _json(body.decode(encoding), lines=wanted is None and suffix != ".json")
+    return Source("csv", (read_csv(body, encoding),))
 
 
 def _is_table(body: bytes) -> None:
     """Refuse what is plainly another sort of file, by its first bytes, with what to do instead."""
-    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:400].lower()
+    start = body[:_LOOK].lstrip(b"\xef\xbb\xbf \t\r\n")[:400].lower()
     if start.startswith(b"%pdf-"):
         raise Malformed("This is a PDF. Save the table behind it as CSV or Excel.")
     if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<") and b"<html" in start):

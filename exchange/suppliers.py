@@ -10,6 +10,9 @@ from schema.identifiers import normalise_identifier
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "x", "\u2713", "\u2714"})
 _NO = frozenset({"no", "n", "false", "f", "0"})
+_NUMBERED = re.compile(r"^(?:company )?(?:reg(?:istration)?\.? )?(?:no\.?|number):? *", re.IGNORECASE)
+_CHARITABLE = re.compile(r"^(?:gb-chc|gb)[/-]", re.IGNORECASE)
+_NO_CODE = re.compile(r"[^A-Z0-9-]")
 _SCHEMED = re.compile(r"([A-Z]{2,10}-[A-Z0-9-]{2,29}): ?(\S.*)")
 _CHARITY = (
     (re.compile(r"SC.*", re.IGNORECASE), "GB-SC"),
@@ -26,19 +29,17 @@ def read_flag(text: str) -> bool | None:
 
 def local_scheme(publisher: str) -> str:
     """Name the scheme of a publisher's own supplier numbers, so that two councils' numbers are never one supplier."""
-    return re.sub(r"[^A-Z0-9-]", "-", f"LOCAL-{publisher.upper()}")[:40]
+    return _NO_CODE.sub("-", f"LOCAL-{publisher.upper()}")[:40]
 
 
 def company(text: str) -> dict[str, str] | None:
     """Read a company number: `gb/07445476`, lost leading zeros; None for a VAT number or other text."""
-    return identifier(
-        "GB-COH", re.sub(r"^(?:company )?(?:reg(?:istration)?\.? )?(?:no\.?|number):? *", "", text, flags=re.IGNORECASE)
-    )
+    return identifier("GB-COH", _NUMBERED.sub("", text))
 
 
 def charity(text: str) -> dict[str, str] | None:
     """Read a charity number of England and Wales, Scotland (`SC012345`) or Northern Ireland (`NIC101234`)."""
-    number = re.sub(r"^(?:gb-chc|gb)[/-]", "", text, flags=re.IGNORECASE)
+    number = _CHARITABLE.sub("", text)
     scheme = next(scheme for pattern, scheme in _CHARITY if pattern.fullmatch(number))
     return identifier(scheme, number)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from schema.errors import Malformed
 
@@ -16,6 +18,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LONGEST_CELL = 200_000
 MOST_ROWS = 500_000
 MOST_COLUMNS = 1_000
+_PIECE = 1 << 20
 # What UTF-8 makes of the signs that councils use (pound, no-break space, accents, curly quotes, dashes, euro).
 _UTF8_WITHIN = re.compile(rb"[\xc2\xc3][\x80-\xbf]|\xe2[\x80\x82][\x80-\xbf]")
 _DOS_POUND = re.compile(rb"\x9c\s?\d")
@@ -23,18 +26,23 @@ _DOS_POUND = re.compile(rb"\x9c\s?\d")
 _OTHER_ALPHABET = re.compile(rb"[A-Za-z]\xd5[a-z]|(?=([\xa4-\xff])\1*(?!\1)[\xa4-\xff])[\xa4-\xff]{4}")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row as in the file: its number (first line of the sheet = 1), its cells, and its sheet in a workbook."""
 
     number: int
-    cells: tuple[str, ...]
+    cells: Sequence[str]
     sheet: str = ""
 
     @property
     def blank(self) -> bool:
         """Tell a row without any text."""
-        return not any(cell.strip() for cell in self.cells)
+        return not any(map(str.strip, self.cells))
+
+
+class Rows(Protocol):
+    """Rows that can be gone through again and again: a list, or a file that is read anew each time."""
+
+    def __iter__(self) -> Iterator[Row]: ...
 
 
 @dataclass(slots=True)
@@ -42,13 +50,20 @@ class Sheet:
     """Rows of one sheet, or of a whole CSV file. `formulas` holds (row number, column index) of computed cells."""
 
     name: str
-    rows: list[Row]
+    rows: Rows
     visible: bool = True
     formulas: set[tuple[int, int]] = field(default_factory=set)
 
+    def first(self, count: int) -> list[Row]:
+        """Give the first rows."""
+        return list(itertools.islice(self.rows, count))
 
-def decoded(body: bytes) -> str:
-    """Decode by byte order mark, else UTF-8, else Windows-1252; anything else is Malformed, never guessed at."""
+
+def encoding_of(body: bytes) -> str:
+    """Tell the encoding by byte order mark, else UTF-8, else Windows-1252; anything else is Malformed, never guessed.
+
+    The text is whole in that encoding and holds no NUL.
+    """
     if body.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise Malformed("The file is UTF-32 text. Save it as UTF-8.")
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -58,11 +73,26 @@ def decoded(body: bytes) -> str:
     if body.startswith(codecs.BOM_UTF8):
         return _strict(body, "utf-8-sig", "The file says it is UTF-8 and is not")
     try:
-        return body.decode("utf-8")
+        _check_whole(body, "utf-8")
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and error.end - error.start > 1:
             raise Malformed("The file is cut off in the middle of a UTF-8 character.") from error
         return _windows(body)
+    return "utf-8"
+
+
+def _check_whole(body: bytes, encoding: str) -> None:
+    """Decode a piece at a time: the text itself may be twice or four times the size of its bytes."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for start in range(0, len(body), _PIECE):
+        held = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(body[start : start + _PIECE], start + _PIECE >= len(body))
+        except UnicodeDecodeError as error:
+            at = start - held
+            raise UnicodeDecodeError(encoding, body, at + error.start, at + error.end, error.reason) from error
+        if "\x00" in text:
+            raise Malformed("The file holds NUL characters: it is not a table of text.")
 
 
 def _windows(body: bytes) -> str:
@@ -83,28 +113,57 @@ def _windows(body: bytes) -> str:
 
 def _strict(body: bytes, encoding: str, sentence: str) -> str:
     try:
-        text = body.decode(encoding)
+        _check_whole(body, encoding)
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise Malformed(f"{sentence} (line {line}). Save it as UTF-8.") from error
-    if "\x00" in text:
-        raise Malformed("The file holds NUL characters: it is not a table of text.")
-    return text
+    return encoding
 
 
-def read_csv(text: str) -> Sheet:
-    """Split delimited text into rows by the delimiter that fits best. Lines that end the file empty are no rows."""
-    if not text.strip():
+def read_csv(body: bytes, encoding: str | None = None) -> Sheet:
+    """Split delimited text into rows by the delimiter that fits best.
+
+    The rows are read each time that somebody goes through them; what is wrong with them is Malformed then.
+    """
+    encoding = encoding or encoding_of(body)
+    sample = beginning(body, encoding)
+    if not sample.strip() and not body.decode(encoding).strip():
         raise Malformed("The file is empty.")
-    records = list(_records(text, _delimiter(text)))
-    while records and not records[-1]:
-        records.pop()
-    return Sheet("", [Row(number, tuple(cells)) for number, cells in enumerate(records, 1)])
+    return Sheet("", CsvRows(body, encoding, _delimiter(sample)))
 
 
-def _delimiter(text: str) -> str:
+def beginning(body: bytes, encoding: str) -> str:
+    """Give the beginning of a text."""
+    return _text(body, encoding).read(200_000)
+
+
+def _text(body: bytes, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(body), encoding, newline="")
+
+
+class CsvRows:
+    """The rows of delimited text, read anew each time."""
+
+    def __init__(self, body: bytes, encoding: str, delimiter: str) -> None:
+        self._body = body
+        self._encoding = encoding
+        self._delimiter = delimiter
+
+    def __iter__(self) -> Iterator[Row]:
+        """Go through the rows. Empty lines at the end are none."""
+        empty = 0
+        for number, cells in enumerate(_records(_text(self._body, self._encoding), self._delimiter), 1):
+            if not cells:
+                empty += 1
+                continue
+            while empty:
+                yield Row(number - empty, ())
+                empty -= 1
+            yield Row(number, cells)
+
+
+def _delimiter(sample: str) -> str:
     """Choose the delimiter whose first records agree most on a column count; more columns win a tie."""
-    sample = text[:200_000]
     scores = [(_agreement(sample, delimiter), -place) for place, delimiter in enumerate(DELIMITERS)]
     (_, _), place = max(scores)
     return DELIMITERS[-place]
@@ -125,30 +184,29 @@ def _agreement(sample: str, delimiter: str) -> tuple[float, int]:
 _END = "\ue000folkmoot-end-of-file\ue000"
 
 
-def _records(text: str, delimiter: str) -> Iterator[list[str]]:
-    """Yield the records. A mark after the last one tells whether a quote was still open there."""
+def _records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the records. A mark after the last line tells whether a quote was still open there."""
     csv.field_size_limit(LONGEST_CELL)
-    whole = text if text.endswith(("\r", "\n")) else text + "\n"
-    reader = csv.reader(io.StringIO(whole + _END, newline=""), delimiter=delimiter)
-    number = 0
+    number, last = 0, None
     try:
-        for cells in reader:
-            if cells == [_END]:
-                return
+        for cells in csv.reader(itertools.chain(lines, [_END]), delimiter=delimiter):
+            if last is not None:
+                yield last
             number += 1
-            if number > MOST_ROWS or len(cells) > MOST_COLUMNS:
+            if number > MOST_ROWS + 1 or len(cells) > MOST_COLUMNS:
                 raise Malformed(f"The file has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns.")
-            if any(_END in cell for cell in cells):
-                break
-            yield cells
+            last = cells
     except csv.Error as error:
         raise Malformed(f"Row {number + 1} cannot be read as a row of a table: {error}.") from error
-    raise Malformed(f"The file is cut off: a quotation mark opened in row {max(1, number)} is never closed.")
+    if last != [_END]:
+        raise Malformed(f"The file is cut off: a quotation mark opened in row {number} is never closed.")
 
 
-def checked_width(rows: list[Row], width: int) -> None:
-    """Refuse a file with a row shorter than its header: it was cut off, or a line break or quote broke it."""
-    for place, row in enumerate(rows):
+def checked_width(rows: Iterator[Row], width: int) -> Iterator[Row]:
+    """Pass rows on. Malformed at one that is shorter than the header: the file was cut off, or a quote broke it."""
+    for row in rows:
         if len(row.cells) < width and not row.blank:
-            where = "ends in the middle of" if place == len(rows) - 1 else "breaks its own column count in"
+            left = sum(1 for _ in rows)
+            where = "breaks its own column count in" if left else "ends in the middle of"
             raise Malformed(f"The file {where} row {row.number}: {len(row.cells)} of {width} columns. It is cut off.")
+        yield row

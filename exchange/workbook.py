@@ -91,20 +91,21 @@ def _epitaph(code: int, told: str) -> str:
 
 def _sheets(messages: Iterable[dict[str, Any]]) -> list[Sheet]:
     sheets: list[Sheet] = []
+    rows: list[Row] = []
     for message in messages:
         if "end" in message:
             return sheets
         if "sheet" in message:
-            formulas = {(row, column) for row, column in message["formulas"]}
-            sheets.append(Sheet(message["sheet"], [], message["visible"], formulas))
+            formulas, rows = {(row, column) for row, column in message["formulas"]}, []
+            sheets.append(Sheet(message["sheet"], rows, message["visible"], formulas))
         else:
-            _append(sheets[-1], message["row"], message["cells"])
+            _append(rows, sheets[-1].name, message["row"], message["cells"])
     raise Malformed("The workbook could not be read to its end.")
 
 
-def _append(sheet: Sheet, number: int, cells: list[str]) -> None:
+def _append(rows: list[Row], sheet: str, number: int, cells: list[str]) -> None:
     if number > MOST_ROWS or len(cells) > MOST_COLUMNS:
-        raise Malformed(f"The sheet '{sheet.name}' has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns.")
-    last = sheet.rows[-1].number if sheet.rows else 0
-    sheet.rows.extend(Row(gap, (), sheet.name) for gap in range(last + 1, number))
-    sheet.rows.append(Row(number, tuple(cells), sheet.name))
+        raise Malformed(f"The sheet '{sheet}' has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns.")
+    last = rows[-1].number if rows else 0
+    rows.extend(Row(gap, (), sheet) for gap in range(last + 1, number))
+    rows.append(Row(number, cells, sheet))

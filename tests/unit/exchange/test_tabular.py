@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exchange.sources import opened
-from exchange.tabular import decoded, read_csv
+from exchange.tabular import read_csv
 from schema.errors import Malformed
 from tests.unit.exchange.making import csv_of, one, problem, read, row
 
@@ -39,7 +39,7 @@ def test_reads_the_encodings_that_councils_use(encoding: str) -> None:
 def test_never_guesses_at_other_encodings(body: bytes, sentence: str) -> None:
     """Bytes that are none of the known encodings are a clear error, never mojibake."""
     with pytest.raises(Malformed, match=sentence):
-        read_csv(decoded(body))
+        list(read_csv(body).rows)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -122,7 +122,7 @@ def test_says_what_is_missing_where_no_header_is_found() -> None:
 def test_bounds_what_a_row_may_be(text: str) -> None:
     """NUL characters, giant cells and thousands of columns are refused with a sentence."""
     with pytest.raises(Malformed):
-        read_csv(decoded(text.encode()))
+        list(read_csv(text.encode()).rows)
 
 
 @pytest.mark.parametrize(
