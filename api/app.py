@@ -53,7 +53,7 @@ class Worker(Protocol):
 
 def create_app(services: Services, *, background: Sequence[Worker] = ()) -> FastAPI:
     """Build the application. Its lifespan starts the follower of the index and the `background` workers."""
-    metrics, feed = Metrics(), FeedPages(services, PageCache())
+    metrics, feed = Metrics(services.figures), FeedPages(services, PageCache())
     app = FastAPI(
         title=openapi.TITLE,
         version=services.version,

@@ -21,7 +21,7 @@ def caller(here: Here, sent: Annotated[HTTPAuthorizationCredentials | None, Secu
     """What the bearer may do. Raises `Unauthorised`. Reads in a session of its own, ended before the route begins."""
     if sent is None:
         raise Unauthorised("Send a token: 'Authorization: Bearer fmt_...'.")
-    with here.database.read() as session:
+    with here.database.present() as session:
         return tokens.check(session, sent.credentials, here.now())
 
 

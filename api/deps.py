@@ -24,6 +24,12 @@ def read_session(here: Here) -> Iterator[ReadSession]:
         yield session
 
 
+def current_session(here: Here) -> Iterator[ReadSession]:
+    """A session that cannot write, for what the asker may have written a moment ago: never of a replica."""
+    with here.database.present() as session:
+        yield session
+
+
 def write_session(here: Here) -> Iterator[WriteSession]:
     """One request, one transaction: committed when the route returns, rolled back when it raises."""
     with here.database.write() as session:
@@ -33,4 +39,5 @@ def write_session(here: Here) -> Iterator[WriteSession]:
 
 # scope="function": by default FastAPI would commit after the reply, and a failed commit would still answer 201.
 Read = Annotated[ReadSession, Depends(read_session, scope="function")]
+Current = Annotated[ReadSession, Depends(current_session, scope="function")]
 Write = Annotated[WriteSession, Depends(write_session, scope="function")]

@@ -14,12 +14,11 @@ from api.deps import Here, Read
 from api.negotiation import JSON
 from api.services import Services
 from federation import log, publishers, status
-from federation.database import ReadSession
+from federation.database import DatabaseFault, ReadSession
+from federation.status import Lag
 
 router = APIRouter(tags=["This server"])
 logger = structlog.get_logger("folkmoot.health")
-MAX_LAG = 10_000
-"""How many changes the index may be behind and still answer well."""
 
 
 @router.get("/health/live", operation_id="getLiveness", summary="Is the process alive?", response_class=JSONResponse)
@@ -39,7 +38,10 @@ def live() -> Response:
     },
 )
 def ready(here: Here) -> Response:
-    """Look at the database, at who publishes here and at how far the index has followed."""
+    """Look at the database, at who publishes here, and at how far the index, and a replica, have followed the log.
+
+    Beyond `FOLKMOOT_MAX_LAG_SECONDS` the answer is 503: what divides the requests between servers leaves this one out.
+    """
     checks = _checks(here)
     good = all(check["status"] == "ok" for check in checks.values())
     return _told({"status": "ok" if good else "failing", "checks": checks}, 200 if good else 503)
@@ -54,22 +56,42 @@ def _checks(here: Services) -> dict[str, dict[str, Any]]:
         with here.database.read() as session:
             latest = log.latest(session)
             present = bool(publishers.every(session))
+            reached = _reached(here)
+            behind = None if reached is None else status.lag(session, reached, latest, here.now())
     except Exception:  # whatever a driver raises: the answer is that the database is not to be had
         logger.exception("database not reachable")
         return {"database": {"status": "failing"}}
-    behind = lag(here, latest)
-    return {
-        "database": {"status": "ok"},
-        "publisher": {"status": "ok" if present else "failing"},
-        "index": {"status": "ok" if behind is not None and behind <= MAX_LAG else "failing", "lag": behind},
-    }
+    checks: dict[str, dict[str, Any]] = {"database": {"status": "ok"}}
+    checks["publisher"] = {"status": "ok" if present else "failing"}
+    if here.database.replicated:
+        replica = _replica(here, latest)
+        checks["replica"] = _followed(here, replica) if replica else {"status": "ok", "lag": None, "seconds": None}
+        if replica is not None and behind is not None:  # the index follows the replica: it is late by both
+            behind = Lag(behind.changes + replica.changes, max(behind.seconds, replica.seconds))
+    checks["index"] = _followed(here, behind) if behind else {"status": "failing", "lag": None, "seconds": None}
+    return checks
 
 
-def lag(here: Services, latest: int) -> int | None:
-    """How many change numbers the index is behind the log; None before it was first built."""
+def _followed(here: Services, lag: Lag) -> dict[str, Any]:
+    late = 0 < here.max_lag_seconds < lag.seconds
+    return {"status": "failing" if late else "ok", "lag": lag.changes, "seconds": round(lag.seconds, 3)}
+
+
+def _replica(here: Services, latest: int) -> Lag | None:
+    """How far the replica that is read from is behind; None while the primary is away, for then nobody can say."""
+    try:
+        with here.database.present() as session:
+            return status.lag(session, latest, log.latest(session), here.now())
+    except DatabaseFault:
+        logger.warning("the primary database is not reachable; the replica answers")
+        return None
+
+
+def _reached(here: Services) -> int | None:
+    """The change number that the index has come to; None before it was first built."""
     here.index.refresh()
     reached = here.index.reached()
-    return None if reached is None else max(0, latest - reached.number)
+    return None if reached is None else reached.number
 
 
 @router.get(
@@ -86,11 +108,16 @@ def figures(request: Request, session: Read, here: Here) -> Response:
 
 
 def _states(session: ReadSession, here: Services) -> Iterator[metrics.Family]:
-    latest = log.latest(session)
-    behind = lag(here, latest)
+    latest, reached = log.latest(session), _reached(here)
     yield metrics.gauge("folkmoot_log_latest", "The highest change number of the log.", latest)
-    if behind is not None:
-        yield metrics.gauge("folkmoot_index_lag", "Changes that the index has not yet taken.", behind)
+    if reached is not None:
+        behind = status.lag(session, reached, latest, here.now())
+        yield metrics.gauge("folkmoot_index_lag", "Changes that the index has not yet taken.", behind.changes)
+        yield metrics.gauge("folkmoot_index_lag_seconds", "How long the first of them has waited.", behind.seconds)
+    replica = _replica(here, latest) if here.database.replicated else None
+    if replica is not None:
+        yield metrics.gauge("folkmoot_replica_lag", "Changes that the replica has not yet taken.", replica.changes)
+        yield metrics.gauge("folkmoot_replica_lag_seconds", "How long the first of them has waited.", replica.seconds)
     if here.role == "aggregator":
         yield from metrics.crawl(status.figures(session))
 

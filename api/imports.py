@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.auth import Caller
 from api.bodies import JSON, media_type
-from api.deps import Here, Read, Write
+from api.deps import Current, Here, Write
 from api.problems import instance
 from api.writes import Key, PublisherName
 from federation import jobs, tokens
@@ -144,7 +144,7 @@ def create_import(
 def get_import(
     grant: Caller,
     id: Annotated[str, Path(max_length=40, description="The import's id.")],  # noqa: A002  the protocol's own word
-    session: Read,
+    session: Current,
 ) -> Response:
     """Give the import's state: queued, running, then done, refused (rows), held (removals) or failed (the file)."""
     told = jobs.status(session, id, grant)

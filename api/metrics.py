@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from federation.status import Figures
@@ -16,9 +18,13 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """One registry an application, so that two applications in one process keep their own figures."""
+    """One registry an application, so that two applications in one process keep their own figures.
 
-    def __init__(self) -> None:
+    Several processes that serve together count together, in files of the folder `shared` (prometheus-client's own).
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._shared = shared
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "folkmoot_http_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
@@ -48,7 +54,14 @@ class Metrics:
         """The page that Prometheus reads: what was counted, and the given states."""
         gathered = CollectorRegistry()
         gathered.register(_Given(states))
-        return generate_latest(self._registry) + generate_latest(gathered)
+        return generate_latest(self._counted()) + generate_latest(gathered)
+
+    def _counted(self) -> CollectorRegistry:
+        if self._shared is None:
+            return self._registry
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=str(self._shared))  # type: ignore[no-untyped-call]
+        return together
 
 
 class _Given(Collector):

@@ -219,7 +219,11 @@ _HAND: dict[str, Any] = {
                     "required": ["status"],
                     "properties": {
                         "status": {"type": "string", "enum": ["ok", "failing"]},
-                        "lag": {"type": ["integer", "null"]},
+                        "lag": {"type": ["integer", "null"], "description": "Changes behind the log."},
+                        "seconds": {
+                            "type": ["number", "null"],
+                            "description": "For how long the first change that is not yet taken has waited.",
+                        },
                     },
                 },
             },

@@ -17,7 +17,9 @@ from federation.index import Index
 class Services:
     """Everything that a route can ask for.
 
-    `now` gives the time in UTC; `follower` keeps `index` up to date; bulk files are kept under `data_dir`.
+    `now` gives the time in UTC; `follower` keeps `index` up to date; bulk files are kept under `data_dir`. Beyond
+    `max_lag_seconds` behind the log a server says that it is not ready; 0 is never. `figures` is the folder in which
+    the processes of a server count together.
     """
 
     role: Literal["node", "aggregator"]
@@ -36,6 +38,8 @@ class Services:
     min_poll_seconds: int = 300
     languages: tuple[str, ...] = ("en",)
     max_upload_bytes: int = 50_000_000
+    max_lag_seconds: float = 0.0
+    figures: Path | None = None
 
     @property
     def node(self) -> str:

@@ -23,6 +23,10 @@ from schema.errors import Misconfigured
 DatabaseFault = SQLAlchemyError
 """What a database that cannot answer raises; rooms that hold no SQL catch it by this name."""
 
+CONNECT_SECONDS = 10
+IDLE_SECONDS = 60
+"""How long a writing transaction may do nothing before PostgreSQL ends it, and its locks with it."""
+
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
 Reading = ReadSession | WriteSession
@@ -42,7 +46,8 @@ class Database:
         self.writes = 0
         self._counting = threading.Lock()
         self._writer = _engine(self.url, readonly=False)
-        self._reader = _engine(driver_url(read_url or url), readonly=True)
+        self._present = _engine(self.url, readonly=True)
+        self._reader = self._present if read_url is None else _engine(driver_url(read_url), readonly=True)
         self.replicated = read_url is not None
         self._current = _engine(self.url, readonly=True) if self.replicated else self._reader
 
@@ -64,6 +69,12 @@ class Database:
             yield ReadSession(session)
 
     @contextmanager
+    def present(self) -> Iterator[ReadSession]:
+        """A session that cannot write, on what is written to: a replica may not know yet what was just committed."""
+        with Session(self._present) as session:
+            yield ReadSession(session)
+
+    @contextmanager
     def write(self) -> Iterator[WriteSession]:
         """A session that commits at its end, or rolls everything back.
 
@@ -78,8 +89,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections."""
-        self._writer.dispose()
-        self._reader.dispose()
+        for engine in (self._writer, self._present, self._reader):
+            engine.dispose()
         self._current.dispose()
 
 
@@ -102,8 +113,22 @@ def _engine(url: str, *, readonly: bool) -> Engine:
         engine = create_engine(url, pool_size=10, max_overflow=40, connect_args={"timeout": 30})
         _prepare_sqlite(engine, readonly=readonly)
         return engine
-    engine = create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True)
-    return engine.execution_options(postgresql_readonly=True) if readonly else engine
+    waits = {"connect_timeout": CONNECT_SECONDS}
+    engine = create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True, connect_args=waits)
+    if readonly:
+        return engine.execution_options(postgresql_readonly=True)
+    _bound_transactions(engine)
+    return engine
+
+
+def _bound_transactions(engine: Engine) -> None:
+    """Let no writer that was paused, or whose machine is gone, keep the others waiting at its locks for ever."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        connection.commit()
 
 
 def _prepare_sqlite(engine: Engine, *, readonly: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -29,6 +30,23 @@ class Figures:
     dropped: int
     behind: int | None
     fails: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far somebody is behind the log: in changes, and in seconds since the first of them was written."""
+
+    changes: int
+    seconds: float
+
+
+def lag(session: Reading, reached: int, latest: int, now: datetime) -> Lag:
+    """How far who has come to `reached` is behind a log whose highest number is `latest`."""
+    if reached >= latest:
+        return Lag(0, 0.0)
+    waiting = select(_record.c.changed).where(_record.c.number > reached).order_by(_record.c.number).limit(1)
+    since = session.connection().execute(waiting).scalar_one_or_none()
+    return Lag(latest - reached, 0.0 if since is None else max(0.0, (now - since).total_seconds()))
 
 
 def figures(session: Reading) -> list[Figures]:

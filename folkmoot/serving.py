@@ -1,41 +1,102 @@
-"""Start a server: one application, one process, the index following the log beside it."""
+"""Start a server: an application in one process or in several, the index following the log beside it."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import os
+import signal
 import socket
 import sys
+import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from api.app import create_app
 from federation import publishers
 from federation.database import Database
 from folkmoot import wiring
 from folkmoot.logs import configure
-from folkmoot.settings import Settings
+from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
 
 FAILED = 3
 """The exit code of a server that could not start, as uvicorn's own."""
+HUNG_SECONDS = 30
+"""How long one of several processes may be silent before it is ended and started again."""
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop. Raises `Misconfigured` where there is nothing to serve, or no address to serve at."""
     configure(settings)
     base = wiring.database(settings)
-    ready(settings, base)
-    sockets = bound(settings.host, settings.port)
-    app = create_app(wiring.services(settings, base), background=wiring.background(settings, base))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, server_header=False, access_log=False))
     try:
-        with suppress(KeyboardInterrupt):  # uvicorn has closed everything, and then says again that it was told to end
-            server.run(sockets=sockets)
+        ready(settings, base)
     finally:
         base.dispose()
-    if not server.started:
+    sockets = bound(settings.host, settings.port)
+    many = settings.serve_workers > 1
+    if not (_processes(settings, sockets) if many else _process(settings, sockets)):
         sys.exit(FAILED)
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(application, settings, os.getpid()),
+        factory=True,
+        workers=settings.serve_workers,
+        log_config=None,
+        server_header=False,
+        access_log=False,
+        timeout_worker_healthcheck=HUNG_SECONDS,
+    )
+
+
+def _process(settings: Settings, sockets: list[socket.socket]) -> bool:
+    server = uvicorn.Server(_config(settings))
+    with suppress(KeyboardInterrupt):  # uvicorn has closed everything, and then says again that it was told to end
+        server.run(sockets=sockets)
+    return server.started
+
+
+def _processes(settings: Settings, sockets: list[socket.socket]) -> bool:
+    """Let several processes take turns at the sockets; one that dies is started again."""
+    with tempfile.TemporaryDirectory(prefix="folkmoot-figures-") as folder:
+        share_figures(folder)
+        parent = Multiprocess(_config(settings), sockets)
+        parent.run()
+    return all(process.exitcode != FAILED for process in parent.processes)
+
+
+def application(settings: Settings, parent: int) -> FastAPI:
+    """The application of one process; in a process of its own it ends when its parent is gone."""
+    configure(settings)
+    base = wiring.database(settings)
+    workers = wiring.background(settings, base)
+    if parent != os.getpid():
+        workers.append(WithParent(parent))
+    return create_app(wiring.services(settings, wiring.reading(settings, base)), background=workers)
+
+
+@dataclass(frozen=True, slots=True)
+class WithParent:
+    """Ends this process when the one that started it is gone, so that nothing is left at the port."""
+
+    parent: int
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every second."""
+        while not stop.is_set():
+            if os.getppid() != self.parent:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
 
 
 def bound(host: str, port: int) -> list[socket.socket]:

@@ -22,6 +22,7 @@ _DURATION = re.compile(
     r"(?:T(?=[0-9])(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+(?:\.[0-9]+)?S)?)?"
 )
 _warned: set[str] = set()
+_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def _hold(value: str, kind: Any, expected: str) -> str:
@@ -47,8 +48,15 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="sqlite:///PATH or postgresql://...; empty is the file folkmoot.db in the data folder."
     )
+    read_database_url: str = Field(
+        "", description="A replica of a PostgreSQL database, from which requests are answered; empty is the database."
+    )
     host: str = Field("127.0.0.1", description="The address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port that the server listens on.")
+    serve_workers: int = Field(1, ge=1, le=64, description="How many processes serve at that port.")
+    max_lag_seconds: float = Field(
+        0, ge=0, description="How far behind the log a server may be and still be ready; 0 is however far."
+    )
     title: str = Field("", description="What the site calls itself; empty is the name of its first publisher.")
     contact_name: str = Field("", description="Who answers for this server: a team or role, never a person.")
     contact_email: str = Field("", description="The role mailbox that the manifest and the pages give.")
@@ -116,6 +124,10 @@ class Settings(BaseSettings):
         """The database's URL, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'folkmoot.db'}"
 
+    def serving(self, role: Literal["node", "aggregator"], workers: int | None) -> "Settings":
+        """The settings of a server in this role, with so many processes where the command line says so."""
+        return self.model_copy(update={"role": role, "serve_workers": workers or self.serve_workers})
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -147,6 +159,17 @@ def load() -> Settings:
         raise Misconfigured(". ".join(faults) + ".") from error
     except OSError as error:
         raise Misconfigured(f"{FILE} cannot be read: {error.strerror or error}.") from error
+
+
+def share_figures(folder: str) -> None:
+    """Let the processes that are started from here on count requests together, in a folder (prometheus-client)."""
+    os.environ[_FIGURES] = folder
+
+
+def shared_figures() -> Path | None:
+    """The folder in which this process and its siblings count; None where it serves alone."""
+    folder = os.environ.get(_FIGURES)
+    return Path(folder) if folder else None
 
 
 def inherited() -> dict[str, str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import migrations
-from federation.database import Database
+from federation.database import Database, driver_url
 from federation.publishers import check_public_url, node_id
 from folkmoot import __version__
-from folkmoot.settings import Settings
+from folkmoot.settings import Settings, shared_figures
+from schema.errors import Misconfigured
 
 if TYPE_CHECKING:  # a command waits only for what it runs: not for FastAPI, the engine or the door unless it needs them
     from api.app import Worker
@@ -35,6 +39,15 @@ def database(settings: Settings) -> Database:
     if migrations.current(settings.database) != migrations.HEAD:
         migrations.upgrade(settings.database)
     return Database(settings.database)
+
+
+def reading(settings: Settings, base: Database) -> Database:
+    """The database as requests read it: from a replica where the settings name one, else `base` itself."""
+    if not settings.read_database_url:
+        return base
+    if any(not driver_url(url).startswith("postgresql") for url in (settings.database, settings.read_database_url)):
+        raise Misconfigured("FOLKMOOT_READ_DATABASE_URL names a replica, which only a PostgreSQL database has.")
+    return Database(settings.database, read_url=settings.read_database_url)
 
 
 def services(settings: Settings, base: Database) -> Services:
@@ -61,6 +74,8 @@ def services(settings: Settings, base: Database) -> Services:
         min_poll_seconds=settings.min_poll_seconds,
         languages=tuple(part.strip() for part in settings.languages.split(",") if part.strip()),
         max_upload_bytes=settings.max_upload_mb * 1_000_000,
+        max_lag_seconds=settings.max_lag_seconds,
+        figures=shared_figures(),
     )
 
 
@@ -109,8 +124,32 @@ class CrawlInside:
             await crawler(self.settings, self.base, opened.get).run(stop)
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A worker that one of the processes with this data folder runs; another takes over when that one is gone."""
+
+    worker: Worker
+    lock: Path
+    look: float = 1.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for the lock, which the system gives back when its holder ends, however it ends; then work."""
+        self.lock.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock.open("w") as held:
+            while not stop.is_set():
+                with suppress(BlockingIOError):
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    await self.worker.run(stop)
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), self.look)
+
+
 def background(settings: Settings, base: Database) -> list[Worker]:
-    """What works beside the server in its own process: imports, bulk files, the crawl where the settings say so."""
+    """What works beside the server: imports, bulk files, the crawl where the settings say so.
+
+    Each works in one process of a machine, however many serve there.
+    """
     from federation.bulk import BulkFiles, Keeper
     from federation.jobs import Importer
 
@@ -120,4 +159,4 @@ def background(settings: Settings, base: Database) -> list[Worker]:
     ]
     if settings.role == "aggregator" and settings.crawl_inside:
         workers.append(CrawlInside(settings, base))
-    return workers
+    return [Once(worker, settings.data_dir / "locks" / type(worker).__name__.lower()) for worker in workers]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from folkmoot.commands.options import Workers
 from folkmoot.words import counted
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def _examine(settings: Settings, url: str, *, aggregator: bool) -> Report:
 
 
 @app.command()
-def serve() -> None:
+def serve(workers: Workers = None) -> None:
     """Serve as a node: manifest, change feed, lists, files and pages of its publishers."""
     from folkmoot.serving import serve as run
     from folkmoot.settings import load
 
-    run(load().model_copy(update={"role": "node"}))
+    run(load().serving("node", workers))
 
 
 @app.command()

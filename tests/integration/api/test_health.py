@@ -28,7 +28,7 @@ def test_a_server_is_ready_when_all_it_needs_is_there(site: Site) -> None:
     assert answer.json()["checks"] == {
         "database": {"status": "ok"},
         "publisher": {"status": "ok"},
-        "index": {"status": "ok", "lag": 0},
+        "index": {"status": "ok", "lag": 0, "seconds": 0.0},
     }
 
 
@@ -36,7 +36,7 @@ def test_without_an_index_a_server_is_not_ready(database: Database, tmp_path: Pa
     """Before the index was first built the answer is 503."""
     answer = client(create_app(make_services(database, tmp_path))).get("/health/ready")
     assert answer.status_code == 503
-    assert answer.json()["checks"]["index"] == {"status": "failing", "lag": None}
+    assert answer.json()["checks"]["index"] == {"status": "failing", "lag": None, "seconds": None}
 
 
 def test_without_a_publisher_a_server_is_not_ready(database: Database, tmp_path: Path) -> None:
