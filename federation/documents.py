@@ -9,13 +9,15 @@ import re
 import struct
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from federation.said import said
 from schema.errors import Invalid
 from schema.identifiers import identifier_key
 from schema.kinds import KINDS
@@ -34,19 +36,14 @@ ROW_BITS = 31
 MISSING = (2**32 - 1) << ROW_BITS
 """The sort key of a record without the value, its row still to be added: above every key that has one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _DATES = {"contract": ("startDate", "endDate"), "roadmap-item": ("start", "end"), "tool": ("since", "until")}
 _CODES = ("phase", "status", "stage", "collaboration")
-_SILENT = frozenset(
-    {
-        "basis", "collaboration", "currency", "documentType", "email", "format", "gss", "language", "noticeType",
-        "phase", "rel", "scheme", "stage", "status", "title", "name", "type", "withheld",
-    }
-)  # fmt: skip
-_UNSAID = re.compile(r"https?://\S*|\d{4}-\d\d-\d\d(T\S*)?")
 _LEGAL_FORMS = frozenset({"ltd", "limited", "plc", "llp", "lp", "inc"})
 _LGSL = re.compile(r"https?://id\.esd\.org\.uk/service/([0-9]+)")
+_FLOAT, _BITS = struct.Struct(">f"), struct.Struct(">I")
+_KNOWN, _SHORT = 8_192, 200
+"""How many names, services and codes are remembered in the form that they take: registers repeat them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +92,24 @@ class Document:
 
     def add(self, name: str, value: str, label: str = "") -> None:
         """Give the record a value of a field, once."""
-        known = self.values.setdefault(name, [])
-        if value and value not in known:
-            known.append(value)
-            if label and label != value:
-                self.labels.setdefault(name, {})[value] = label
+        if value and _once(self.values, name, value) and label and label != value:
+            self.labels.setdefault(name, {})[value] = label
 
     def alias(self, name: str, value: str) -> None:
         """Let a filter find the record by another name of a value."""
-        known = self.aliases.setdefault(name, [])
-        if value and value not in known:
-            known.append(value)
+        if value:
+            _once(self.aliases, name, value)
+
+
+def _once(fields: dict[str, list[str]], name: str, value: str) -> bool:
+    known = fields.get(name)
+    if known is None:
+        fields[name] = [value]
+        return True
+    if value in known:
+        return False
+    known.append(value)
+    return True
 
 
 def spelling(names: Iterable[str]) -> str:
@@ -125,25 +129,30 @@ def document(source: Source, place: Place | None) -> Document | None:
     data = orjson.loads(source.data)
     if source.kind not in KINDS or not isinstance(data, dict):
         return None
-    place = place or Place()
+    place = place or _NOWHERE
+    title, name = data.get("title"), data.get("name")
+    called = title if type(title) is str else ""
+    named = name if type(name) is str else ""
+    texts = said(data)
+    if called:  # a record with both is called by the first and found by the second
+        texts.append(named)
+    texts.append(place.name)
     made = Document(
-        source.id, source.kind, source.row, source.number, _text(data, "title") or _text(data, "name"),
-        texts=[*_said(data), *_other_names(data), place.name],
-        changed=microseconds(source.changed),
+        source.id, source.kind, source.row, source.number, called or named,
+        texts=texts, values={"kind": [source.kind]}, changed=microseconds(source.changed),
     )  # fmt: skip
-    made.add("kind", source.kind)
-    made.add("publisher", source.publisher)
+    made.add("publisher", source.publisher, place.name)
     made.add("region", name_key(place.region), place.region)
     made.add("nation", name_key(place.nation), place.nation)
     made.add("signature", source.signature)
     for code in _CODES:
-        made.add(code, _text(data, code))
-    _suppliers(made, data)
-    _services(made, data)
-    _tools(made, data)
-    _classifications(made, data)
+        if code in data:
+            made.add(code, _text(data, code))
+    for member, take in _TAKEN:
+        if member in data:
+            take(made, data)
     _dates(made, data)
-    _money(made, data)
+    _tool(made)
     return made
 
 
@@ -159,11 +168,18 @@ def name_key(name: str) -> str:
 
     Accents, case, punctuation and the legal form at the end do not count. A name that is nothing else stays itself.
     """
+    return _remembered(name) if len(name) <= _SHORT else _one_form(name)
+
+
+def _one_form(name: str) -> str:
     folded = unicodedata.normalize("NFKD", re.sub("['\u2019]", "", name.replace("&", " and ")))
     words = re.findall(r"\w+", "".join(c for c in folded if not unicodedata.combining(c)).casefold())
     while len(words) > 1 and words[-1] in _LEGAL_FORMS:
         words.pop()
     return "-".join(words) or name.strip()
+
+
+_remembered = lru_cache(_KNOWN)(_one_form)
 
 
 def pack(value: int, row: int) -> int:
@@ -176,13 +192,14 @@ def money_bits(amount: float) -> int:
 
     Amounts that single precision cannot tell apart (above 16.7 million: by less than a few pounds) sort as equal.
     """
-    (bits,) = struct.unpack(">I", struct.pack(">f", amount))
+    (bits,) = _BITS.unpack(_FLOAT.pack(amount))
     return int(~bits & 0xFFFFFFFF if bits >> 31 else bits | 0x80000000)
 
 
 def microseconds(moment: datetime) -> int:
     """Give a time as whole microseconds since 1970."""
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _text(data: Data, name: str) -> str:
@@ -204,31 +221,6 @@ def _strings(data: Data, name: str) -> Iterator[str]:
             yield one
 
 
-def _said(data: Data) -> Iterator[str]:
-    """Every text in the record, unknown members included, but for codes, dates and addresses."""
-    for name, value in data.items():
-        if name not in _SILENT:
-            yield from _texts(value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if not _UNSAID.fullmatch(value):
-            yield value
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one)
-    elif isinstance(value, dict):
-        yield from _said(value)
-        yield from (value[name] for name in ("title", "name") if isinstance(value.get(name), str))
-
-
-def _other_names(data: Data) -> Iterator[str]:
-    """A record with both a title and a name is called by the first and found by the second."""
-    if _text(data, "title"):
-        yield _text(data, "name")
-
-
 def _suppliers(made: Document, data: Data) -> None:
     for supplier in _objects(data, "suppliers"):
         name = _text(supplier, "name")
@@ -236,6 +228,9 @@ def _suppliers(made: Document, data: Data) -> None:
         made.add("supplier", keys[0] if keys else name_key(name), name)
         for alias in (*keys, name_key(name)):
             made.alias("supplier", alias)
+
+
+def _vendor(made: Document, data: Data) -> None:
     vendor = _text(data, "vendor")
     made.add("supplier", name_key(vendor), vendor)
     made.alias("supplier", name_key(vendor))
@@ -249,34 +244,55 @@ def _identifier_keys(supplier: Data) -> Iterator[str]:
             continue
 
 
+@lru_cache(_KNOWN)
+def _lgsl(service: str) -> str:
+    """Give the number of a service in the list of local government services; else nothing."""
+    number = _LGSL.fullmatch(service)
+    return number[1] if number else ""
+
+
 def _services(made: Document, data: Data) -> None:
     for service in _strings(data, "services"):
-        number = _LGSL.fullmatch(service)
-        made.add("service", service, f"LGSL {number[1]}" if number else "")
+        number = _lgsl(service)
+        made.add("service", service, f"LGSL {number}" if number else "")
         made.alias("service", service)
-        if number:
-            made.alias("service", number[1])
+        made.alias("service", number)
+
+
+def _areas(made: Document, data: Data) -> None:
     for area in _strings(data, "serviceAreas"):
         made.add("service", name_key(area), area)
         made.alias("service", name_key(area))
 
 
-def _tools(made: Document, data: Data) -> None:
+def _links(made: Document, data: Data) -> None:
     for link in _strings(data, "tools"):
         made.alias("tool", link)
+
+
+def _tool(made: Document) -> None:
     if made.kind == "tool":
         made.add("tool", name_key(made.title), made.title)
         made.alias("tool", name_key(made.title))
         made.alias("tool", made.id)
 
 
+@lru_cache(_KNOWN)
+def _beginnings(code: str) -> tuple[str, ...]:
+    """Give the beginnings by which a CPV code is found, its division first; nothing for what is none."""
+    if len(code) == 8 and code.isdecimal() and code.isascii():
+        return tuple(code[:length] for length in range(2, 9))
+    return ()
+
+
 def _classifications(made: Document, data: Data) -> None:
     for classification in _objects(data, "classifications"):
-        code = _text(classification, "id")[:8]
-        if _text(classification, "scheme").upper() == "CPV" and len(code) == 8 and code.isdecimal() and code.isascii():
-            made.add("cpv", code[:2])
-            for length in range(2, 9):
-                made.alias("cpv", code[:length])
+        if _text(classification, "scheme").upper() == "CPV":
+            beginnings = _beginnings(_text(classification, "id")[:8])
+            for beginning in beginnings[:1]:
+                made.add("cpv", beginning)
+            for beginning in beginnings:
+                made.alias("cpv", beginning)
 
 
 def _dates(made: Document, data: Data) -> None:
@@ -304,3 +320,17 @@ def _money(made: Document, data: Data) -> None:
     if known:
         made.numbers["low"], made.numbers["high"] = min(known), max(known)
         made.keys["value"] = pack(money_bits(known[0]), made.row)
+
+
+_TAKEN: Sequence[tuple[str, Callable[[Document, Data], None]]] = (
+    ("suppliers", _suppliers),
+    ("vendor", _vendor),
+    ("services", _services),
+    ("serviceAreas", _areas),
+    ("tools", _links),
+    ("classifications", _classifications),
+    ("value", _money),
+    ("budget", _money),
+)
+"""What is read from which member. Most records have few of them."""
+_NOWHERE = Place()

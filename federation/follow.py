@@ -7,6 +7,7 @@ of the log, is rebuilt beside the one that serves. One process writes; in the ot
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
@@ -18,8 +19,12 @@ from federation.documents import Document, Place, Source, document, place_of
 from federation.index import Index, Reached, Sink
 from schema.tables import Record
 
-READ, COMMIT = 1_000, 5_000
-"""Rows a statement, and changes a commit: what one batch may hold in memory."""
+READ, COMMIT = 1_000, 20_000
+"""Rows a statement, and changes a commit at most."""
+PATIENCE = 1.0
+"""Seconds of work after which what was staged is committed: a reader waits no longer for it, however much is behind.
+
+Each commit costs a new segment, and its share of merging: many small ones slow a first crawl down by a third."""
 POLL = 0.5
 _record = table(Record)
 _COLUMNS = (
@@ -113,7 +118,7 @@ class Follower:
 def rebuild(database: Database, index: Index) -> int:
     """Build the index anew beside the one that serves, which it then replaces. Gives the change number reached."""
     with index.rebuilding() as fresh:
-        return _Walk(database, fresh, None).to_the_end()
+        return _Walk(database, fresh, None, unseen=True).to_the_end()
 
 
 class _Walk:
@@ -122,36 +127,48 @@ class _Walk:
     What an organisation record says of its publisher (name, region, nation) stands in the documents of all of that
     publisher's records: when it changes, those that the sink already holds are staged again in the same commit.
     `used` is what they were staged with, as far as this walk knows.
+
+    A walk from zero fills an empty sink. A record stands at one number, so whatever is read at or below the number
+    that was the log's latest when the walk began is read for the first time: nothing needs to be taken out for it.
+    Nobody sees an `unseen` sink before the end, so it is committed once.
     """
 
-    def __init__(self, database: Database, sink: Sink, reached: Reached | None) -> None:
+    def __init__(self, database: Database, sink: Sink, reached: Reached | None, *, unseen: bool = False) -> None:
         self.database = database
         self.sink = sink
+        self.unseen = unseen
         self.number = reached.number if reached else 0
         self.committed = reached is not None
         self.from_zero = reached is None
+        self.first_sight = -1
         self.used: dict[str, Place | None] = {}
 
     def to_the_end(self) -> int:
+        if self.from_zero:
+            with self.database.read() as session:
+                self.first_sight = log.latest(session)
         while self._step():
             pass
         return self.number
 
     def _step(self) -> bool:
-        """Stage and commit the next changes; whether there may be more."""
-        start = self.number
+        """Stage the next changes and commit them; whether there may be more."""
+        start, until = self.number, time.monotonic() + PATIENCE
         rows: Rows = ()
         with self.database.read() as session:
             epoch = _epoch(session)
-            for _ in range(COMMIT // READ):
+            for _ in range(max(1, COMMIT // READ)):
                 rows = _after(session, self.number, READ)
                 if rows:
                     self._stage(session, rows)
                     self.number = rows[-1].number
-        if self.number > start or not self.committed:
+                if len(rows) < READ or time.monotonic() > until:
+                    break
+        more = len(rows) == READ
+        if (self.number > start or not self.committed) and not (self.unseen and more):
             self.sink.commit(Reached(epoch, self.number))
             self.committed = True
-        return len(rows) == READ
+        return more
 
     def _stage(self, session: Reading, rows: Rows) -> None:
         places = _places(session, {row.publisher for row in rows})
@@ -164,7 +181,9 @@ class _Walk:
         if self.from_zero:
             for row in rows:
                 self.used.setdefault(row.publisher, places.get(row.publisher))
-        self.sink.stage(_documents(rows, places), [row.id for row in rows if row.data is None])
+        new = rows[-1].number <= self.first_sight
+        gone = () if new else [row.id for row in rows if row.data is None]
+        self.sink.stage(_documents(rows, places), gone, new=new)
 
 
 def _documents(rows: Rows, places: Mapping[str, Place]) -> Iterator[Document]:

@@ -1,6 +1,10 @@
 """The seam to the search engine: what a list asks, what it gets, and what an engine must be able to do.
 
 No engine is named here. `federation/tantivy_index.py` stands behind it today; an engine on other machines could.
+
+Changes of the seam: `Sink.stage` takes `new`, a promise that none of the documents stands in the index or was staged
+before; an engine may use it to save itself the looking, or pass it over. `Index.search` raises `Busy` for a query that
+costs more than its budget too.
 """
 
 from __future__ import annotations
@@ -110,8 +114,11 @@ Matcher = Callable[[str], Sequence[tuple[int, int]]]
 class Sink(Protocol):
     """Where documents are written. What is staged is seen, all of it or none, when it is committed."""
 
-    def stage(self, documents: Iterable[Document], gone: Iterable[str]) -> None:
-        """Put documents in the place of those with their ids, and take those that are gone out."""
+    def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
+        """Put documents in the place of those with their ids, and take those that are gone out.
+
+        `new` promises that no document with one of these ids was ever staged here.
+        """
         ...
 
     def commit(self, reached: Reached) -> None:
@@ -147,7 +154,7 @@ class Index(Protocol):
         ...
 
     def search(self, query: Query) -> Hits:
-        """Find. Raises `Busy` before the index has been built for the first time."""
+        """Find. Raises `Busy` before the index was first built, and for a query that costs more than its budget."""
         ...
 
     def count(self) -> int:

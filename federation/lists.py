@@ -12,16 +12,17 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from exchange import cpv
 from federation import log
 from federation.database import Reading, table
 from federation.index import Facet, FacetItem, Hits, Index, Matcher, Query
 from schema.change import Entry, record_json
-from schema.tables import Node, Origin, Publisher, Record
+from schema.tables import Counter, Node, Origin, Publisher, Record
 
 _record, _node, _origin, _publisher = table(Record), table(Node), table(Origin), table(Publisher)
+_counter = table(Counter)
 _CHUNK = 500
 _NODE_MARKS = ("stale", "retired")
 _TEXTS = ("title", "name", "description", "summary", "problem", "ask", "users", "department", "category")
@@ -43,8 +44,7 @@ class Held:
     @property
     def data(self) -> dict[str, Any]:
         """The record's own data, read."""
-        found = orjson.loads(self.entry.data or b"{}")
-        return found if isinstance(found, dict) else {}
+        return _read(self.entry.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +58,22 @@ class Found:
 def find(session: Reading, index: Index, query: Query) -> Found:
     """Run a query: a page of records in order, with facets that say what a person calls each value."""
     hits = index.search(query)
-    items = list(held(session, hits.rows))
-    if query.words.strip():
-        matches = index.matcher(query.words)
-        items = [replace(item, highlight=highlight(matches, item.data)) for item in items]
-    return Found(items, replace(hits, facets=labelled(session, hits.facets)))
+    matches = index.matcher(query.words) if query.words.strip() else None
+    return Found(list(held(session, hits.rows, matches)), replace(hits, facets=labelled(hits.facets)))
 
 
-def held(session: Reading, rows: Sequence[int]) -> Iterator[Held]:
-    """The records of these row numbers, in this order, those that still live."""
+def held(session: Reading, rows: Sequence[int], matches: Matcher | None = None) -> Iterator[Held]:
+    """The records of these row numbers, in this order, those that still live; with `matches` what it finds in them."""
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        chosen = _marked().where(_record.c.row.in_(list(chunk)))
-        found = {row[0]: row for row in session.connection().execute(chosen)}
-        yield from (_held(found[number]) for number in chunk if number in found)
+        read = session.connection().execute(_OF_ROWS, {"rows": list(chunk)})
+        found = {row[0]: row for row in read}
+        yield from (_held(found[number], matches) for number in chunk if number in found)
 
 
 def by_id(session: Reading, record: str) -> Held | None:
     """A live record by its id; None where there is none."""
-    found = session.connection().execute(_marked().where(_record.c.id == record)).one_or_none()
+    found = session.connection().execute(_OF_ID, {"id": record}).one_or_none()
     return None if found is None else _held(found)
 
 
@@ -101,12 +98,24 @@ def _marked() -> Any:
     )
 
 
-def _held(found: Any) -> Held:
-    row, publisher, changed, signature, state, relation, vouched_by, *entry = found
+# Made once: to put a statement together takes longer than to run it.
+_OF_ROWS = _marked().where(_record.c.row.in_(bindparam("rows", expanding=True)))
+_OF_ID = _marked().where(_record.c.id == bindparam("id"))
+
+
+def _held(columns: Any, matches: Matcher | None = None) -> Held:
+    row, publisher, changed, signature, state, relation, vouched_by, *entry = columns
     marks = [state] if state in _NODE_MARKS else []
     marks += ["unofficial"] if relation == "unofficial" else []
     marks += ["vouched"] if vouched_by else []
-    return Held(row, Entry(*entry), publisher, changed, signature, tuple(marks))
+    said = Entry(*entry)
+    found = highlight(matches, _read(said.data)) if matches is not None else ()
+    return Held(row, said, publisher, changed, signature, tuple(marks), found)
+
+
+def _read(data: bytes | None) -> dict[str, Any]:
+    found = orjson.loads(data or b"{}")
+    return found if isinstance(found, dict) else {}
 
 
 def item_json(item: Held) -> bytes:
@@ -146,19 +155,15 @@ def _fragment(text: str, matches: Sequence[tuple[int, int]]) -> Mapping[str, Any
     return {"text": text[start:end], "matches": inside}
 
 
-def labelled(session: Reading, facets: Mapping[str, Facet]) -> dict[str, Facet]:
-    """Facets with the names of publishers, of CPV divisions and of codes."""
-    wanted = [item.value for item in facets["publisher"].items] if "publisher" in facets else []
-    known = names(session, wanted)
+def labelled(facets: Mapping[str, Facet]) -> dict[str, Facet]:
+    """Facets with the names of CPV divisions and of codes; the others are named as the records say."""
     return {
-        name: replace(facet, items=tuple(replace(item, label=_label(name, item, known)) for item in facet.items))
+        name: Facet(tuple(FacetItem(i.value, _label(name, i), i.count) for i in facet.items), facet.other, facet.exact)
         for name, facet in facets.items()
     }
 
 
-def _label(name: str, item: FacetItem, publishers: Mapping[str, str]) -> str:
-    if name == "publisher":
-        return publishers.get(item.value, item.value)
+def _label(name: str, item: FacetItem) -> str:
     if name == "cpv":
         return cpv.division(item.value)
     if name in ("kind", "phase", "status", "stage", "collaboration"):
@@ -180,9 +185,16 @@ def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
 
 def state(session: Reading) -> str:
     """Changes whenever a row that a list shows could: the log's latest number and the nodes that mark records."""
-    marked = select(_node.c.id, _node.c.state).where(_node.c.state.in_(_NODE_MARKS)).order_by(_node.c.id)
-    nodes = ".".join(f"{row.id}{row.state[:1]}" for row in session.connection().execute(marked))
-    return f"{log.latest(session)}.{nodes}"
+    rows = session.connection().execute(_STATE).all()
+    nodes = ".".join(f"{row.id}{row.state[:1]}" for row in rows if row.id is not None)
+    return f"{rows[0].n if rows else 0}.{nodes}"
+
+
+_STATE = (
+    select(_counter.c.n, _node.c.id, _node.c.state)
+    .outerjoin(_node, _node.c.state.in_(_NODE_MARKS))
+    .order_by(_node.c.id)
+)
 
 
 def last_changed(session: Reading) -> datetime | None:

@@ -8,32 +8,31 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-import tantivy
-
-from federation.documents import Document, spelling
-from federation.index import MAX_RELEVANT, Facet, Hits, Matcher, Position, Query, Reached, Sink
-from federation.search import facets, folder, words
-from federation.search.fields import KEYS
-from federation.search.queries import Builder, position
-from federation.search.store import Snapshot, Store, identities, stored
+from federation.documents import Document
+from federation.index import Hits, Matcher, Query, Reached, Sink
+from federation.search import folder, words
+from federation.search.find import Search
+from federation.search.lane import Lane
+from federation.search.queries import Builder
+from federation.search.store import Snapshot, Store, identities
 from schema.errors import Busy
 
 _KEPT = 16
-_SPELLINGS = 50
 
 
 class TantivyIndex:
     """An index in a folder of this machine; safe to search from many threads."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lane: Lane | None = None) -> None:
         self.root = root
+        self.lane = lane or Lane()
         self._lock = threading.RLock()
+        self._keeping = threading.Lock()
         self._store: Store | None = None
         self._snapshot: Snapshot | None = None
         self._refused: Path | None = None
@@ -67,7 +66,10 @@ class TantivyIndex:
         """See what was committed to a folder, if that is the one that serves."""
         with self._lock:
             if store is self._store and store.path != self._refused:
-                self._snapshot = store.snapshot(self._snapshot)
+                before, seen = self._snapshot, store.snapshot(self._snapshot)
+                if seen is not None and before is not None and seen is not before:
+                    Search(seen, _builder(store)).warm(before)
+                self._snapshot = seen
 
     def refuse(self) -> None:
         """Answer `Busy` until another folder serves: rows of another database would be the wrong records."""
@@ -106,22 +108,12 @@ class TantivyIndex:
             self.look(fresh)
 
     def search(self, query: Query) -> Hits:
-        """Find. Raises `Busy` before the index was built for the first time."""
+        """Find. Raises `Busy` before the index was first built, and for a query that costs more than its budget."""
         snapshot = self._held(query)
-        store = self._opened()
-        build = Builder(store.schema, store.analysed)
-        matching = build.matching(query)
-        searcher = snapshot.searcher
-        count = searcher.search(matching, 1).count  # type: ignore[attr-defined]  # the stub forgets it
-        hits = _relevant(searcher, matching, query) if query.sort == "relevance" else _sorted(searcher, build, query)
-        shown = hits[: query.limit]
-        rows = tuple(int(row or 0) for row in searcher.fast_field_values("row", [address for _, address in shown]))
-        following = None
-        if len(hits) > len(shown) and shown:
-            offset = len(shown) + (query.after.offset if query.after else 0)
-            following = position(query, int(shown[-1][0]), offset, snapshot.reached.number)
+        hits = Search(snapshot, _builder(self._opened())).run(query, self.lane)
+        if hits.next is not None:
             self._keep(query, snapshot)
-        return Hits(rows, following, count, facets=self._facets(snapshot, build, query))
+        return hits
 
     def count(self) -> int:
         """How many records the index holds."""
@@ -129,20 +121,11 @@ class TantivyIndex:
 
     def identities(self, least: int, most: int) -> Iterator[tuple[str, str, int]]:
         """(id, kind, change number) of the documents whose change number lies in this span."""
-        store, snapshot = self._opened(), self._latest()
-        matching = Builder(store.schema, store.analysed).numbers(least, most)
-        return identities(snapshot.searcher, matching)
+        return identities(self._latest().searcher, _builder(self._opened()).numbers(least, most))
 
     def matcher(self, typed: str) -> Matcher:
         """Where the words that were typed stand in a text, in characters."""
-        analysed = self._opened().analysed
-        wanted = words.wanted(analysed, typed)
-
-        def matches(text: str) -> Sequence[tuple[int, int]]:
-            tokens = analysed.pre_tokenize(text).tokens
-            return [(t.char_offset_from, t.char_offset_to) for t in tokens if t.text in wanted]
-
-        return matches
+        return words.matcher(self._opened().analysed, typed)
 
     def release(self) -> None:
         """Be the writer no more, and forget what was not committed."""
@@ -157,19 +140,7 @@ class TantivyIndex:
                 self._store.close()
             self._store, self._snapshot = None, None
             self._recent.clear()
-
-    def _facets(self, snapshot: Snapshot, build: Builder, query: Query) -> dict[str, Facet]:
-        filtered = {one.name for one in query.filters}
-        together = [name for name in query.facets if name not in filtered]
-        counted = facets.count(snapshot.searcher, build.matching(query), together) if together else {}
-        for name in query.facets:
-            if name in filtered:
-                counted |= facets.count(snapshot.searcher, build.matching(query, without=name), [name])
-
-        def label(name: str, value: str) -> str:
-            return _label(snapshot, build, name, value)
-
-        return {name: facets.facet(name, counted[name], label) for name in query.facets}
+            self.lane.close()
 
     def _held(self, query: Query) -> Snapshot:
         """The snapshot to read: for a later page by relevance the one of its first page, while it is kept."""
@@ -181,7 +152,7 @@ class TantivyIndex:
 
     def _keep(self, query: Query, snapshot: Snapshot) -> None:
         if query.sort == "relevance":
-            with self._lock:
+            with self._keeping:  # not the lock of the index: who looks at a new commit may hold that for a while
                 self._recent[snapshot.reached.number] = snapshot
                 self._recent.move_to_end(snapshot.reached.number)
                 while len(self._recent) > _KEPT:
@@ -207,6 +178,10 @@ class TantivyIndex:
             old.close()
 
 
+def _builder(store: Store) -> Builder:
+    return Builder(store.schema, store.analysed)
+
+
 @dataclass(frozen=True, slots=True)
 class _Bound:
     """The writer's end of one folder. A rebuild that changes folders meanwhile does not move it to another."""
@@ -214,55 +189,9 @@ class _Bound:
     index: TantivyIndex
     store: Store
 
-    def stage(self, documents: Iterable[Document], gone: Iterable[str]) -> None:
-        self.store.stage(documents, gone)
+    def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
+        self.store.stage(documents, gone, new=new)
 
     def commit(self, reached: Reached) -> None:
         self.store.commit(reached)
         self.index.look(self.store)
-
-
-def _sorted(searcher: tantivy.Searcher, build: Builder, query: Query) -> list[tuple[float, tantivy.DocAddress]]:
-    matching = build.matching(query)
-    order = tantivy.Order.Desc if query.descending else tantivy.Order.Asc
-    wanted = query.limit + 1
-    hits: list[tuple[float, tantivy.DocAddress]] = []
-    for part in build.parts(matching, query):
-        if len(hits) < wanted:
-            more = wanted - len(hits)
-            hits += searcher.search(part, more, count=False, order_by_field=KEYS[query.sort], order=order).hits
-    return hits
-
-
-def _relevant(
-    searcher: tantivy.Searcher, matching: tantivy.Query, query: Query
-) -> list[tuple[float, tantivy.DocAddress]]:
-    offset = (query.after or Position()).offset
-    wanted = min(query.limit + 1, MAX_RELEVANT - offset)
-    if wanted <= 0:
-        return []
-    return list(searcher.search(matching, wanted, count=False, offset=offset).hits)
-
-
-def _label(snapshot: Snapshot, build: Builder, name: str, value: str) -> str:
-    """What the newest record with this value calls it; the value itself where no record says.
-
-    Where that is all in capitals, the newest few records are asked, and their commonest plain spelling is taken.
-    """
-    known = snapshot.labels.get((name, value))
-    if known is None:
-        known = next(_spellings(snapshot, build, name, value, 1), value)
-        if known.isupper() and known != value:
-            known = spelling(_spellings(snapshot, build, name, value, _SPELLINGS)) or known
-        snapshot.labels[name, value] = known
-    return known
-
-
-def _spellings(snapshot: Snapshot, build: Builder, name: str, value: str, count: int) -> Iterator[str]:
-    found = snapshot.searcher.search(
-        build.term(name, value), count, count=False, order_by_field="number", order=tantivy.Order.Desc
-    ).hits
-    for _, address in found:
-        said = orjson.loads(stored(snapshot.searcher, address)).get("labels", {}).get(name, {}).get(value)
-        if said:
-            yield str(said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tantivy
@@ -10,21 +10,26 @@ import tantivy
 from federation.index import FACET_SIZE, Facet, FacetItem
 
 _FETCHED, _ALL = 100, 65_000
+_TOTAL = "#"
 Label = Callable[[str, str], str]
 
 
-def count(searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str]) -> dict[str, Any]:
-    """Count the values of these fields among what matches: in one pass, exactly.
+def count(searcher: tantivy.Searcher, matching: tantivy.Query, names: Sequence[str]) -> tuple[int, Mapping[str, Any]]:
+    """Count what matches and the values of these fields among it: in one pass, exactly.
 
     The engine leaves the order of equal counts open. Where that could decide which values are shown, all are fetched.
     """
+    if not names:
+        return searcher.search(matching, 1).count, {}  # type: ignore[attr-defined]  # the stub forgets it
     found = _pass(searcher, matching, names, _FETCHED)
+    total = int(found.pop(_TOTAL)["value"])
     vague = [name for name, counted in found.items() if _tied(counted["buckets"])]
-    return found | _pass(searcher, matching, vague, _ALL) if vague else found
+    return total, found | _pass(searcher, matching, vague, _ALL) if vague else found
 
 
 def _pass(searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str], size: int) -> dict[str, Any]:
-    asked = {name: {"terms": {"field": name, "size": size, "segment_size": _ALL}} for name in names}
+    asked: dict[str, Any] = {name: {"terms": {"field": name, "size": size, "segment_size": _ALL}} for name in names}
+    asked[_TOTAL] = {"value_count": {"field": "number"}}  # every record has one
     found: dict[str, Any] = searcher.aggregate(matching, asked)
     return found
 

@@ -11,7 +11,7 @@ import tantivy
 from federation.documents import FACETS, MISSING, Document
 from federation.index import Reached
 
-VERSION = 1
+VERSION = 2
 ALIASED = ("supplier", "service", "tool", "cpv")
 KEYS = {"updated": "number", "start": "key_start", "end": "key_end", "value": "key_value"}
 REACHED = "#reached"
@@ -58,11 +58,18 @@ def open_index(path: str, analysed: tantivy.TextAnalyzer) -> tantivy.Index:
     return index
 
 
+def everything(schema: tantivy.Schema) -> tantivy.Query:
+    """All records. What looks for a word or a value need not leave the one document out that is none."""
+    own = tantivy.Query.term_query(schema, "id", REACHED)
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, tantivy.Query.all_query()), (tantivy.Occur.MustNot, own)])
+
+
 def put(document: Document) -> tantivy.Document:
     """A record as tantivy takes it."""
     made = tantivy.Document()
     made.add_text("id", document.id)
     made.add_text("title", document.title)
+    made.add_text("text", document.title)
     for text in document.texts:
         made.add_text("text", text)
     for name, values in document.values.items():

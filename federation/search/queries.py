@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import tantivy
 
 from federation.documents import MISSING, ROW_BITS
-from federation.index import Filter, Position, Query, Span, Terms
+from federation.index import Filter, Position, Query, Span
 from federation.search import words
-from federation.search.fields import ALIASED, KEYS, REACHED
+from federation.search.fields import ALIASED, KEYS, everything
 
 _INTEGER, _FLOAT = tantivy.FieldType.Integer, tantivy.FieldType.Float
-_MUST, _MUST_NOT = tantivy.Occur.Must, tantivy.Occur.MustNot
+_MUST = tantivy.Occur.Must
 _LIMIT = 2**63 - 1
+_COUNTED = 8
+_NEWEST = 4_096
 
 
 class Builder:
@@ -23,16 +25,34 @@ class Builder:
         self.schema = schema
         self.analysed = analysed
 
-    def matching(self, asked: Query, *, without: str = "") -> tantivy.Query:
+    def matching(self, asked: Query, *, without: str = "", ranked: bool = False) -> tantivy.Query:
         """All that matches, wherever a page starts; `without` leaves the filter of one field out."""
         clauses = [self._filter(one) for one in asked.filters if one.name != without]
-        typed = words.query(self.schema, self.analysed, asked.words)
+        typed = words.query(self.schema, self.analysed, asked.words, ranked=ranked)
         if typed is not None:
             clauses.append(typed)
-        if not clauses:
-            clauses.append(tantivy.Query.all_query())
-        own = (_MUST_NOT, tantivy.Query.term_query(self.schema, "id", REACHED))
-        return tantivy.Query.boolean_query([*((_MUST, clause) for clause in clauses), own])
+        if len(clauses) == 1 and clauses[0] is typed:
+            return typed
+        if clauses:
+            return tantivy.Query.boolean_query([(_MUST, clause) for clause in clauses])
+        return everything(self.schema)
+
+    def cost(self, searcher: tantivy.Searcher, asked: Query) -> int:
+        """About how many postings one pass over what matches visits: the rarest of what must be, times all clauses."""
+        everything = int(searcher.num_docs)
+        needed = [self._size(searcher, one, everything) for one in asked.filters]
+        beside = 0
+        for piece, tokens in words.tokens(self.analysed, asked.words):
+            if piece.excluded or piece.optional:
+                beside += len(tokens)
+            else:
+                needed += [searcher.doc_freq("text", token) for _, token in tokens]
+        return min(needed, default=everything) * (1 + len(needed) + beside)
+
+    def _size(self, searcher: tantivy.Searcher, one: Filter, everything: int) -> int:
+        if isinstance(one, Span) or len(one.values) > _COUNTED:
+            return everything
+        return sum(searcher.doc_freq(self._field(one.name), value) for value in one.values)
 
     def term(self, name: str, value: str) -> tantivy.Query:
         """Records with this value in a field."""
@@ -42,8 +62,10 @@ class Builder:
         """Documents whose change number lies in this span."""
         return self._whole("number", least, most)
 
-    def parts(self, matching: tantivy.Query, asked: Query) -> Iterable[tantivy.Query]:
+    def parts(self, matching: tantivy.Query, asked: Query, newest: int) -> Iterator[tantivy.Query]:
         """The queries whose results, one after the other, are the rest of the list in its order.
+
+        `newest` is the highest change number of the index.
 
         Ascending, records without the value come last by their key. Descending they would come first, so what has
         a value is asked for first and what has none after it.
@@ -54,11 +76,22 @@ class Builder:
             yield self._both(matching, field, 0 if after is None else after + 1, _LIMIT)
             return
         if asked.sort == "updated":
-            yield self._both(matching, field, 0, _LIMIT if after is None else after - 1)
+            yield from self._latest(matching, field, after, newest, few=not asked.words.strip())
             return
         if after is None or after < MISSING:
             yield self._both(matching, field, 0, (MISSING if after is None else after) - 1)
         yield self._both(matching, field, MISSING, _LIMIT if after is None or after < MISSING else after - 1)
+
+    def _latest(
+        self, matching: tantivy.Query, field: str, after: int | None, newest: int, *, few: bool
+    ) -> Iterator[tantivy.Query]:
+        """By change number from the latest down. What a broad list shows stands among the last few thousand."""
+        top = newest if after is None else after - 1
+        if few:
+            yield self._both(matching, field, max(0, top - _NEWEST + 1), top)
+            top -= _NEWEST
+        if top >= 0:
+            yield matching if after is None and not few else self._both(matching, field, 0, top)
 
     def _both(self, matching: tantivy.Query, field: str, least: int, most: int) -> tantivy.Query:
         if (least, most) == (0, _LIMIT):
@@ -66,10 +99,16 @@ class Builder:
         return tantivy.Query.boolean_query([(_MUST, matching), (_MUST, self._whole(field, least, most))])
 
     def _filter(self, one: Filter) -> tantivy.Query:
-        if isinstance(one, Terms):
-            field = f"any_{one.name}" if one.name in ALIASED else one.name
+        if isinstance(one, Span):
+            return self._span(one)
+        field = self._field(one.name)
+        if len(one.values) > 1:
             return tantivy.Query.term_set_query(self.schema, field, list(one.values))
-        return self._span(one)
+        alone = tantivy.Query.term_query(self.schema, field, one.values[0], index_option="basic")
+        return tantivy.Query.const_score_query(alone, 0.0)  # which records have a value says nothing of rank
+
+    def _field(self, name: str) -> str:
+        return f"any_{name}" if name in ALIASED else name
 
     def _span(self, one: Span) -> tantivy.Query:
         if one.name in ("start", "end"):

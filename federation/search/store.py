@@ -12,6 +12,7 @@ import tantivy
 from federation.documents import Document
 from federation.index import Reached
 from federation.search import fields
+from federation.search.counts import Counts
 
 HEAP = 64_000_000
 """Bytes that a writer gathers in memory before it writes a segment."""
@@ -25,6 +26,7 @@ class Snapshot:
     reached: Reached
     stamp: str
     labels: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
 
 
 class Store:
@@ -36,6 +38,7 @@ class Store:
         self.index = fields.open_index(str(path), self.analysed)
         self.schema = self.index.schema
         self._writer: tantivy.IndexWriter | None = None
+        self._seen: tuple[int, int, int] | None = None
 
     def claim(self) -> bool:
         """Take tantivy's lock on the folder; false while another process holds it. It falls with its holder."""
@@ -48,13 +51,14 @@ class Store:
                 return False
         return True
 
-    def stage(self, documents: Iterable[Document], gone: Iterable[str]) -> None:
-        """Replace documents by id and take others out; seen at the next commit."""
+    def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
+        """Replace documents by id and take others out; seen at the next commit. What is `new` replaces nothing."""
         writer = self._own()
         for name in gone:
             writer.delete_documents_by_term("id", name)
         for document in documents:
-            writer.delete_documents_by_term("id", document.id)
+            if not new:
+                writer.delete_documents_by_term("id", document.id)
             writer.add_document(fields.put(document))
 
     def commit(self, reached: Reached) -> None:
@@ -65,8 +69,15 @@ class Store:
         writer.commit()
 
     def snapshot(self, known: Snapshot | None) -> Snapshot | None:
-        """The latest commit; the known snapshot where nothing was committed since, None before the first."""
+        """The latest commit; the known snapshot where nothing was written since, None before the first commit.
+
+        Looking costs a glance at one file while nothing was: a reader may look as often as it likes.
+        """
+        written = self._written()
+        if known is not None and written == self._seen:
+            return known
         self.index.reload()
+        self._seen = written
         searcher = self.index.searcher()
         found = searcher.search(tantivy.Query.term_query(self.schema, "id", fields.REACHED), 1).hits
         if not found:
@@ -74,7 +85,19 @@ class Store:
         held = orjson.loads(stored(searcher, found[0][1]))
         reached = Reached(held["epoch"], held["number"])
         stamp = f"{self.path.name}.{reached.epoch}.{reached.number}"
-        return known if known and known.stamp == stamp else Snapshot(searcher, reached, stamp)
+        if known is None or known.stamp != stamp:
+            return Snapshot(searcher, reached, stamp)
+        if known.searcher.num_segments == searcher.num_segments:
+            return known
+        return Snapshot(searcher, reached, stamp, known.labels, known.counts)  # the same records, merged
+
+    def _written(self) -> tuple[int, int, int] | None:
+        """Tell one state of the folder from the next: each commit and merge replaces its list of segments."""
+        try:
+            found = (self.path / "meta.json").stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def release(self) -> None:
         """Let the lock go at once; what was staged and not committed is forgotten."""

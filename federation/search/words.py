@@ -8,10 +8,12 @@ there. There is no other syntax: `title:x`, `*` and brackets are words and punct
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import tantivy
+
+from federation.search.fields import everything
 
 _PIECES = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 _COMMON = frozenset(
@@ -48,19 +50,54 @@ def wanted(analysed: tantivy.TextAnalyzer, words: str) -> set[str]:
     return {token for piece in found for token in analysed.analyze(piece.text)}
 
 
-def query(schema: tantivy.Schema, analysed: tantivy.TextAnalyzer, words: str) -> tantivy.Query | None:
-    """The query of what was typed; None where nothing was, and a query that finds nothing where no word was."""
-    clauses = []
-    for piece in pieces(words):
-        tokens = [(token.position, token.text) for token in analysed.pre_tokenize(piece.text).tokens]
-        if tokens:
-            clauses.append((piece, _anywhere(schema, tokens)))
-    if not clauses:
+def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Sequence[tuple[int, int]]]:
+    """Find where the words that were typed stand in a text, in characters.
+
+    Folding and stemming leave the first letter of a plain word as it is. So in plain text only the words that begin as
+    one of those that were typed does are compared, each once: a page of records says the same few hundred words.
+    """
+    asked = wanted(analysed, typed)
+    known: dict[str, bool] = {}
+    firsts = "".join(sorted({re.escape(form) for token in asked for form in (token[0], token[0].upper())}))
+    plain = re.compile(f"(?<![A-Za-z0-9])[{firsts}][A-Za-z0-9]*") if firsts else None
+
+    def good(word: str) -> bool:
+        found = known.get(word)
+        if found is None:
+            found = known[word] = not asked.isdisjoint(analysed.analyze(word))
+        return found
+
+    def matches(text: str) -> Sequence[tuple[int, int]]:
+        if plain is not None and text.isascii():
+            return [found.span() for found in plain.finditer(text) if good(found[0])]
+        found = analysed.pre_tokenize(text).tokens
+        return [(one.char_offset_from, one.char_offset_to) for one in found if one.text in asked]
+
+    return matches
+
+
+def tokens(analysed: tantivy.TextAnalyzer, words: str) -> list[tuple[Piece, list[tuple[int, str]]]]:
+    """What was typed, as it is compared: each word or phrase with (position, token); those without a token left out."""
+    read = [(p, [(t.position, t.text) for t in analysed.pre_tokenize(p.text).tokens]) for p in pieces(words)]
+    return [(piece, found) for piece, found in read if found]
+
+
+def query(
+    schema: tantivy.Schema, analysed: tantivy.TextAnalyzer, words: str, *, ranked: bool = False
+) -> tantivy.Query | None:
+    """The query of what was typed; None where nothing was, and a query that finds nothing where no word was.
+
+    `text` holds the title too, so that one list of postings a word says what matches. Where it is `ranked`, a word in
+    the title counts more, and the same records match.
+    """
+    found = tokens(analysed, words)
+    if not found:
         return tantivy.Query.empty_query() if words.strip() else None
-    needed = [p for p, _ in clauses if not p.excluded and not p.optional]
-    occurs = [(_occur(piece, alone=not needed), clause) for piece, clause in clauses]
-    if all(piece.excluded for piece, _ in clauses):
-        occurs.append((tantivy.Occur.Must, tantivy.Query.all_query()))
+    needed = [p for p, _ in found if not p.excluded and not p.optional]
+    make = _ranked if ranked else _said
+    occurs = [(_occur(p, alone=not needed), _said(schema, t) if p.excluded else make(schema, t)) for p, t in found]
+    if all(piece.excluded for piece, _ in found):
+        occurs.append((tantivy.Occur.Must, everything(schema)))
     return tantivy.Query.boolean_query(occurs)
 
 
@@ -70,13 +107,16 @@ def _occur(piece: Piece, *, alone: bool) -> tantivy.Occur:
     return tantivy.Occur.Should if piece.optional and not alone else tantivy.Occur.Must
 
 
-def _anywhere(schema: tantivy.Schema, tokens: list[tuple[int, str]]) -> tantivy.Query:
-    title = tantivy.Query.boost_query(_in_field(schema, "title", tokens), _TITLE_WEIGHT)
-    text = _in_field(schema, "text", tokens)
-    return tantivy.Query.boolean_query([(tantivy.Occur.Should, title), (tantivy.Occur.Should, text)])
+def _ranked(schema: tantivy.Schema, found: list[tuple[int, str]]) -> tantivy.Query:
+    title = tantivy.Query.boost_query(_in_field(schema, "title", found), _TITLE_WEIGHT)
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, title), (tantivy.Occur.Should, _said(schema, found))])
 
 
-def _in_field(schema: tantivy.Schema, name: str, tokens: list[tuple[int, str]]) -> tantivy.Query:
-    if len(tokens) == 1:  # tantivy aborts the call on a phrase of one word
-        return tantivy.Query.term_query(schema, name, tokens[0][1])
-    return tantivy.Query.phrase_query(schema, name, list(tokens))
+def _said(schema: tantivy.Schema, found: list[tuple[int, str]]) -> tantivy.Query:
+    return _in_field(schema, "text", found)
+
+
+def _in_field(schema: tantivy.Schema, name: str, found: list[tuple[int, str]]) -> tantivy.Query:
+    if len(found) == 1:  # tantivy aborts the call on a phrase of one word
+        return tantivy.Query.term_query(schema, name, found[0][1])
+    return tantivy.Query.phrase_query(schema, name, list(found))

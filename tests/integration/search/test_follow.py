@@ -18,9 +18,9 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from federation import follow, log
-from federation.database import Database
-from federation.follow import Follower, rebuild
+from federation import follow, lists, log
+from federation.database import Database, Reading
+from federation.follow import Follower, Rows, rebuild
 from federation.index import Index, Query, Reached, Terms
 from federation.search import folder
 from federation.tantivy_index import TantivyIndex
@@ -339,3 +339,36 @@ def test_a_killed_writer_loses_nothing(database_url: str, world: World) -> None:
     compared = verify(world.database, world.index)
     assert compared.differences == 0
     assert compared.records.total() == world.index.count() == len(world.made) + 3 * 350
+
+
+@pytest.mark.parametrize("unseen", [True, False])
+def test_a_record_that_changes_while_the_index_is_built_stands_once(
+    world: World, *, unseen: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A walk from zero takes nothing out for what it sees first, and does for what changes under its feet."""
+    monkeypatch.setattr(follow, "READ", 20)
+    monkeypatch.setattr(follow, "COMMIT", 40)
+    real, left = follow._after, [one for one in world.made.values() if one.kind == "contract"]
+
+    def meanwhile(session: Reading, number: int, limit: int) -> Rows:
+        rows = real(session, number, limit)
+        if len(left) > 3 and rows:
+            one, gone = left.pop(0), left.pop(0)
+            publish(world.database, [replace(one, data=one.data | {"title": f"Zeppelin {number}"})])
+            withdraw(world.database, [gone])
+        return rows
+
+    monkeypatch.setattr(follow, "_after", meanwhile)
+    index = TantivyIndex(tmp_path / "another")
+    if unseen:
+        rebuild(world.database, index)
+    else:
+        Follower(world.database, index).catch_up()
+    monkeypatch.undo()
+    Follower(world.database, index).catch_up()
+    assert verify(world.database, index).differences == 0
+    with world.database.read() as session:
+        live = len(lists.find(session, index, Query(words="zeppelin", limit=100)).items)
+    assert index.search(Query(words="zeppelin")).count == live > 2
+    assert index.count() == sum(1 for _ in index.identities(0, 10**6))
+    index.close()

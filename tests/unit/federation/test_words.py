@@ -91,3 +91,14 @@ def test_any_text_is_a_query(index: TantivyIndex, words: str) -> None:
     hits = index.search(Query(words=words, sort="relevance", facets=("kind",)))
     assert 0 <= hits.count <= len(TEXTS)
     assert all(0 <= first < last <= len(words) for first, last in index.matcher(words)(words))
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    typed=st.text(alphabet="aAbdegikprstuwyY'0_- é", max_size=12),
+    text=st.lists(st.sampled_from(["parks", "Parking", "park_keeper", "dying", "skies", "3", "é", "a"])).map(" ".join),
+)
+def test_plain_text_is_marked_as_the_index_reads_it(index: TantivyIndex, typed: str, text: str) -> None:
+    """Words are found in plain text by us, and in other text by the engine: at the same places."""
+    matches = index.matcher(f"{typed} park die sky")
+    assert [span for span in matches(f"{text} é") if span[1] <= len(text)] == list(matches(text))

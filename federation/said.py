@@ -1,0 +1,55 @@
+"""What a record says in words: every text in it but codes, dates and addresses. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_SILENT = frozenset(
+    {
+        "basis", "collaboration", "currency", "documentType", "email", "format", "gss", "language", "noticeType",
+        "phase", "rel", "scheme", "stage", "status", "title", "name", "type", "withheld",
+    }
+)  # fmt: skip
+_UNSAID = re.compile(r"https?://\S*|\d{4}-\d\d-\d\d(T\S*)?")
+
+
+def said(data: Mapping[str, Any]) -> list[str]:
+    """Every text in a record, unknown members included; `data` is JSON as it was read. Its own name is left out."""
+    found: list[str] = []
+    _members(data, found)
+    return found
+
+
+def _members(data: Mapping[str, Any], found: list[str]) -> None:
+    for name, value in data.items():
+        if name not in _SILENT:
+            # What JSON gives is of exactly these types, and asking for the type is the cheapest question.
+            kind = type(value)
+            if kind is str:
+                _text(value, found)
+            elif kind is list or kind is dict:
+                _within(value, found)
+
+
+def _within(value: Any, found: list[str]) -> None:
+    """What stands in a member: there a title or a name is a word like others."""
+    kind = type(value)
+    if kind is str:
+        _text(value, found)
+    elif kind is list:
+        for one in value:
+            _within(one, found)
+    elif kind is dict:
+        _members(value, found)
+        for name in ("title", "name"):
+            text = value.get(name)
+            if type(text) is str:
+                found.append(text)
+
+
+def _text(value: str, found: list[str]) -> None:
+    first = value[:1]
+    if not ((first == "h" or first.isdecimal()) and _UNSAID.fullmatch(value)):
+        found.append(value)
