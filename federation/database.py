@@ -38,7 +38,7 @@ class Database:
     """The truth: one URL to write to, and perhaps a replica of it to read from.
 
     `url` is `sqlite:///path` or `postgresql://...`. Anything else is `Misconfigured`. A replica may be a moment behind:
-    what must see the last commit reads by `current`, or in the writing session itself.
+    what must see the last commit reads by `present`, or in the writing session itself.
     """
 
     def __init__(self, url: str, *, read_url: str | None = None) -> None:
@@ -46,10 +46,8 @@ class Database:
         self.writes = 0
         self._counting = threading.Lock()
         self._writer = _engine(self.url, readonly=False)
-        self._present = _engine(self.url, readonly=True)
-        self._reader = self._present if read_url is None else _engine(driver_url(read_url), readonly=True)
+        self._reader = _engine(driver_url(read_url or url), readonly=True)
         self.replicated = read_url is not None
-        self._current = _engine(self.url, readonly=True) if self.replicated else self._reader
 
     @property
     def dialect(self) -> str:
@@ -60,18 +58,6 @@ class Database:
     def read(self) -> Iterator[ReadSession]:
         """A session that cannot write."""
         with Session(self._reader) as session:
-            yield ReadSession(session)
-
-    @contextmanager
-    def current(self) -> Iterator[ReadSession]:
-        """A session that cannot write, and sees all that is committed: never of a replica."""
-        with Session(self._current) as session:
-            yield ReadSession(session)
-
-    @contextmanager
-    def present(self) -> Iterator[ReadSession]:
-        """A session that cannot write, on what is written to: a replica may not know yet what was just committed."""
-        with Session(self._present) as session:
             yield ReadSession(session)
 
     @contextmanager
@@ -89,9 +75,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections."""
-        for engine in (self._writer, self._present, self._reader):
+        for engine in (self._writer, self._reader, self._current):
             engine.dispose()
-        self._current.dispose()
 
 
 def driver_url(url: str) -> str:
