@@ -46,7 +46,8 @@ class Database:
         self.writes = 0
         self._counting = threading.Lock()
         self._writer = _engine(self.url, readonly=False)
-        self._reader = _engine(driver_url(read_url or url), readonly=True)
+        self._present = _engine(self.url, readonly=True)
+        self._reader = self._present if read_url is None else _engine(driver_url(read_url), readonly=True)
         self.replicated = read_url is not None
 
     @property
@@ -58,6 +59,12 @@ class Database:
     def read(self) -> Iterator[ReadSession]:
         """A session that cannot write."""
         with Session(self._reader) as session:
+            yield ReadSession(session)
+
+    @contextmanager
+    def present(self) -> Iterator[ReadSession]:
+        """A session that cannot write, on what is written to: it sees all that is committed, whatever a replica lags."""
+        with Session(self._present) as session:
             yield ReadSession(session)
 
     @contextmanager
@@ -75,7 +82,7 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections."""
-        for engine in (self._writer, self._reader, self._current):
+        for engine in (self._writer, self._present, self._reader):
             engine.dispose()
 
 
