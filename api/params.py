@@ -5,6 +5,7 @@ ones; `api/queries.py` reads the values.
 """
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Annotated, Any
 
 from fastapi import Query as Parameter
@@ -193,3 +194,11 @@ class Asked:
         _schema(type="integer", minimum=1, maximum=MAX_LIMIT, default=LIMIT),
         Parameter(description="How many a page.", openapi_examples=_example(20)),
     ] = None
+
+
+async def asked(**given: Any) -> Asked:
+    """Read the parameters. Asynchronous: FastAPI gives all else a thread for each call, classes too."""
+    return Asked(**given)
+
+
+asked.__signature__ = signature(Asked)  # type: ignore[attr-defined]  # what FastAPI reads the parameters from

@@ -7,16 +7,16 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import WithJsonSchema
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import formats
 from api.answers import answer
-from api.deps import Here, Read
+from api.deps import Here
 from api.negotiation import HTML, preferred
-from api.params import Asked, Several
+from api.params import Asked, Several, asked
 from api.services import Services
 from api.shapes import RecordList
-from federation.database import ReadSession
 from schema.kinds import KINDS
 
 router = APIRouter(tags=["Search"])
@@ -38,7 +38,6 @@ KindNames = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "maxItems": len(KINDS)}),
     Query(description="Only these kinds.", openapi_examples={"one": {"value": ["contract"]}}),
 ]
-Lists = Annotated[Asked, Depends()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,15 @@ class Call:
     """What every list is answered with."""
 
     request: Request
-    here: Here
-    session: Read
-    asked: Lists
+    here: Services
+    asked: Asked
 
 
-Listed = Annotated[Call, Depends()]
+async def _called(request: Request, here: Here, asked: Annotated[Asked, Depends(asked)]) -> Call:
+    return Call(request, here, asked)
+
+
+Listed = Annotated[Call, Depends(_called)]
 
 
 def _responses(offered: tuple[str, ...]) -> dict[int | str, dict[str, Any]]:
@@ -87,13 +89,17 @@ def _page_of(request: Request) -> Response:
     )
 
 
-def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
+async def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
     offered = formats.EVERY if not kinds or set(kinds) & {"contract", "roadmap-item"} else formats.DATELESS
     if form is None and _asks_for_a_page(call.request.headers.get("accept"), offered):
         return _page_of(call.request)
-    here: Services = call.here
-    session: ReadSession = call.session
-    return answer(call.request, here, session, call.asked, kinds=kinds, format=form, offered=offered)
+    return await run_in_threadpool(_read, call, kinds, form, offered)
+
+
+def _read(call: Call, kinds: list[str], form: str | None, offered: Sequence[str]) -> Response:
+    """Answer in one thread, which has the session to itself: each step to a thread and back costs more than a count."""
+    with call.here.database.read() as session:
+        return answer(call.request, call.here, session, call.asked, kinds=kinds, format=form, offered=offered)
 
 
 @router.get(
@@ -103,9 +109,9 @@ def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
     response_class=Response,
     responses=_DATED,
 )
-def search(call: Listed, kind: KindNames = None, form: Dated = None) -> Response:
+async def search(call: Listed, kind: KindNames = None, form: Dated = None) -> Response:
     """Find records of all kinds: words, filters, facets; as a page, a file, a feed or a calendar."""
-    return _answer(call, kind or [], form)
+    return await _answer(call, kind or [], form)
 
 
 @router.get(
@@ -115,9 +121,9 @@ def search(call: Listed, kind: KindNames = None, form: Dated = None) -> Response
     response_class=Response,
     responses=_DATELESS,
 )
-def organisations(call: Listed, form: Dateless = None) -> Response:
+async def organisations(call: Listed, form: Dateless = None) -> Response:
     """Give councils and offices that publish: words, filters, facets."""
-    return _answer(call, ["organisation"], form)
+    return await _answer(call, ["organisation"], form)
 
 
 @router.get(
@@ -127,9 +133,9 @@ def organisations(call: Listed, form: Dateless = None) -> Response:
     response_class=Response,
     responses=_DATED,
 )
-def roadmap_items(call: Listed, form: Dated = None) -> Response:
+async def roadmap_items(call: Listed, form: Dated = None) -> Response:
     """Give pieces of digital work, planned, under way or done: words, filters, facets."""
-    return _answer(call, ["roadmap-item"], form)
+    return await _answer(call, ["roadmap-item"], form)
 
 
 @router.get(
@@ -139,9 +145,9 @@ def roadmap_items(call: Listed, form: Dated = None) -> Response:
     response_class=Response,
     responses=_DATED,
 )
-def contracts(call: Listed, form: Dated = None) -> Response:
+async def contracts(call: Listed, form: Dated = None) -> Response:
     """Give agreements with suppliers, from pipeline to their end: words, filters, facets."""
-    return _answer(call, ["contract"], form)
+    return await _answer(call, ["contract"], form)
 
 
 @router.get(
@@ -151,9 +157,9 @@ def contracts(call: Listed, form: Dated = None) -> Response:
     response_class=Response,
     responses=_DATELESS,
 )
-def tools(call: Listed, form: Dateless = None) -> Response:
+async def tools(call: Listed, form: Dateless = None) -> Response:
     """Give products in use, and what is thought of them: words, filters, facets."""
-    return _answer(call, ["tool"], form)
+    return await _answer(call, ["tool"], form)
 
 
 @router.get(
@@ -163,9 +169,9 @@ def tools(call: Listed, form: Dateless = None) -> Response:
     response_class=Response,
     responses=_DATELESS,
 )
-def assets(call: Listed, form: Dateless = None) -> Response:
+async def assets(call: Listed, form: Dateless = None) -> Response:
     """Give things made that others may use again: words, filters, facets."""
-    return _answer(call, ["asset"], form)
+    return await _answer(call, ["asset"], form)
 
 
 @router.get(
@@ -175,6 +181,6 @@ def assets(call: Listed, form: Dateless = None) -> Response:
     response_class=Response,
     responses=_DATELESS,
 )
-def skills(call: Listed, form: Dateless = None) -> Response:
+async def skills(call: Listed, form: Dateless = None) -> Response:
     """Give what people can do, teach or are looking for: words, filters, facets."""
-    return _answer(call, ["skill"], form)
+    return await _answer(call, ["skill"], form)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
@@ -16,6 +17,7 @@ from schema.errors import BadParameter, UnknownParameter
 
 PAGING = frozenset({"page", "offset", "per_page", "perpage", "page_size", "pagesize", "skip", "start_index"})
 """How other APIs ask for the next page; none of these resembles one of our filters in sense."""
+_READ: WeakKeyDictionary[Callable[..., Any], Mapping[str, bool]] = WeakKeyDictionary()
 
 
 async def strict_parameters(request: Request) -> None:
@@ -28,7 +30,7 @@ async def strict_parameters(request: Request) -> None:
         return
     if not request.query_params:
         return
-    known = _known(request.scope["route"].dependant)
+    known = _of_route(request)
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in known:
             raise unknown(name, known)
@@ -49,6 +51,15 @@ def near(name: str, known: Mapping[str, Any]) -> str | None:
     found = [] if asked in PAGING else difflib.get_close_matches(asked, lowered, n=1, cutoff=0.75)
     found = found or [one for one in lowered if len(asked) > 2 and (one.startswith(asked) or asked.startswith(one))]
     return lowered[found[0]] if found else None
+
+
+def _of_route(request: Request) -> Mapping[str, bool]:
+    """What a route reads, looked up once: what stands in its signature does not change."""
+    endpoint = request.scope["endpoint"]
+    known = _READ.get(endpoint)
+    if known is None:
+        known = _READ[endpoint] = _known(request.scope["route"].dependant)
+    return known
 
 
 def _known(dependant: Dependant) -> Mapping[str, bool]:
