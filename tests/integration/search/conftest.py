@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,8 +14,13 @@ from federation import lists
 from federation.database import Database
 from federation.follow import Follower
 from federation.index import Query
+from federation.opensearch import cluster as opensearch
+from federation.opensearch.address import Address, read
 from federation.tantivy_index import TantivyIndex
 from tests.integration.search.corpus import Made, found, publish, records
+from tests.opensearch.cluster import Cluster, missing
+
+pytest.register_assert_rewrite("tests.integration.search.contract_finding", "tests.integration.search.contract_writing")
 
 
 @dataclass(frozen=True)
@@ -42,3 +48,32 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
     follower.catch_up()
     yield World(database, index, follower, {one.id: one for one in made})
     follower.stop()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield HOST:PORT of each server of a cluster: FOLKMOOT_TEST_OPENSEARCH names one, else three are started."""
+    given = os.environ.get("FOLKMOOT_TEST_OPENSEARCH")
+    if given:
+        yield given
+        return
+    if reason := missing():
+        pytest.skip(reason)
+    with Cluster(tmp_path_factory.mktemp("opensearch")) as started:
+        yield started.servers
+
+
+@pytest.fixture(scope="session")
+def cluster_address(servers: str) -> Iterator[Callable[[str], Address]]:
+    """Yield what gives the address of a name in that cluster; at the end the indices of all that were asked go."""
+    given: list[Address] = []
+
+    def address(name: str) -> Address:
+        given.append(read(f"http://{servers}/{name}?shards=3&replicas=1"))
+        return given[-1]
+
+    yield address
+    for one in given:
+        cluster = opensearch.Cluster(one)
+        cluster.ask("DELETE", f"/{one.name}-*", ignore_unavailable=True)
+        cluster.close()
