@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -31,7 +31,7 @@ class Filled:
 
     engine: Engine
     index: Index
-    made: dict[int, Made]
+    made: dict[int, Made] = field(repr=False)
 
     def ids(self, query: Query) -> list[str]:
         """The ids of one page."""
