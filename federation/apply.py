@@ -53,9 +53,9 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     log.lock(session)
     ids = list(dict.fromkeys([statement.id for statement, _ends in judged.heard]))
     before = held(session, ids)
-    after = dict(before)
+    after = {record_id: before.get(record_id, Held()) for record_id in ids}
     for statement, ends in judged.heard:
-        known = after.get(statement.id, Held())
+        known = after[statement.id]
         after[statement.id] = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
     applied = settle(session, before, after, now=now)
     applied.accepted = len(judged.heard) + len(judged.standing)

@@ -66,6 +66,18 @@ class Judged:
     named: list[str] = field(default_factory=list)
     loops: int = 0
 
+    def add(self, other: Judged) -> None:
+        """Count in what the next page says."""
+        self.heard += other.heard
+        self.standing += other.standing
+        self.refused += other.refused
+        self.named += other.named
+        self.loops += other.loops
+
+    def ids(self) -> list[str]:
+        """The ids of the records that are spoken of."""
+        return [*(statement.id for statement, _ends in self.heard), *self.standing, *self.named]
+
 
 Reading = Item | Trouble
 

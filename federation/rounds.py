@@ -24,6 +24,7 @@ from federation.apply import Applied
 from federation.backoff import failed
 from federation.crawl import BUDGET
 from federation.database import Database, clock
+from federation.gather import Desk
 from federation.leases import Clock, Lease
 from federation.polite import Polite
 from federation.seam import Get
@@ -69,6 +70,7 @@ class Crawler:
     clock: Clock = clock
     jitter: random.Random = field(default_factory=random.Random)
     told: Callable[[TurnResult], None] = lambda _result: None
+    desk: Desk = field(default_factory=Desk)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Crawl until `stop` is set; visits that are under way then end after their page."""
@@ -91,7 +93,16 @@ class Crawler:
 
     async def _visit(self, lease: Lease, began: float, stop: asyncio.Event) -> TurnResult:
         get = Polite(self.get, self.database, lease, began=began, seconds=self.lease_seconds, clock=self.clock)
-        visit = Visit(self.database, get, self.me, lease, every=self.every, budget=self.budget, jitter=self.jitter)
+        visit = Visit(
+            self.database,
+            get,
+            self.me,
+            lease,
+            every=self.every,
+            budget=self.budget,
+            jitter=self.jitter,
+            desk=self.desk,
+        )
         result = await self._outcome(visit, get, stop)
         self.told(result)
         return result

@@ -188,6 +188,8 @@ class Feed(SQLModel, table=True):
     refused: int = Field(default=0, sa_type=BigInteger)
     dropped: int = Field(default=0, sa_type=BigInteger)
     latency_ms: int | None = None
+    manifest_at: datetime | None = Field(default=None, sa_type=Moment)
+    manifest_etag: str | None = Field(default=None, max_length=300)
 
 
 class Host(SQLModel, table=True):

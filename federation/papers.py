@@ -1,0 +1,92 @@
+"""Who a node is while it is visited: as it was pinned, and what its manifest says, asked anew when that is due.
+
+docs/decisions/0010 says when. An idle visit is then one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from federation import nodes
+from federation.database import Reading, WriteSession, table
+from federation.identity import read_manifest
+from federation.leases import Lease
+from federation.nodes import Known
+from federation.seam import Get
+from schema.errors import Refused
+from schema.manifest import Manifest
+from schema.tables import Feed
+
+MANIFEST_EVERY = timedelta(minutes=50)
+"""How long the pinned manifest is taken as it stands: with the wait for the next visit, about an hour at most."""
+_feed = table(Feed)
+_PLAIN_ETAG = 300
+_NO_CACHE = {"Cache-Control": "no-cache"}
+Write = Callable[[Callable[[WriteSession], Known]], Awaitable[Known]]
+
+
+@dataclass(slots=True)
+class Papers:
+    """A node as it is known. `asked` is whether its manifest came from the node itself within this visit."""
+
+    known: Known
+    etag: str | None
+    at: datetime | None
+    asked: bool = False
+    _read: Manifest | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the manifest says. Raises `Refused` where the pinned one can no longer be read."""
+        if self._read is None:
+            self._read = read_manifest(self.known.manifest, self.known.url)
+        return self._read
+
+    def due(self, lease: Lease, now: datetime) -> bool:
+        """Whether to ask before the feed is read: after a while, after a failure, for a node that is not well."""
+        unwell = lease.fails > 0 or lease.reconciling or self.known.state != "active"
+        return unwell or self.at is None or not self.at <= now < self.at + MANIFEST_EVERY
+
+    async def ask(self, get: Get, write: Write, *, now: datetime, afresh: bool) -> None:
+        """Ask the node for its manifest and take over what may change in it. Raises what `get` does, and `Refused`.
+
+        `afresh` is past every cache: the feed and the manifest as we have it do not agree.
+        """
+        known = self.known
+        held = {"If-None-Match": self.etag} if self.etag else {}
+        answer = await get(known.url, _NO_CACHE if afresh else held)
+        if answer.status != 304:
+            manifest = _own(answer.body, known.url)
+            if answer.body != known.manifest:
+                self.known = await write(lambda session: nodes.refresh(session, known, manifest, answer.body))
+            self._read, self.etag = manifest, plain_etag(answer.headers.get("etag"))
+        self.at, self.asked = now, True
+
+    def columns(self) -> dict[str, Any]:
+        """What the feed's row remembers of it."""
+        return {"manifest_at": self.at, "manifest_etag": self.etag} if self.asked else {}
+
+
+def load(session: Reading, lease: Lease) -> Papers:
+    """A node as it stands in the database."""
+    chosen = select(_feed.c.manifest_etag, _feed.c.manifest_at).where(_feed.c.id == lease.feed_id)
+    row = session.connection().execute(chosen).one()
+    return Papers(nodes.load(session, lease.node_id), row.manifest_etag, row.manifest_at)
+
+
+def plain_etag(etag: str | None) -> str | None:
+    """An ETag that can be stored and sent again."""
+    return etag if etag and len(etag) <= _PLAIN_ETAG and etag.isprintable() else None
+
+
+def _own(body: bytes, url: str) -> Manifest:
+    try:
+        return read_manifest(body, url)
+    except Refused as error:
+        rule = "identity-changed" if error.rule == "manifest-id" else error.rule
+        raise Refused(rule, error.detail, error.pointer) from error
