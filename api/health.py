@@ -16,6 +16,7 @@ from api.services import Services
 from federation import log, publishers, status
 from federation.database import DatabaseFault, ReadSession
 from federation.status import Lag
+from schema.errors import Busy
 
 router = APIRouter(tags=["This server"])
 logger = structlog.get_logger("folkmoot.health")
@@ -88,8 +89,12 @@ def _replica(here: Services, latest: int) -> Lag | None:
 
 
 def _reached(here: Services) -> int | None:
-    """The change number that the index has come to; None before it was first built."""
-    here.index.refresh()
+    """The change number that the index has come to; None before it was first built, and while it cannot be asked."""
+    try:
+        here.index.refresh()
+    except Busy as error:
+        logger.warning("the index cannot be asked", error=error.detail)
+        return None
     reached = here.index.reached()
     return None if reached is None else reached.number
 

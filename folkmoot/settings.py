@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     read_database_url: str = Field(
         "", description="A replica of a PostgreSQL database, from which requests are answered; empty is the database."
     )
+    index_url: str = Field(
+        "",
+        description="https://[NAME:PASSWORD@]HOST:PORT[,...]/INDEX of an OpenSearch cluster that holds the search "
+        "index (docs/opensearch.md); empty is the index in the data folder.",
+    )
     host: str = Field("127.0.0.1", description="The address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port that the server listens on.")
     serve_workers: int = Field(1, ge=1, le=64, description="How many processes serve at that port.")

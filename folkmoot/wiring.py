@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a command waits only for what it runs: not for FastAPI, the
     from api.app import Worker
     from api.services import Services
     from federation.fetch import Door
+    from federation.index import Index
     from federation.rounds import Crawler
     from federation.seam import Get
 
@@ -50,20 +51,35 @@ def reading(settings: Settings, base: Database) -> Database:
     return Database(settings.database, read_url=settings.read_database_url)
 
 
+def index(settings: Settings) -> Index:
+    """The search index: in the data folder, or in the cluster that FOLKMOOT_INDEX_URL names. Raises `Misconfigured`."""
+    if not settings.index_url:
+        from federation.tantivy_index import TantivyIndex
+
+        return TantivyIndex(settings.data_dir / "index")
+    from federation.opensearch.address import read
+
+    address = read(settings.index_url)
+    try:
+        from federation.opensearch_index import OpenSearchIndex
+    except ModuleNotFoundError as error:
+        raise Misconfigured("FOLKMOOT_INDEX_URL needs the extra opensearch: install folkmoot[opensearch].") from error
+    return OpenSearchIndex(address)
+
+
 def services(settings: Settings, base: Database) -> Services:
     """All that the application works with. The index follows the log once the application starts."""
     from api.services import Services
     from federation.follow import Follower
-    from federation.tantivy_index import TantivyIndex
 
-    index = TantivyIndex(settings.data_dir / "index")
+    found = index(settings)
     return Services(
         role=settings.role,
         public_url=check_public_url(settings.public_url),
         version=__version__,
         database=base,
-        index=index,
-        follower=Follower(base, index),
+        index=found,
+        follower=Follower(base, found),
         now=now,
         license=settings.license,
         data_dir=settings.data_dir,

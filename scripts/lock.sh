@@ -9,7 +9,7 @@ compile() {
   "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-emit-index-url --no-emit-find-links "$@" >/dev/null
 }
-compile pyproject.toml --extra postgres -o requirements.txt
-compile pyproject.toml --extra postgres --group dev -c requirements.txt -o requirements-dev.txt
+compile pyproject.toml --extra postgres --extra opensearch -o requirements.txt
+compile pyproject.toml --extra postgres --extra opensearch --group dev -c requirements.txt -o requirements-dev.txt
 "$(scripts/python.sh)" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
   compile - -c requirements-dev.txt -o requirements-build.txt

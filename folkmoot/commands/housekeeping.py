@@ -168,11 +168,11 @@ def _public_url(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     from federation import log
-    from federation.tantivy_index import TantivyIndex
+    from folkmoot import wiring
 
     with _reading(settings) as session:
         latest = log.latest(session)
-    index = TantivyIndex(settings.data_dir / "index")
+    index = wiring.index(settings)
     try:
         index.refresh()
         reached = index.reached()

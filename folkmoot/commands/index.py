@@ -19,12 +19,11 @@ def rebuild(json: Json = False) -> None:
     import orjson
 
     from federation import follow
-    from federation.tantivy_index import TantivyIndex
     from folkmoot import wiring
     from folkmoot.settings import load
 
     settings = load()
-    base, index = wiring.database(settings), TantivyIndex(settings.data_dir / "index")
+    base, index = wiring.database(settings), wiring.index(settings)
     began = time.monotonic()
     number = follow.rebuild(base, index)
     documents = index.count()
@@ -42,13 +41,12 @@ def verify(json: Json = False) -> None:
     """Compare every live record with the index. Exit code 1 where they differ."""
     import orjson
 
-    from federation.tantivy_index import TantivyIndex
     from federation.verify import verify as compare
     from folkmoot import wiring
     from folkmoot.settings import load
 
     settings = load()
-    base, index = wiring.database(settings), TantivyIndex(settings.data_dir / "index")
+    base, index = wiring.database(settings), wiring.index(settings)
     found = compare(base, index)
     index.close()
     base.dispose()
