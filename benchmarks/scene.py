@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import ours
 from benchmarks.corpus import Corpus, corpus
-from benchmarks.generate import SIZES
+from benchmarks.generate import FEEDS, SIZES
 from benchmarks.ours import Crawled, Moot
 from benchmarks.peers import tables
 from benchmarks.places import fresh
@@ -56,7 +56,7 @@ class Scene:
 
     def up(self, size: int, *, net: int = 0) -> Corpus:
         """Serve another set of nodes until the end of the run."""
-        print(f"Making {size:,} contracts of {10} councils' nodes ...", flush=True)
+        print(f"Making {size:,} contracts of {FEEDS} nodes ...", flush=True)
         found = corpus(size, net=net)
         self.stack.enter_context(ours.site_up(found))
         return found
@@ -75,19 +75,17 @@ class Scene:
         if size not in self._held:
             print(f"Crawling {size:,} contracts ...", flush=True)
             if size == self.compared:
-                site, moot = self.site, self.template.copy(f"held-{size}")
+                self._crawl(self.template.copy(f"held-{size}"), self.site, size)
             else:
-                with ours.site_up(corpus(size, net=1)):
-                    site, moot = corpus(size, net=1), ours.begun(f"held-{size}", corpus(size, net=1))
-                    return self._crawled(moot, site, size)
-            return self._crawled(moot, site, size)
+                site = corpus(size, net=1)
+                with ours.site_up(site):
+                    self._crawl(ours.begun(f"held-{size}", site), site, size)
         return self._held[size]
 
-    def _crawled(self, moot: Moot, site: Corpus, size: int) -> Moot:
+    def _crawl(self, moot: Moot, site: Corpus, size: int) -> None:
         with moot.serving():
             self.crawls.setdefault(size, []).append(moot.crawl(site, expected=site.changes))
         self._held[size] = moot
-        return moot
 
     @cached_property
     def peer_file(self) -> Path:
