@@ -54,15 +54,21 @@ def pin(
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
     _check_free(session, manifest.id, key, prefixes)
     origins.give_way(session, manifest.id, prefixes)
+    put_in(session, manifest, body, relays=relays, every=every, now=now)
+    return key
+
+
+def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bool, every: int, now: datetime) -> None:
+    """Write the rows of a node that is known to be nobody else's."""
     node = {
-        "key": key,
+        "key": key_of(manifest.id),
         "url": manifest.id,
         "name": name_of(manifest),
         "role": manifest.role,
         "relays": relays,
         "state": "active",
         "manifest": body,
-        "prefixes": orjson.dumps(prefixes).decode(),
+        "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
         "added": now,
     }
     node_id = session.connection().execute(table(Node).insert().values(node).returning(_node.c.id)).scalar_one()
@@ -72,7 +78,6 @@ def pin(
     counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped"), 0)
     wait = feed.min_poll_seconds or every
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
-    return key
 
 
 def _check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes) -> None:
