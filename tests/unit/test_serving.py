@@ -1,0 +1,160 @@
+"""Several processes at one port: who works beside them, who ends with whom, and what the settings say of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from folkmoot import wiring
+from folkmoot.serving import WithParent
+from folkmoot.settings import Settings
+from schema.errors import Misconfigured
+
+ROOT = Path(__file__).parents[2]
+
+
+class _Counting:
+    """A worker that says when it works, and is stopped or falls over."""
+
+    def __init__(self, *, falls: bool = False) -> None:
+        self.working, self.falls = 0, falls
+
+    async def run(self, stop: asyncio.Event) -> None:
+        self.working += 1
+        if self.falls:
+            raise RuntimeError("fell over")
+        await stop.wait()
+
+
+def test_one_of_many_processes_works(tmp_path: Path) -> None:
+    """Of two that hold the same lock's file one works; when it ends, whatever its end, the other takes over."""
+
+    async def go() -> tuple[int, int, int]:
+        first, second = _Counting(), _Counting()
+        stops = asyncio.Event(), asyncio.Event()
+        tasks = []
+        for worker, stop in zip((first, second), stops, strict=True):
+            once = wiring.Once(worker, tmp_path / "locks" / "worker", look=0.02)
+            tasks.append(asyncio.create_task(once.run(stop)))
+            await asyncio.sleep(0.1)
+        before = second.working
+        stops[0].set()
+        await asyncio.sleep(0.2)
+        stops[1].set()
+        await asyncio.gather(*tasks)
+        return first.working, before, second.working
+
+    assert asyncio.run(go()) == (1, 0, 1)
+
+
+def test_a_worker_that_falls_over_gives_its_lock_back(tmp_path: Path) -> None:
+    """The lock of a worker that raised is free for the next, and its fault is told to who runs it."""
+
+    async def go() -> None:
+        lock = tmp_path / "worker"
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                await asyncio.wait_for(wiring.Once(_Counting(falls=True), lock).run(asyncio.Event()), 2)
+
+    asyncio.run(go())
+
+
+def test_a_process_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose parent is another than the one that started it tells itself to end."""
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
+    asyncio.run(asyncio.wait_for(WithParent(os.getppid() + 1).run(asyncio.Event()), 5))
+    assert told == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_the_command_line_says_how_many_serve(tmp_path: Path) -> None:
+    """--workers wins over FOLKMOOT_SERVE_WORKERS, and the role is the command's."""
+    settings = Settings.model_validate({"data_dir": tmp_path, "serve_workers": 3})
+    assert settings.serving("aggregator", None).serve_workers == 3
+    assert settings.serving("aggregator", 2).serve_workers == 2
+    assert settings.serving("aggregator", 2).role == "aggregator"
+
+
+@pytest.mark.parametrize(
+    ("database", "replica"),
+    [("", "postgresql://a@b/c"), ("postgresql://a@b/c", "sqlite:////tmp/x.db")],
+)
+def test_only_postgresql_has_a_replica(database: str, replica: str, tmp_path: Path) -> None:
+    """A replica beside SQLite, or a file as one, is told to the operator."""
+    values = {"data_dir": tmp_path, "database_url": database, "read_database_url": replica}
+    with pytest.raises(Misconfigured, match="FOLKMOOT_READ_DATABASE_URL"):
+        wiring.reading(Settings.model_validate(values), None)  # type: ignore[arg-type]
+
+
+def test_without_a_replica_requests_read_the_database_itself(tmp_path: Path) -> None:
+    """One object serves both, so that what is kept of it is kept once."""
+    base = wiring.database(Settings.model_validate({"data_dir": tmp_path}))
+    assert wiring.reading(Settings.model_validate({"data_dir": tmp_path}), base) is base
+    base.dispose()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Yield a node that serves with two processes, and its address."""
+    from benchmarks.places import free_port
+
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    env = dict(os.environ) | {"FOLKMOOT_DATA_DIR": str(tmp_path), "FOLKMOOT_PORT": str(port)}
+    env |= {"FOLKMOOT_PUBLIC_URL": address}
+    folkmoot = [sys.executable, "-m", "folkmoot"]
+    named = ["--name", "Exampleshire County Council"]
+    subprocess.run([*folkmoot, "publisher", "add", "GB-LAE-EXA", *named], check=True, env=env, cwd=ROOT)
+    with (tmp_path / "log").open("wb") as told:
+        process = subprocess.Popen(
+            [*folkmoot, "node", "serve", "--workers", "2"], env=env, cwd=ROOT, stdout=told, stderr=told
+        )
+    _until(lambda: _answers(address))
+    yield process, address
+    process.kill()
+    process.wait()
+    _until(lambda: not _answers(address))
+
+
+def _until(what: object, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _answers(address: str, path: str = "/health/live") -> str:
+    try:
+        with urllib.request.urlopen(address + path, timeout=5) as answer:
+            found: str = answer.read().decode()
+            return found
+    except OSError:
+        return ""
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[int]:
+    told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [pid for pid in map(int, told.split()) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are listed by /proc, which Linux has")
+def test_processes_serve_together(server: tuple[subprocess.Popen[bytes], str]) -> None:
+    """Two processes answer at one port and count together; a killed one is started again; none outlives the parent."""
+    process, address = server
+    before = _children(process)
+    assert len(before) == 2
+    for _ in range(10):
+        assert _answers(address, "/v1/contracts")
+    assert 'route="/v1/contracts",status="200"} 10.0' in _answers(address, "/metrics")
+    os.kill(before[0], signal.SIGKILL)
+    _until(lambda: len(_children(process)) == 2 and _children(process) != before)
+    assert _answers(address)
