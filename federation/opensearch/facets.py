@@ -23,14 +23,9 @@ _SPELLINGS = 50
 Known = dict[tuple[str, str], str]
 
 
-def aggregations(names: Iterable[str], most: int = MOST) -> dict[str, Any]:
+def aggregations(names: Iterable[str], most: int) -> dict[str, Any]:
     """Count the commonest values of these fields; of equally common ones the first by value."""
     return {name: {"terms": {"field": name, "size": FACET_SIZE, "shard_size": most}} for name in names}
-
-
-def vague(answer: Found) -> list[str]:
-    """The facets of an answer whose counts may be wrong."""
-    return [name for name, found in answer.get("aggregations", {}).items() if found["doc_count_error_upper_bound"]]
 
 
 def facet(name: str, found: Mapping[str, Any], known: Known) -> Facet:

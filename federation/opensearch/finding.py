@@ -32,7 +32,7 @@ class Search:
         """Find. Raises what `Cluster.search` raises."""
         query = self.query
         together = [name for name in query.facets if name not in self.own]
-        alone = [self._counting([name]) for name in query.facets if name in self.own]
+        alone = [self._counting(name, facets.MOST) for name in query.facets if name in self.own]
         answers = self._ask([self._page(together), *alone])
         hits = answers[0]["hits"]
         shown = hits["hits"][: query.limit]
@@ -51,12 +51,17 @@ class Search:
 
     def _page(self, names: Sequence[str]) -> Found:
         shown = {"track_total_hits": True, "stored_fields": "_none_", "docvalue_fields": ["row"]}
-        return {**self._matching(""), **queries.page(self.query), **shown, "aggs": facets.aggregations(names)}
+        return {
+            **self._matching(""),
+            **queries.page(self.query),
+            **shown,
+            "aggs": facets.aggregations(names, facets.MOST),
+        }
 
-    def _counting(self, names: Sequence[str], most: int = facets.MOST) -> Found:
-        """Count facets that share a query: any number without a filter of their own, or one that has."""
-        counted = facets.aggregations(names, most)
-        return {**self._matching(names[0]), "size": 0, "track_total_hits": False, "aggs": counted}
+    def _counting(self, name: str, most: int) -> Found:
+        """Count one facet, its own filter left out."""
+        counted = facets.aggregations([name], most)
+        return {**self._matching(name), "size": 0, "track_total_hits": False, "aggs": counted}
 
     def _matching(self, without: str) -> Found:
         body: Found = {"query": queries.matching(self.analysed, self.query, without=without)}
@@ -68,7 +73,7 @@ class Search:
         for answer in answers:
             counted |= answer.get("aggregations", {})
         vague = [name for name, found in counted.items() if found["doc_count_error_upper_bound"]]
-        for answer in self._ask([self._counting([name], facets.ALL) for name in vague]) if vague else ():
+        for answer in self._ask([self._counting(name, facets.ALL) for name in vague]) if vague else ():
             counted |= answer["aggregations"]
         self._learn(counted)
         return {name: facets.facet(name, counted[name], self.seen.labels) for name in self.query.facets}

@@ -51,16 +51,20 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield HOST:PORT of each server of a cluster: FOLKMOOT_TEST_OPENSEARCH names one, else three are started."""
-    given = os.environ.get("FOLKMOOT_TEST_OPENSEARCH")
-    if given:
-        yield given
-        return
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Yield three OpenSearch nodes on loopback, or skip where Java or Maven is missing."""
     if reason := missing():
         pytest.skip(reason)
     with Cluster(tmp_path_factory.mktemp("opensearch")) as started:
-        yield started.servers
+        yield started
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> str:
+    """Return HOST:PORT of each server of a cluster: FOLKMOOT_TEST_OPENSEARCH names one, else three are started."""
+    given = os.environ.get("FOLKMOOT_TEST_OPENSEARCH")
+    started: Cluster | None = None if given else request.getfixturevalue("cluster")
+    return started.servers if started else str(given)
 
 
 @pytest.fixture(scope="session")
