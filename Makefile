@@ -52,8 +52,8 @@ docs: install ## write the reference pages of docs/ anew from the code
 	@$(BIN)/python -m scripts.reference
 
 .PHONY: bench
-bench: install ## measure speed
-	@$(BIN)/python -m benchmarks
+bench: install ## measure speed against peers (SIZE=100k, 1m or ci; ARGS=; WRITE=1: into docs/performance.md)
+	@$(BIN)/python -m benchmarks --size $(if $(filter file,$(origin SIZE)),100k,$(SIZE)) $(if $(WRITE),--write) $(ARGS)
 
 .PHONY: prove
 prove: install ## the long proofs (SIZE=ci or release)

@@ -213,9 +213,9 @@ FIGURES: tuple[Figure, ...] = (
         "uvicorn with one route; files warm.",
     ),
     Figure(
-        "startup.memory", "Its anonymous memory then, against the same",
+        "startup.memory", "Its resident memory then, against the same",
         most(1.6), most(2), "{x:.2f}x",
-        "Anonymous memory at the first 200.",
+        "Resident memory at the first 200.",
     ),
     Figure(
         "startup.version", "`folkmoot --version`, against `python -c pass`",

@@ -147,11 +147,20 @@ def python(*arguments: str | Path) -> list[str | Path]:
 
 def anonymous_mb(pid: int) -> float:
     """Give the anonymous memory of a process: not what it maps of files, which the machine may take back."""
+    return _told_mb(pid, "smaps_rollup", "Anonymous:")
+
+
+def resident_mb(pid: int) -> float:
+    """Give all memory of a process, files that it maps and libraries that it shares included."""
+    return _told_mb(pid, "status", "VmRSS:")
+
+
+def _told_mb(pid: int, file: str, name: str) -> float:
     try:
-        told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        told = Path(f"/proc/{pid}/{file}").read_text()
     except OSError:
         return 0.0
-    line = next((line for line in told.splitlines() if line.startswith("Anonymous:")), "")
+    line = next((line for line in told.splitlines() if line.startswith(name)), "")
     return int(line.split()[1]) / 1_000 if line else 0.0
 
 

@@ -14,7 +14,7 @@ from benchmarks import taking_turns
 from benchmarks.figures import Measured
 from benchmarks.ours import Moot
 from benchmarks.places import HERE, free_port, fresh
-from benchmarks.processes import Child, Failed, anonymous_mb, python, run
+from benchmarks.processes import Child, Failed, python, resident_mb, run
 from benchmarks.scene import Scene
 
 WITHIN = 60.0
@@ -60,7 +60,7 @@ def _ready(child: Child, port: int, memory: list[float]) -> float:
         while time.monotonic() - child.began < WITHIN and child.process.poll() is None:
             if _answers(port):
                 seconds = time.monotonic() - child.began
-                memory.append(anonymous_mb(child.process.pid))
+                memory.append(resident_mb(child.process.pid))
                 return seconds
             time.sleep(0.002)
     raise Failed(f"{child.command} never answered")

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from benchmarks import drawing
-from benchmarks.figures import BY_KEY, Figure, Measured, said, verdict
+from benchmarks.figures import BY_KEY, FIGURES, Figure, Measured, said, verdict
 from benchmarks.places import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -60,15 +60,29 @@ def _object(figure: Figure, found: Measured) -> dict[str, Any]:
 
 def write(found: Sequence[Measured], about: Mapping[str, str], size: str, *, page: Path = PAGE) -> None:
     """Put the results of a run into the page, in the place of those of the same size, and draw the growth anew."""
-    text = page.read_text()
-    start, end = f"<!-- bench {size} -->", f"<!-- end of bench {size} -->"
-    if start not in text or end not in text:
-        raise LookupError(f"{page.name} has no place for a run of size {size}: {start} ... {end}")
-    lines = [start, "", *_about(about, size), "", *_markdown(found), "", end]
-    page.write_text(re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _: "\n".join(lines), text, flags=re.DOTALL))
+    text = placed(page.read_text(), "figures", listed())
+    page.write_text(placed(text, f"bench {size}", [*_about(about, size), "", *_markdown(found)]))
     drawn = svg(found, about)
     if drawn:
         DRAWING.write_text(drawn)
+
+
+def placed(text: str, name: str, lines: Sequence[str]) -> str:
+    """Put lines between the two marks of a page. Raises `LookupError` where the page has no such place."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    if start not in text or end not in text:
+        raise LookupError(f"the page has no place for this: {start} ... {end}")
+    between = "\n".join([start, "", *lines, "", end])
+    return re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _: between, text, flags=re.DOTALL)
+
+
+def listed() -> list[str]:
+    """Give every figure with its promise and how it is got, as the page lists them."""
+    lines = ["| figure | goal | gate | how it is got |", "|---|---|---|---|"]
+    for figure in FIGURES:
+        gate = figure.gate.text if figure.gate else "told"
+        lines.append(f"| {figure.title} | {figure.goal.text} | {gate} | {figure.how} |")
+    return lines
 
 
 def _about(about: Mapping[str, str], size: str) -> list[str]:
