@@ -34,7 +34,7 @@ from federation.lists import Held, item_json
 
 FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
 _LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
-_BLOCK, _SMALL = 65_536, 1_000
+_BLOCK, _SMALL, _ROWS = 65_536, 1_000, 250
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -234,10 +234,11 @@ def _download(call: Call, headers: Mapping[str, str]) -> Response:
 
 
 def _lines(call: Call, hits: Hits) -> Iterator[bytes]:
-    """The items of a list as JSON. The request's own session is closed by the time that these are read."""
-    with call.here.database.read() as session:
-        for item in lists.held(session, hits.rows):
-            yield item_json(item)
+    """The items of a list as JSON. No session is held while they are sent: who reads slowly must not keep one."""
+    for start in range(0, len(hits.rows), _ROWS):
+        with call.here.database.read() as session:
+            items = [item_json(item) for item in lists.held(session, hits.rows[start : start + _ROWS])]
+        yield from items
 
 
 def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,14 +6,16 @@ log still holds 500 records (`federation.pulse.count`), which costs a hundredth 
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
+import structlog
 from backports import zstd
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
@@ -23,11 +25,12 @@ from api.flights import Flights
 from api.middleware import Quick
 from api.negotiation import JSON, Coding, coding, preferred
 from api.services import Services
-from federation import log
+from federation import log as changes
 from federation.database import ReadSession
 from federation.pulse import Pulse, Standing, count
 from schema.change import MAX_NUMBER, PAGE_SIZE
 
+log = structlog.get_logger("folkmoot.feed")
 PATH = "/v1/changes"
 CACHE_BYTES = 64 * 1024 * 1024
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
@@ -103,6 +106,7 @@ class FeedPages:
         self._pulse = Pulse(here.database)
         self._cache = cache
         self._flights = Flights()
+        self._asking: asyncio.Task[Standing] | None = None
 
     def quick(self, scope: Scope) -> Quick | None:
         """Answer a plain request for a page that is at hand, without a thread and without SQL; None for any other.
@@ -115,13 +119,28 @@ class FeedPages:
         heard = _heard(scope["headers"])
         if asked is None or standing is None or heard is None:
             return None
+        self._ask_again()
         page = self._cache.get(Key(*asked, heard[0]))
         return page.quick(heard[1]) if page is not None and page.standing is standing else None
 
+    async def _ask(self) -> Standing:
+        # Who comes after a write of this process does not wait for a question that was put before it.
+        return await self._flights.once(self._here.database.writes, partial(run_in_threadpool, self._pulse.ask))
+
+    def _ask_again(self) -> None:
+        """Ask beside what is answered: while there are requests the standing is known, and none waits for it."""
+        if self._asking is None and self._pulse.due:
+            self._asking = asyncio.get_running_loop().create_task(self._ask())
+            self._asking.add_done_callback(self._asked_again)
+
+    def _asked_again(self, task: asyncio.Task[Standing]) -> None:
+        self._asking = None
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("where the log stands is not known", error=str(task.exception()))
+
     async def page(self, key: Key) -> Kept:
         """The page as the log stands now. Raises `Misconfigured` before the first publication."""
-        known = self._pulse.known()
-        standing = await run_in_threadpool(self._pulse.ask) if known is None else known
+        standing = self._pulse.known() or await self._ask()
         page = self._cache.get(key)
         if page is not None and page.standing is standing:
             return page
@@ -140,7 +159,7 @@ class FeedPages:
         with self._here.database.read() as session:
             if old is not None and _still_true(session, key, standing, old):
                 return replace(old, standing=standing)
-            made = log.page(
+            made = changes.page(
                 session,
                 key.number,
                 public_url=self._here.public_url,
@@ -157,7 +176,7 @@ def _still_true(session: ReadSession, key: Key, standing: Standing, old: Kept) -
     return count(session, key.number, old.last, key.kind) == PAGE_SIZE
 
 
-def _packed(made: log.FeedPage, packing: Coding, standing: Standing) -> Kept:
+def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept:
     body, etag = made.body, tag(made.body)
     if packing == "gzip":
         # mtime=0: the same page gives the same bytes, whenever it was packed.

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from federation import log, publishers
+from federation import publishers
 from federation.database import Database, Reading, table
-from schema.tables import Record
+from schema.tables import Counter, Meta, Record
 
-FRESH = 0.1
-"""Seconds for which an answer of the database is believed."""
-_record = table(Record)
+FRESH, DUE = 0.25, 0.05
+"""Seconds for which an answer of the database is believed, and after which it is time to ask again.
+
+FRESH is what docs/protocol.md tells the readers of several processes.
+"""
+_counter, _meta, _record = table(Counter), table(Meta), table(Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class Pulse:
             return None
         return seen[2]
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time to ask again, so that the standing goes on being known."""
+        return self.known() is None or self._seen is None or self._clock() - self._seen[1] > DUE
+
     def ask(self) -> Standing:
         """Where the log stands. Those who ask at the same time wait for one answer.
 
@@ -56,16 +64,22 @@ class Pulse:
         """
         with self._lock:
             known = self.known()
-            if known is not None:
+            if known is not None and not self.due:
                 return known
-            # Both are taken before the question: what is written meanwhile makes the answer one to be asked again.
-            writes, began = self._database.writes, self._clock()
+            writes = self._database.writes  # before the question: what is written meanwhile makes it one to ask again
             with self._database.read() as session:
-                found = Standing(log.latest(session), publishers.epoch(session))
+                found = _standing(session)
             before = self._seen
             standing = before[2] if before is not None and before[2] == found else found
-            self._seen = (writes, began, standing)
+            # From the answer and not from the question: on a busy machine an answer may take as long as it is fresh.
+            self._seen = (writes, self._clock(), standing)
             return standing
+
+
+def _standing(session: Reading) -> Standing:
+    epoch = select(_meta.c.value).where(_meta.c.key == "epoch").scalar_subquery()
+    row = session.connection().execute(select(_counter.c.n, epoch)).one()
+    return Standing(row[0], publishers.epoch(session) if row[1] is None else row[1])
 
 
 def count(session: Reading, after: int, last: int, kind: str | None = None) -> int:

@@ -22,6 +22,7 @@ from federation import publishers
 from federation.database import Database
 from folkmoot import wiring
 from folkmoot.logs import configure
+from folkmoot.patience import Patient
 from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
 
@@ -50,6 +51,8 @@ def _config(settings: Settings) -> uvicorn.Config:
         partial(application, settings, os.getpid()),
         factory=True,
         workers=settings.serve_workers,
+        http=Patient,
+        ws="none",
         log_config=None,
         server_header=False,
         access_log=False,

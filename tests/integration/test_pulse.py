@@ -8,7 +8,7 @@ import pytest
 
 from federation import log, publishers
 from federation.database import Database
-from federation.pulse import FRESH, Pulse, Standing, count
+from federation.pulse import DUE, FRESH, Pulse, Standing, count
 from tests.contract.world import publish, withdraw
 from tests.services import EXAMPLESHIRE, NODE, NOW
 
@@ -26,16 +26,19 @@ def _tool(number: int, name: str = "PlanWise") -> dict[str, str]:
 
 
 def test_an_answer_is_believed_for_a_moment_and_not_after_it(base: Database) -> None:
-    """Within FRESH seconds nothing is asked; after them nothing is known."""
+    """Within FRESH seconds the standing is known, and it is time to ask again before they end."""
     time = [100.0]
     pulse = Pulse(base, lambda: time[0])
     assert pulse.known() is None
+    assert pulse.due
     standing = pulse.ask()
     with base.read() as session:
         assert standing == Standing(log.latest(session), publishers.epoch(session))
-    time[0] += FRESH
+    assert not pulse.due
+    time[0] += FRESH - 0.001
     assert pulse.known() is standing
-    time[0] += 0.001
+    assert pulse.due
+    time[0] += 0.002
     assert pulse.known() is None
     assert pulse.ask() is standing
 
@@ -90,3 +93,20 @@ def test_a_tombstone_moves_too(base: Database) -> None:
     with base.read() as session:
         assert count(session, 0, 2) == 1
         assert count(session, 0, 3) == 2
+
+
+def test_asking_when_it_is_time_brings_what_another_process_wrote(base: Database) -> None:
+    """An answer that is still believed is replaced once it is time to ask again, and not before."""
+    time = [0.0]
+    pulse = Pulse(base, lambda: time[0])
+    before = pulse.ask()
+    other = Database(base.url)
+    try:
+        publish(other, {"tool": [_tool(1)]})
+    finally:
+        other.dispose()
+    assert pulse.ask() is before
+    time[0] += DUE + 0.001
+    assert pulse.known() is before
+    assert pulse.ask().latest == before.latest + 1
+    assert pulse.known() is pulse.ask()
