@@ -21,6 +21,8 @@ LABELLED = ("publisher", "region", "nation", "supplier", "service", "tool")
 """The facets whose values a record may call by another name than themselves."""
 LONGEST = 8_000
 """Characters of the longest value that can be filtered by and counted: a term has 32,766 bytes at most."""
+LONGEST_PAGE = 100_000
+"""Records of the longest page: a download takes 10,000 at a time, and one more to know whether there are others."""
 
 
 def prefix(address: Address) -> str:
@@ -45,6 +47,7 @@ def _settings(address: Address) -> dict[str, Any]:
         "number_of_replicas": 0,
         "refresh_interval": "-1",
         "gc_deletes": "1h",
+        "max_result_window": LONGEST_PAGE,
         "analysis": {
             # A word is letters and digits: the same as in federation/search/fields.py, which a test holds the two to.
             "tokenizer": {"words": {"type": "pattern", "pattern": r"[^\p{IsAlphabetic}\p{N}]+"}},

@@ -251,6 +251,10 @@ class FindingContract:
         mine = {one.id for one in filled.made.values()}
         assert [id_ for id_ in met if id_ in mine] == before
 
+    def test_a_page_may_be_long(self, filled: Filled) -> None:
+        """A download asks for 10,000 records a page."""
+        assert len(filled.ids(Query(limit=10_000))) == len(filled.made)
+
     def test_relevance_ends_after_a_thousand(self, engines: Callable[[], Engine]) -> None:
         """Relevance is paged no deeper than 1,000 hits; the count is of all, and a position beyond finds nothing."""
         filled = fill(engines(), [contract(n, "Parking " * (n % 9 + 1)) for n in range(1, 1_101)])
