@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from exchange.cells import heading
 from exchange.report import Place
-from exchange.tabular import Row, Sheet, checked_width
+from exchange.tabular import Row, Sheet
+from schema.errors import Malformed
 
 
 class DataRows:
@@ -37,25 +38,33 @@ class DataRows:
         title = self._header[first].strip().casefold()
         for row in self._all():
             cells = row.cells
-            if row.blank:
+            begins = cells[first].strip() if len(cells) > first else ""
+            if not begins and row.blank:
                 self.empty += 1
-            elif len(cells) > first and cells[first].strip().casefold() == title and form_of(cells) == form:
+                continue
+            if self._whole and len(cells) < width:
+                raise self._broken(row)
+            if begins.casefold() == title and form_of(cells) == form:
                 self.empty += 1
                 self.again.append(row)
-            else:
-                if len(cells) > width and any(map(str.strip, cells[width:])):
-                    self.long.add((row.sheet, row.number))
-                yield row
+                continue
+            if len(cells) > width and any(map(str.strip, cells[width:])):
+                self.long.add((row.sheet, row.number))
+            yield row
 
     def _all(self) -> Iterator[Row]:
         for sheet, place in self._sheets:
             rows = itertools.islice(sheet.rows, place + 1, None)
-            if self._whole:
-                yield from checked_width(rows, len(self._header))
-            elif len(self._sheets) == 1:
-                yield from (Row(row.number, row.cells) for row in rows)
-            else:
-                yield from rows
+            alone = len(self._sheets) == 1 and sheet.name
+            yield from (row._replace(sheet="") for row in rows) if alone else rows
+
+    def _broken(self, row: Row) -> Malformed:
+        """A row that is shorter than the header: the file was cut off, or a line break or quote broke it."""
+        after = sum(1 for one in self._all() if one.number > row.number)
+        where = "breaks its own column count in" if after else "ends in the middle of"
+        return Malformed(
+            f"The file {where} row {row.number}: {len(row.cells)} of {len(self._header)} columns. It is cut off."
+        )
 
 
 def form_of(cells: Sequence[str]) -> tuple[str, ...]:

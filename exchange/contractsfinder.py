@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exchange.cells import heading
-from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader, Table, placed
+from exchange.drafts import Draft, Problems, PublisherFacts, RowReader
 from exchange.lga_parties import contact
 from exchange.lga_words import url_of
 from exchange.money import read_money
 from exchange.suppliers import identifier
+from exchange.table import Columns, Table, placed
 
 _RELEASE = {
     "uri": "notice.url", "publishedDate": "notice.date", "ocid": "ocid", "tender/id": "tender.id",

@@ -7,8 +7,9 @@ from typing import Any
 
 from exchange.cells import tidy
 from exchange.dates import DateColumn, DateJudge
-from exchange.drafts import MASK, Problems, RowReader, Table
+from exchange.drafts import MASK, Problems, RowReader
 from exchange.privacy import personal_cell, personal_header
+from exchange.table import Table
 
 _KEPT = "This column is not part of the layout: its cells are kept under 'local'."
 _OURS = "local."  # how our own export heads what an import kept under `local`

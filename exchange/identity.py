@@ -22,7 +22,7 @@ import orjson
 
 from exchange.cells import bare
 from exchange.report import Place
-from schema.identifiers import matches_reference, record_id
+from schema.identifiers import encode_reference, matches_reference, record_id
 
 VERSION = 1
 DERIVED = re.compile(r"derived-[a-z2-7]{16}")
@@ -37,7 +37,7 @@ class Thing:
     data: dict[str, Any]
     rows: list[Place]
     key: str = ""
-    content: str = ""
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,13 @@ def _named(supplier: Mapping[str, Any]) -> str:
     return ",".join(f"{i.get('scheme')}-{i.get('id')}" for i in supplier.get("identifiers", ()))
 
 
-def content_of(data: Any) -> str:
-    """Give all that a record says, in one form that case, spacing and punctuation do not change."""
+def content_of(data: Any) -> bytes:
+    """Give all that a record says, in one form that case, spacing and punctuation do not change. For comparing only."""
+    return orjson.dumps(_normal(data), option=orjson.OPT_SORT_KEYS)
+
+
+def spelt(data: Any) -> str:
+    """Give the same in the form of which suffixes are made: it must never change."""
     return json.dumps(_normal(data), sort_keys=True, ensure_ascii=False)
 
 
@@ -96,15 +101,15 @@ def derived_reference(data: Mapping[str, Any]) -> str:
 
 def suffix_of(thing: Thing, *, whole: bool = False) -> str:
     """Give the suffix of a thing, by its key, or by its key and the whole of its content."""
-    return "~" + hashed(f"{thing.key}\n{thing.content}" if whole else thing.key, 8)
+    return "~" + hashed(f"{thing.key}\n{spelt(thing.data)}" if whole else thing.key, 8)
 
 
 def gathered(rows: Sequence[tuple[Place, dict[str, Any]]], *, join: bool) -> tuple[list[Thing], list[Repeat]]:
     """Make things of the rows of one reference: repeats fall together, and, if asked, rows of several suppliers."""
-    distinct: dict[str, Thing] = {}
+    distinct: dict[bytes, Thing] = {}
     repeats: list[Repeat] = []
     for row, data in rows:
-        content = content_of(data) if len(rows) > 1 else ""
+        content = content_of(data) if len(rows) > 1 else b""
         seen = distinct.get(content)
         if seen:
             repeats.append(Repeat(row, seen.rows[0], data == seen.data))
@@ -122,7 +127,7 @@ def gathered(rows: Sequence[tuple[Place, dict[str, Any]]], *, join: bool) -> tup
 
 def _joined(things: list[Thing]) -> list[Thing]:
     """Make one record of things that differ in their suppliers alone."""
-    together: dict[str, Thing] = {}
+    together: dict[bytes, Thing] = {}
     for thing in things:
         rest = content_of({name: value for name, value in thing.data.items() if name != _SUPPLIERS})
         one = together.setdefault(rest, thing)
@@ -175,18 +180,17 @@ class Namer:
     """Gives the things of one reference their ids."""
 
     def __init__(self, prefix: str, kind: str, live: Live) -> None:
-        self._prefix = prefix
-        self._kind = kind
+        self._before = record_id(prefix, kind, "x")[:-1]
         self._live = live
 
     def bare(self, reference: str) -> str | None:
         """Give the id of a reference's only thing, None where what is published with a suffix might be that thing."""
-        base = record_id(self._prefix, self._kind, reference)
+        base = self._before + encode_reference(reference)
         return base if self._live.only_bare(base) else None
 
     def named(self, reference: str, things: list[Thing]) -> list[tuple[str, Thing]]:
         """Pair each thing with its record id: first those that are published already, then new ones."""
-        base = record_id(self._prefix, self._kind, reference)
+        base = self._before + encode_reference(reference)
         for thing in things:
             thing.content = thing.content or content_of(thing.data)
         ids = _claimed(self._live.of(base, things), things)
@@ -212,7 +216,7 @@ def _claimed(published: Mapping[str, Mapping[str, Any]], things: Sequence[Thing]
         for thing in things:
             if thing.key == key:
                 alike = sum(thing.data.get(name) == member for name, member in old.items())
-                pairs.append((thing.content != content, -alike, thing.content, id_, thing))
+                pairs.append((thing.content != content, -alike, spelt(thing.data), id_, thing))
     claimed: dict[Thing, str] = {}
     for *_, id_, thing in sorted(pairs, key=lambda pair: pair[:4]):
         if thing not in claimed and id_ not in claimed.values():

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from exchange import contractsfinder, lga, plain
 from exchange.below import DataRows, form_of
-from exchange.candidates import Ready
-from exchange.drafts import Draft, Problems, PublisherFacts, Table
+from exchange.checking import Ready
+from exchange.drafts import Draft, Problems, PublisherFacts
 from exchange.shape import required
+from exchange.table import Table
 from exchange.tabular import Row, Sheet
 from schema.errors import Malformed
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from exchange.candidates import Ready
-from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader, Table, placed
+from exchange.checking import Ready
+from exchange.drafts import Draft, Problems, PublisherFacts, RowReader
 from exchange.extras import Extras
 from exchange.lga_columns import COLUMNS, HEADER, NAMES
 from exchange.lga_row import read_row
 from exchange.lga_swift import Swift
 from exchange.lga_terms import DATES
+from exchange.table import Columns, Table, placed
 
 __all__ = ["COLUMNS", "HEADER", "read", "score"]
 

@@ -8,18 +8,19 @@ plain form. Whatever a person should be told of makes the row odd. A property te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import orjson
 
-from exchange.candidates import Ready
-from exchange.drafts import Columns, PublisherFacts
+from exchange.checking import Ready
+from exchange.drafts import PublisherFacts
 from exchange.extras import Extras
 from exchange.identity import derived_reference
 from exchange.lga_parties import buyer, contact, supplier
 from exchange.lga_row import DOCUMENTS, area, category, documents, labels, services
 from exchange.lga_terms import DATES, classified, dated, valued
-from exchange.pieces import ODD, Addresses, Day, Group, Joined, Part, Step, Sum, Text, plain_text
+from exchange.pieces import ODD, Addresses, Day, Group, Joined, Part, Step, Sum, Text, plain_text, quick
+from exchange.table import Columns
 from exchange.tabular import Row
 from schema.base import MAX_BYTES, MAX_TEXT, MAX_TITLE
 from schema.identifiers import MAX_REFERENCE
@@ -44,8 +45,10 @@ class Swift:
         # Two columns for one of these fields, or for one member of `local`: nothing is plain in such a table.
         self._apt = all(len(columns.places.get(name, ())) < 2 for name in _FREE) and extras.distinct
         steps = list(self._all(extras)) if self._apt else []
-        self._steps = [step for _, step in steps]
-        self._place = {name: place for place, (name, _) in enumerate(steps)}
+        self._steps = quick(step for _, step in steps)
+        place = {name: place for place, (name, _) in enumerate(steps)}
+        self._start, self._end = place.get("StartDate"), place.get("EndDate")
+        self._buyer = place.get("OrganisationLabel", place.get("OrganisationURI"))
         self._buyers: dict[bytes, tuple[str, ...]] = {b"": ()}
 
     def _all(self, extras: Extras) -> Iterator[tuple[str, Step]]:
@@ -57,7 +60,11 @@ class Swift:
         yield from self._text("Description", "description", MAX_TEXT, line=False)
         yield from self._group(buyer, "OrganisationLabel", "OrganisationURI")
         yield from self._group(services, "ServiceCategoryURI")
-        yield from self._joined("classifications", b"[", b"]", [self._group(classified, *names) for names in _CLASSES])
+        before, after = b',"classifications":[', b"]"
+        inner = slice(len(before), -len(after))
+        found = [one for names in _CLASSES for _, one in self._group(classified, *names, inner=inner)]
+        if found:
+            yield "classifications", Joined(before, found, after)
         for name, member in DATES.items():
             yield from self._day(name, member)
         yield from self._worth()
@@ -66,24 +73,24 @@ class Swift:
             yield name, Addresses([(self._at[one], sort) for one, sort in DOCUMENTS.items() if one in self._at], step)
         yield from self._group(area, "AreaServedLabel", "AreaServedURI")
         yield from self._group(supplier, *_SUPPLIER)
-        kept = (("", Group(extras.keep, [place], self._columns, self._publisher)) for place in extras.columns)
-        yield from self._joined("local", b"{", b"}", [self._group(category, "ServiceCategoryLabel"), kept])
+        yield from self._local(extras)
+
+    def _local(self, extras: Extras) -> Iterator[tuple[str, Step]]:
+        before, after = b',"local":{', b"}"
+        inner = slice(len(before), -len(after))
+        found = [one for _, one in self._group(category, "ServiceCategoryLabel", inner=inner)]
+        found += [Group(extras.keep, [place], self._columns, self._publisher, inner) for place in extras.columns]
+        if found:
+            yield "local", Joined(before, found, after)
 
     def _text(self, name: str, member: str, longest: int, *, line: bool = True) -> Iterator[tuple[str, Step]]:
         if name in self._at:
             yield name, Text(member, self._at[name], longest, line=line)
 
-    def _group(self, part: Part, *names: str) -> Iterator[tuple[str, Step]]:
+    def _group(self, part: Part, *names: str, inner: slice = slice(None)) -> Iterator[tuple[str, Step]]:
         places = [place for name in names for place in self._columns.places.get(name, ())]
         if places:
-            yield names[0], Group(part, places, self._columns, self._publisher)
-
-    def _joined(
-        self, member: str, before: bytes, after: bytes, found: Sequence[Iterable[tuple[str, Step]]]
-    ) -> Iterator[tuple[str, Step]]:
-        steps = [step for one in found for _, step in one]
-        if steps:
-            yield member, Joined(b',"%b":%b' % (member.encode(), before), steps, after)
+            yield names[0], Group(part, places, self._columns, self._publisher, inner)
 
     def _day(self, name: str, member: str) -> Iterator[tuple[str, Step]]:
         for _, step in self._group(dated, name):
@@ -104,20 +111,19 @@ class Swift:
         if not self._apt or len(cells) != self._width:
             return None
         pieces = []
-        for step in self._steps:
-            piece = step.pieces.get(step.key(cells))
+        for key, known, read in self._steps:
+            piece = known(key(cells))
             if piece is None:
-                piece = step.read(cells)
+                piece = read(cells)
             if piece is ODD:
                 return None
             pieces.append(piece)
-        buyers = self._named(pieces)
         if not pieces[0] or self._ends_early(pieces):
             return None
-        return self._whole(row, b"".join(pieces), buyers)
+        return self._whole(row, b"".join(pieces), self._named(pieces))
 
     def _named(self, pieces: list[bytes]) -> tuple[str, ...]:
-        piece = pieces[self._place["OrganisationLabel"]] if "OrganisationLabel" in self._place else b""
+        piece = pieces[self._buyer] if self._buyer is not None else b""
         found = self._buyers.get(piece)
         if found is None:
             named = orjson.loads(b"{%b}" % piece[1:])["buyers"]
@@ -126,9 +132,9 @@ class Swift:
 
     def _ends_early(self, pieces: list[bytes]) -> bool:
         """Whether the end stands before the start, which a person is told of."""
-        if not {"StartDate", "EndDate"} <= self._place.keys():
+        if self._start is None or self._end is None:
             return False
-        start, end = pieces[self._place["StartDate"]], pieces[self._place["EndDate"]]
+        start, end = pieces[self._start], pieces[self._end]
         return bool(start) and bool(end) and end[-11:] < start[-11:]
 
     def _whole(self, row: Row, members: bytes, buyers: tuple[str, ...]) -> Ready | None:

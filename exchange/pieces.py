@@ -6,15 +6,16 @@ A piece is `ODD` where anything about the cells is out of the ordinary: then the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import orjson
 
-from exchange.candidates import checked
 from exchange.cells import tidy
-from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader
+from exchange.checking import checked
+from exchange.drafts import Draft, Problems, PublisherFacts, RowReader
+from exchange.table import Columns
 from exchange.tabular import Row
 from schema.base import MAX_URL
 
@@ -24,7 +25,7 @@ Part = Callable[[RowReader, dict[str, Any]], None]
 Cells = Sequence[str]
 ODD: Final = b"\x00"
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
-_SUM = re.compile(r"£?((?:[0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,12})(?:\.[0-9]{1,2})?) ?")
+_SUM = re.compile(r"£?((?:[1-9][0-9]{0,2}(?:,[0-9]{3}){1,3}|0|[1-9][0-9]{0,11})(?:\.[0-9]{1,2})?) ?")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~-]+(?::[0-9]{1,5})?(?:[/?#][!#-;=?-\[\]-~]*)?")
 
 
@@ -42,13 +43,17 @@ class Step(Protocol):
 class Group:
     """The fields that a part reads together. Their cells alone decide what they become, so that is remembered."""
 
-    def __init__(self, part: Part, places: Sequence[int], columns: Columns, publisher: PublisherFacts) -> None:
+    def __init__(
+        self, part: Part, places: Sequence[int], columns: Columns, publisher: PublisherFacts, inner: slice = slice(None)
+    ) -> None:
+        """Take the part and its columns; `inner` cuts out of the member what is to be joined with others' to one."""
         self.key: Callable[[Cells], Any] = itemgetter(*places)
         self.pieces: dict[Any, bytes] = {}
         self._part = part
         self._places = places
         self._columns = columns
         self._publisher = publisher
+        self._inner = inner
 
     def read(self, cells: Cells) -> bytes:
         """Read the cells as the layout does, in a row that holds nothing else but a title."""
@@ -66,7 +71,7 @@ class Group:
         sound = checked(Draft(0, "x", {"title": "x"} | data), "contract", self._publisher, problems)
         if problems.found or sound is None:
             return ODD
-        return b"," + orjson.dumps(data)[1:-1] if data else b""
+        return (b"," + orjson.dumps(data)[1:-1])[self._inner] if data else b""
 
 
 class Text:
@@ -99,12 +104,10 @@ class Sum:
         match = _SUM.fullmatch(self.key(cells))
         if not match:
             return read(self._all, cells)
-        digits = match[1].replace(",", "")
-        number = float(digits)
-        amount = orjson.dumps(int(number) if number.is_integer() else number)
-        value = b',"value":{"amount":%b,"currency":"GBP"}' % amount
+        digits = match[1].replace(",", "")  # so few that JSON's number is written as it stands here
+        amount = digits.rstrip("0").rstrip(".") if "." in digits else digits
         beside = read(self._beside, cells) if self._beside else b""
-        return beside if beside is ODD else value + beside
+        return ODD if beside is ODD else f',"value":{{"amount":{amount},"currency":"GBP"}}'.encode() + beside
 
 
 class Day:
@@ -129,22 +132,35 @@ class Day:
 
 
 class Joined:
-    """One list or object to which several groups of cells add something."""
+    """One list or object to which several groups of cells add their inner part."""
 
     def __init__(self, before: bytes, steps: Sequence[Step], after: bytes) -> None:
         self.key: Callable[[Cells], Any] = _nothing
         self.pieces: dict[Any, bytes] = {}
         self._before = before
-        self._steps = steps
+        self._steps = quick(steps)
         self._after = after
 
     def read(self, cells: Cells) -> bytes:
         """Read the cells of each group."""
-        found = [piece for step in self._steps if (piece := read(step, cells))]
-        if ODD in found:
-            return ODD
-        start, end = len(self._before), -len(self._after)
-        return self._before + b",".join([piece[start:end] for piece in found]) + self._after if found else b""
+        found = []
+        for key, known, make in self._steps:
+            piece = known(key(cells))
+            if piece is None:
+                piece = make(cells)
+            if piece is ODD:
+                return ODD
+            if piece:
+                found.append(piece)
+        return self._before + b",".join(found) + self._after if found else b""
+
+
+Quick = tuple[Callable[[Cells], Any], Callable[[Any], bytes | None], Callable[[Cells], bytes]]
+
+
+def quick(steps: Iterable[Step]) -> list[Quick]:
+    """Give of each step its key, what it remembers and how it reads: these are asked for in every row."""
+    return [(step.key, step.pieces.get, step.read) for step in steps]
 
 
 def _nothing(_: Cells) -> None:
@@ -180,7 +196,7 @@ def read(step: Step, cells: Cells) -> bytes:
 
 def plain_text(cell: str, longest: int, *, line: bool) -> str:
     """Give a cell that is nothing but text, tidy; "" where it is too long or needs a closer look."""
-    if not (cell.isascii() and cell.isprintable()) or cell[0] in " '" or cell[-1] == " " or "  " in cell:
+    if not (cell.isascii() and cell.isprintable()) or "  " in cell or cell[0] in " '" or cell[-1] == " ":
         cell = tidy(cell)
         if line:
             cell = cell.replace("\n", " ")

@@ -10,12 +10,13 @@ import orjson
 
 from exchange.cells import heading
 from exchange.columns import AROUND
-from exchange.drafts import Columns, Draft, Problems, PublisherFacts, RowReader, Table
+from exchange.drafts import Draft, Problems, PublisherFacts, RowReader
 from exchange.extras import Extras
 from exchange.links import LINKS, guessed, linked
 from exchange.money import read_money
 from exchange.shape import Leaf, leaf
 from exchange.suppliers import read_flag
+from exchange.table import Columns, Table
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SEPARATOR = re.compile(r"\s*[;|\n]\s*")

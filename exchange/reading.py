@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
 
 from exchange.below import DataRows
-from exchange.candidates import Candidate, Ready, Sifted, sift
+from exchange.candidates import Candidate, Sifted, sift
 from exchange.cells import bare
+from exchange.checking import Ready
 from exchange.dates import DateColumn
-from exchange.drafts import Draft, Misjudged, Problems, PublisherFacts, Table, tell_computed
+from exchange.drafts import Draft, Problems, PublisherFacts, tell_computed
 from exchange.identity import Live, Published, derived_reference, may_be
 from exchange.layouts import Layout, recognised
 from exchange.objects import read_objects
 from exchange.report import Report, one_a_cell
 from exchange.sources import Source, opened, split_format
+from exchange.table import Misjudged, Table
 from schema.errors import Malformed
 from schema.kinds import KINDS
 
@@ -69,14 +74,16 @@ def read_register(
         raise Malformed(f"'{kind[:40]}' is not a kind that can be imported: {', '.join(KINDS)}.")
     file_format, layout = split_format(format)
     source = opened(body, filename, file_format)
+    read = partial(_read, source, kind=kind, publisher=publisher, layout=layout, published=published)
     try:
-        return _read(source, kind, publisher, layout, published, {})
+        return read(judged={})
     except Misjudged as misjudged:
-        return _read(source, kind, publisher, layout, published, misjudged.columns)
+        return read(judged=misjudged.columns)
 
 
 def _read(
     source: Source,
+    *,
     kind: str,
     publisher: PublisherFacts,
     layout: str | None,
@@ -114,7 +121,7 @@ def _tabular(
 ) -> Iterator[Draft | Ready]:
     tell_computed(table, problems)
     for draft in found.read(table, publisher, problems):
-        if draft.place in rows.long and isinstance(draft, Draft):
+        if rows.long and draft.place in rows.long and isinstance(draft, Draft):
             draft.refused = True
             problems.tell(
                 draft.row, "", f"The row has more cells than the header has columns ({len(table.header)}).",
@@ -140,11 +147,12 @@ def _derived(draft: Draft) -> str | None:
 def _tell_buyers(records: Sequence[Candidate], publisher: PublisherFacts, problems: Problems) -> None:
     """Tell, once, of contracts that name another buyer: the file may be somebody else's register."""
     own = bare(publisher.name)
-    other = [name for record in records for name in record.buyers if bare(name) != own]
+    times = Counter(record.buyers for record in records)
+    other = {name: count for names, count in times.items() for name in names if bare(name) != own}
     if other:
         problems.tell(
-            None, "", f"{len(other)} of {len(records)} contracts name a buyer other than {publisher.name}.",
-            value=other[0], expected=publisher.name, pointer="/buyers", code="other-buyer",
+            None, "", f"{sum(other.values())} of {len(records)} contracts name a buyer other than {publisher.name}.",
+            value=next(iter(other)), expected=publisher.name, pointer="/buyers", code="other-buyer",
         )  # fmt: skip
 
 
@@ -153,6 +161,6 @@ def _count(report: Report, sifted: Sifted, problems: Problems) -> None:
     report.refused = len({draft.place for draft in sifted.refused})
     report.merged = len(sifted.repeated)
     told = {(p.sheet, p.row) for p in report.problems if p.severity == "warning"}
-    places = {ready.place for ready in sifted.ready}
+    places = set(map(attrgetter("sheet", "row"), sifted.ready))
     report.accepted = len(places) - report.merged
     report.warned = len(told & places)

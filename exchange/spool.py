@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import weakref
+from array import array
 from tempfile import TemporaryFile
 from typing import IO
 
 IN_MEMORY = 4_000_000
-_LENGTH = 32
-_MASK = (1 << _LENGTH) - 1
+_AHEAD = 1 << 16
 
 
 class Spool:
@@ -22,25 +22,35 @@ class Spool:
         self._most = in_memory
         self._recent = bytearray()
         self._written = 0
+        self._ends = array("Q", [0])
         self._file: IO[bytes] | None = None
+        self._ahead, self._from, self._next = b"", 0, -1
 
     def put(self, body: bytes) -> int:
         """Put a body away. Gives its number."""
-        recent = self._recent
-        number = (self._written + len(recent)) << _LENGTH | len(body)
-        recent += body
-        if len(recent) > self._most:
+        ends = self._ends
+        ends.append(ends[-1] + len(body))
+        self._recent += body
+        if len(self._recent) > self._most:
             self._write()
-        return number
+        return len(ends) - 1
 
     def get(self, number: int) -> bytes:
         """Give the body of a number."""
-        start, length = number >> _LENGTH, number & _MASK
+        start, end = self._ends[number - 1], self._ends[number]
         if start >= self._written:
-            start -= self._written
-            return bytes(self._recent[start : start + length])
+            return bytes(self._recent[start - self._written : end - self._written])
+        if start < self._from or end > self._from + len(self._ahead):
+            self._read(start, end - start)
+        self._next = number + 1
+        return self._ahead[start - self._from : end - self._from]
+
+    def _read(self, start: int, length: int) -> None:
+        """Read a body, and some of what follows where bodies are fetched one after the other."""
         assert self._file is not None
-        return os.pread(self._file.fileno(), length, start)
+        follows = self._next >= 0 and self._ends[self._next - 1] == start
+        self._ahead = os.pread(self._file.fileno(), max(length, _AHEAD) if follows else length, start)
+        self._from = start
 
     def _write(self) -> None:
         if self._file is None:

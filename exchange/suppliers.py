@@ -15,9 +15,9 @@ _CHARITABLE = re.compile(r"^(?:gb-chc|gb)[/-]", re.IGNORECASE)
 _NO_CODE = re.compile(r"[^A-Z0-9-]")
 _SCHEMED = re.compile(r"([A-Z]{2,10}-[A-Z0-9-]{2,29}): ?(\S.*)")
 _CHARITY = (
-    (re.compile(r"SC.*", re.IGNORECASE), "GB-SC"),
-    (re.compile(r"NI.*", re.IGNORECASE), "GB-NIC"),
-    (re.compile(r".*"), "GB-CHC"),
+    (re.compile(r"SC.*", re.IGNORECASE | re.DOTALL), "GB-SC"),
+    (re.compile(r"NI.*", re.IGNORECASE | re.DOTALL), "GB-NIC"),
+    (re.compile(r".*", re.DOTALL), "GB-CHC"),
 )
 
 

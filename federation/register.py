@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from sqlalchemy import select
@@ -64,6 +65,10 @@ class Live(Mapping[str, bytes]):
         """Give the data of a record."""
         return self._spool.get(self._numbers[record])
 
+    def __contains__(self, record: object) -> bool:
+        """Whether a record is live."""
+        return record in self._numbers
+
     def __iter__(self) -> Iterator[str]:
         """Go through the ids."""
         return iter(self._numbers)
@@ -87,8 +92,7 @@ class Published:
         return None if found is None else orjson.loads(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One change that an import makes: a record to be published, or the reason of a tombstone."""
 
     id: str
@@ -160,7 +164,7 @@ def run(
 def _append(session: WriteSession, outcome: Outcome, node: str, now: datetime) -> None:
     """Append the changes in order of id, some thousands at a time, so that few of their bodies are in memory."""
     kind, publisher = outcome.reading.kind, outcome.before.facts.id
-    changes = sorted(outcome.plan.changes, key=lambda change: change.id)
+    changes = sorted(outcome.plan.changes, key=attrgetter("id"))
     for start in range(0, len(changes), AT_ONCE):
         drafts = [
             log.Draft(one.id, kind, publisher, one.record.body if one.record else None, one.reason)
@@ -241,11 +245,11 @@ def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = 
     made = Plan()
     said = {candidate.id for candidate in reading.records}
     for candidate in reading.records:
-        held = before.live.get(candidate.id)
-        if held is not None and same(held, candidate.body):
+        lives = candidate.id in before.live
+        if lives and same(before.live[candidate.id], candidate.body):
             made.unchanged.append(candidate.id)
             continue
-        (made.created if held is None else made.updated).append(candidate.id)
+        (made.updated if lives else made.created).append(candidate.id)
         made.changes.append(Change(candidate.id, candidate))
     for record in () if partial or reading.kind == "organisation" else before.live:
         if record in said:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -255,6 +256,7 @@ def via_json(via: Sequence[Via], node: str, now: datetime) -> bytes:
     return orjson.dumps([*hops, {"node": node, "harvested": stamp(now)}])
 
 
+@lru_cache(maxsize=64)
 def stamp(moment: datetime) -> str:
     """A time as the protocol writes it: UTC to the second, with Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

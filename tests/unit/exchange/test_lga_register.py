@@ -303,3 +303,10 @@ def test_the_register_has_a_row_for_each_contract_and_supplier() -> None:
     assert live(read(text)) == live(
         read(csv_of([dict(zip(HEADER, line.split(","), strict=True)) for line in lines[1:4]]))
     )
+
+
+def test_a_line_break_in_a_charity_number_is_told() -> None:
+    """A number broken over two lines is a fault of its cell, and the rest of the row stands."""
+    reading = read_rows([row(CharityCommissionNumber="10894\n64")])
+    assert "identifiers" not in one(reading)["suppliers"][0]
+    assert problem(reading, "CharityCommissionNumber").code == "identifier"
