@@ -132,7 +132,10 @@ def _lease(row: Any, at: datetime, until: datetime, gap: float) -> Lease:
 def renew(session: WriteSession, lease: Lease, seconds: float, *, clock: Clock = clock) -> None:
     """Hold the feed, and its host, for so many seconds more. Raises `LeaseLost`."""
     until = clock(session) + timedelta(seconds=seconds)
-    change(session, lease, leased_until=until)
+    # A heartbeat that comes after the visit's end must not hold the feed that was just given back.
+    ours = and_(_feed.c.id == lease.feed_id, _feed.c.fence == lease.fence, _feed.c.owner == lease.owner)
+    if session.connection().execute(update(_feed).where(ours).values(leased_until=until)).rowcount != 1:
+        raise LeaseLost
     hosts.keep(session, lease.place, lease.turn, until=until)
 
 

@@ -60,6 +60,18 @@ def test_feeds_of_one_host_take_turns(moot: Aggregator, world: World) -> None:
     assert (second.place, second.feed_id) == (first.place, 2)
 
 
+def test_a_heartbeat_after_the_end_holds_nothing(moot: Aggregator, world: World) -> None:
+    """A renewal that comes after its visit has ended is lost: the feed stays free, and so does its host."""
+    _councils(moot, 1)
+    lease = _claim(moot)
+    assert lease is not None
+    with moot.database.write() as session:
+        leases.give_back(session, lease, due=world.now, last_visit=world.now - timedelta(seconds=GAP))
+    with pytest.raises(LeaseLost), moot.database.write() as session:
+        leases.renew(session, lease, SECONDS, clock=world.clock)
+    assert _claim(moot, "two") is not None
+
+
 def test_a_killed_worker_leaves_its_host_to_others_in_time(moot: Aggregator, world: World) -> None:
     """A host whose worker died is free when the lease has run out, and not before: a request may be under way."""
     _councils(moot, 2)
