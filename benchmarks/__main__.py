@@ -66,7 +66,12 @@ def _tell(found: list[Measured], about: Mapping[str, str], asked: argparse.Names
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--size", choices=list(SIZES), default="100k", help="how many contracts (ci is 20,000)")
+    parser.add_argument(
+        "--size",
+        choices=list(SIZES),
+        default="100k",
+        help="how many contracts (ci: 100,000, of which peers crawl 20,000)",
+    )
     parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"of {','.join(PARTS)}, joined by commas")
     parser.add_argument("--pairs", type=int, default=0, help=f"rounds of A B ({PAIRS}; {QUICK_PAIRS} for ci)")
     parser.add_argument("--json", type=Path, help="write every figure and every run to this file")

@@ -100,7 +100,7 @@ def _busy(scene: Scene, moot: Moot, line: Line) -> Measured:
     least = itertools.count(LEAST)
     words = itertools.cycle(terms("common"))
     child = moot.child("crawl", "--once").start()
-    times = _until(lambda: child.process.poll() is not None, line, lambda: Asked(next(words), next(least)).ours())
+    times = _until(lambda: child.ended, line, lambda: Asked(next(words), next(least)).ours())
     child.wait()
     p50, p99 = statistics.median(times), taking_turns.percentile(times, 0.99)
     print(f"  while crawling {p50:7.1f} / {p99:.1f} ms", flush=True)

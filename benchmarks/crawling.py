@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks import equality, taking_turns
+from benchmarks import equality, postgres, taking_turns
 from benchmarks.environments import environment
 from benchmarks.equality import held, hold_facets
 from benchmarks.figures import Measured
@@ -29,24 +29,27 @@ class Crawling:
         self.scene = scene
         self.site = scene.site
         self.again: list[float] = []
-        self.idle: dict[str, float] = {}
+        self.asked = 0.0
+        self.written: list[str] = []
         self.spent: dict[str, list[Spent]] = {}
         self.floor_parts: list[dict[str, float]] = []
         self.answers: dict[str, dict[str, Any]] = {}
         self.ours: equality.Digest = (0, "")
 
-    def turns(self) -> dict[str, list[float]]:
+    def turns(self, server: postgres.Server | None) -> dict[str, list[float]]:
         """Run all sides in turns; each gives seconds a record."""
-        sides = {
+        sides: dict[str, taking_turns.Turn] = {
             "ours": self.folkmoot,
             "scrapy": lambda number: self.scrapy("item", number),
             "scrapy_page": lambda number: self.scrapy("page", number),
             "floor": self.floor,
             "sqlmodel": self.sqlmodel,
         }
+        if server is not None:
+            sides["postgres"] = lambda number: self.postgres(server, number)
         environment("scrapy")
         print(
-            f"Crawling {self.scene.compared:,} contracts, {self.scene.rounds} rounds of {len(sides)} sides", flush=True
+            f"Crawling {self.scene.crawled:,} contracts, {self.scene.rounds} rounds of {len(sides)} sides", flush=True
         )
         return taking_turns.turns(sides, self.scene.rounds)
 
@@ -55,7 +58,7 @@ class Crawling:
         moot = self.scene.template.copy("ours")
         with moot.serving():
             crawled = moot.crawl(self.site, expected=self.site.changes)
-            self.scene.crawls.setdefault(self.scene.compared, []).append(crawled)
+            self.scene.crawls.setdefault(self.scene.crawled, []).append(crawled)
             self.spent.setdefault("ours", []).append(crawled.spent)
             if number == 0:
                 self.answers = {word: facets_of(moot, word) for word in five()}
@@ -63,9 +66,17 @@ class Crawling:
                 held("ours: records", self.ours[0], self.site.changes)
             self._again(moot)
             if number == self.scene.rounds - 1:
-                self.idle = idle(moot, self.site.feeds[0].base_url, len(self.site.hosts))
-        self.scene.keep(self.scene.compared, moot)
+                self.asked, self.written = idle(moot, self.site.feeds[0].base_url, len(self.site.hosts))
+        self.scene.keep(self.scene.crawled, moot)
         return self._told("ours", crawled.seconds)
+
+    def postgres(self, server: postgres.Server, number: int) -> float:
+        """Crawl with ours into PostgreSQL."""
+        with server.copy(number) as moot, moot.serving():
+            crawled = moot.crawl(self.site, expected=self.site.changes)
+            if number == 0:
+                held("postgres: records", postgres.of_store(moot), self.ours)
+        return self._told("postgres", crawled.seconds)
 
     def _again(self, moot: Moot) -> None:
         before = moot.sql("SELECT n FROM counter")
@@ -94,7 +105,7 @@ class Crawling:
         command = python(PEERS / "sqlmodel_loop.py", folder / "records.db", feed.url())
         seconds, _spent = self._timed(command, folder)
         if number == 0:
-            mine = equality.of_store(self.scene.held(self.scene.compared).store, prefix=f"{feed.base_url}/")
+            mine = equality.of_store(self.scene.held(self.scene.crawled).store, prefix=f"{feed.base_url}/")
             held("sqlmodel: records", equality.of_peer(folder / "records.db"), mine)
         return self._told("sqlmodel", seconds, feed.changes)
 
@@ -132,14 +143,14 @@ def facets_of(moot: Moot, word: str) -> dict[str, Any]:
     return moot.ask(f"contracts?q={word.replace(' ', '%20')}&facets={','.join(equality.FACETS)}&limit=1")
 
 
-def idle(moot: Moot, site: str, nodes: int) -> dict[str, float]:
-    """Crawl when every feed stands at its end: requests a feed, and tables that were written but `feed`."""
+def idle(moot: Moot, site: str, nodes: int) -> tuple[float, list[str]]:
+    """Crawl when every feed stands at its end: requests a feed, and the tables that were written but `feed`."""
     before = _rows(moot)
     fetch(f"{site}/stats/reset")
     moot.run("crawl", "--once", "--now")
     asked = sum(orjson.loads(fetch(f"{site}/stats"))["requests"].values())
     after = _rows(moot)
-    return {"x": asked / nodes, "writes": sum(before[name] != after[name] for name in before)}
+    return asked / nodes, [name for name in before if before[name] != after[name]]
 
 
 def _rows(moot: Moot) -> dict[str, object]:
@@ -156,31 +167,28 @@ def _rows(moot: Moot) -> dict[str, object]:
 def measure(scene: Scene) -> list[Measured]:
     """Give the figures of the crawl."""
     crawling = Crawling(scene)
-    found = crawling.turns()
-    size, again = scene.compared, crawling.again
+    with postgres.server(scene.site) as server:
+        found = crawling.turns(server)
+    size, again = scene.crawled, crawling.again
     stages = {name: crawling.stage(name, fresh(name)) for name in ("fetch", "validate")}
     mine = found["ours"]
-    rate = f"{1 / statistics.median(mine):,.0f} records/s"
-    memory = statistics.median(spent.peak_mb for spent in crawling.spent["ours"])
 
-    def against(key: str, side: str) -> Measured:
-        theirs = f"{1 / statistics.median(found[side]):,.0f}"
-        return Measured(
-            key, {"x": taking_turns.ratio(found[side], mine)}, size, f"{rate} against {theirs}",
-            {"ours": mine, side: found[side]},
-        )  # fmt: skip
+    def against(key: str, side: str, by: str = "ours") -> Measured:
+        both = {name: found[name] for name in (by, side)}
+        told = " against ".join(f"{1 / statistics.median(runs):,.0f}" for runs in both.values())
+        return Measured(key, {"x": taking_turns.ratio(found[side], found[by])}, size, f"{told} records/s", both)
 
     return [
         against("crawl.scrapy", "scrapy"),
         against("crawl.scrapy_page", "scrapy_page"),
         against("crawl.sqlmodel", "sqlmodel"),
+        *([against("crawl.postgres", "scrapy", "postgres")] if "postgres" in found else []),
         Measured("crawl.floor", against("crawl.floor", "floor").values, size, _parts(crawling, stages), found),
         Measured(
             "crawl.again", {"x": taking_turns.ratio(mine, again)}, size,
             f"{1 / statistics.median(again):,.0f} records/s", {"ours": mine, "again": again},
         ),
-        Measured("crawl.idle", crawling.idle, size),
-        Measured("crawl.memory", {"x": memory}, size, _memories(crawling)),
+        Measured("crawl.idle", {"x": crawling.asked, "writes": len(crawling.written)}, size, ", ".join(crawling.written)),
     ]  # fmt: skip
 
 
@@ -190,10 +198,7 @@ def _parts(crawling: Crawling, stages: dict[str, dict[str, float]]) -> str:
     for name in ("store", "index"):
         rates[name] = statistics.median(part["records"] / part[name] for part in parts)
     told = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
-    return f"each stage by itself, records/s: {told}"
-
-
-def _memories(crawling: Crawling) -> str:
-    told = (f"{name} {max(one.peak_mb for one in spent):.0f} MB" for name, spent in crawling.spent.items())
-    cpu = (f"{name} {statistics.median(one.cpu for one in spent):.1f} s" for name, spent in crawling.spent.items())
-    return f"the most: {', '.join(told)}; processor time: {', '.join(cpu)}"
+    cpu = ", ".join(
+        f"{name} {statistics.median(one.cpu for one in spent):.1f} s" for name, spent in crawling.spent.items()
+    )
+    return f"each stage by itself, records/s: {told}; processor time of the crawlers: {cpu}"

@@ -80,7 +80,7 @@ def both(p50: float, p99: float, *, at: int) -> Bound:
     return Bound(f"≤ {p50:g} / {p99:g} ms", held, at)
 
 
-MILLION = 1_000_000
+MILLION, NEVER = 1_000_000, 2**62
 _X, _MS = "{x:.1f}x", "{x:.1f} ms"
 
 FIGURES: tuple[Figure, ...] = (
@@ -101,6 +101,12 @@ FIGURES: tuple[Figure, ...] = (
         least(7), least(5), _X,
         "A loop that asks for each record and adds or changes it, a commit a page, without an index; one node of the "
         "ten, compared by records a second.",
+    ),
+    Figure(
+        "crawl.postgres", "First crawl and index into PostgreSQL, against the Scrapy item pipeline",
+        Bound("told", lambda _v: True, at=NEVER), None, _X,
+        "The first row again, the store on a PostgreSQL server of this machine (`fsync` and `synchronous_commit` on); "
+        "left out where there is no PostgreSQL.",
     ),
     Figure(
         "crawl.floor", "First crawl and index, against our own store-only floor",

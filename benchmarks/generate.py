@@ -21,7 +21,7 @@ from benchmarks.words import SEED, draw, names
 from exchange.cpv import DIVISIONS
 from schema.identifiers import id_prefix, publisher_id, record_id
 
-SIZES: Mapping[str, int] = {"ci": 20_000, "10k": 10_000, "50k": 50_000, "100k": 100_000, "1m": 1_000_000}
+SIZES: Mapping[str, int] = {"ci": 100_000, "10k": 10_000, "50k": 50_000, "100k": 100_000, "1m": 1_000_000}
 PAGE, FEEDS = 500, 10
 PUBLISHERS, SUPPLIERS, CODES_A_DIVISION = 350, 8_000, 22
 EPOCH, TIME = "bench1", "2026-11-02T09:00:00Z"

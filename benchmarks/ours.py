@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,11 @@ class Crawled:
 
 @dataclass(frozen=True, slots=True)
 class Moot:
-    """An aggregator: its folder, its port, and commands run as its operator would."""
+    """An aggregator: its folder, its port, and commands run as its operator would. No `database` is SQLite."""
 
     folder: Path
     port: int
+    database: str = ""
 
     @property
     def url(self) -> str:
@@ -56,6 +57,7 @@ class Moot:
         return {
             "FOLKMOOT_ROLE": "aggregator",
             "FOLKMOOT_DATA_DIR": str(self.folder),
+            "FOLKMOOT_DATABASE_URL": self.database,
             "FOLKMOOT_PUBLIC_URL": self.url,
             "FOLKMOOT_PORT": str(self.port),
             "FOLKMOOT_ALLOW_PRIVATE": "1",
@@ -83,7 +85,7 @@ class Moot:
         """Give another with the same beginning: the folder copied, the port and public URL kept."""
         folder = fresh(name)
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return Moot(folder, self.port)
+        return replace(self, folder=folder)
 
     def add(self, site: Corpus) -> None:
         """Take the site's nodes in."""
@@ -143,9 +145,9 @@ class Moot:
         self.sql("UPDATE feed SET cursor = url, position = 0, etag = NULL, latest = NULL")
 
 
-def begun(name: str, site: Corpus) -> Moot:
+def begun(name: str, site: Corpus, *, database: str = "") -> Moot:
     """Give a new aggregator that knows the site's nodes and has read nothing. The site must be up."""
-    moot = Moot(fresh(name), free_port())
+    moot = Moot(fresh(name), free_port(), database)
     moot.run("publisher", "add", OWN, "--name", "Exampleshire County Council", "--region", "Wessex")
     moot.add(site)
     return moot

@@ -95,6 +95,11 @@ class Child:
             raise Failed(f"{self.command[:6]} ended with {self.process.returncode}: {output[-500:]}{self._tail()}")
         return Spent(seconds, used.ru_utime + used.ru_stime, self.peak_mb, output)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended; what it spent can still be asked for."""
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def stop(self) -> None:
         """End it, politely at first."""
         if self.process.poll() is None:

@@ -36,7 +36,8 @@ def measure(scene: Scene) -> list[Measured]:
         command = python(HERE / "peers" / "framework.py", str(port))
         return _ready(Child(command, log=folder / "log", serves=True), port, memory["one route"])
 
-    ours(0), one_route(0)  # what is read from disk once is not what is measured
+    for start in (ours, one_route):
+        start(0)  # what is read from the disk once is not what is measured
     for seen in memory.values():
         seen.clear()
     found = taking_turns.turns({"ours": ours, "one route": one_route}, scene.rounds)

@@ -14,10 +14,9 @@ from sqlmodel import Field, Session, SQLModel, create_engine, select
 from schema.kinds import parse
 
 
-class Held(SQLModel, table=True):
+class Records(SQLModel, table=True):
     """A record."""
 
-    __tablename__ = "records"
     rid: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
     kind: str = Field(index=True)
@@ -47,11 +46,11 @@ def keep(session: Session, item: dict[str, object]) -> None:
     """Validate one record, and add it or change the one that is there."""
     data = orjson.dumps(item["data"])
     parse(str(item["kind"]), data)
-    held = session.exec(select(Held).where(Held.id == item["id"])).first()
+    held = session.exec(select(Records).where(Records.id == item["id"])).first()
     if held is None:
         origin = item["origin"]
         assert isinstance(origin, dict)
-        held = Held(id=str(item["id"]), kind=str(item["kind"]), publisher=origin["publisher"], modified=0, data="")
+        held = Records(id=str(item["id"]), kind=str(item["kind"]), publisher=origin["publisher"], modified=0, data="")
     held.modified = int(str(item["modified"]))
     held.data = data.decode()
     session.add(held)

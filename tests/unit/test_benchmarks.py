@@ -255,8 +255,8 @@ def test_results_are_written_between_their_marks_alone(tmp_path: Path) -> None:
     """A run replaces the results of its own size and leaves all else on the page."""
     page = tmp_path / "performance.md"
     page.write_text(telling.PAGE.read_text())
-    about = dict.fromkeys(("commit", "day", "pairs", "processor", "memory", "system", "python", "ours"), "told")
-    about |= dict.fromkeys(("theirs", "client", "minutes"), "told")
+    names = ["commit", "day", "pairs", "processor", "memory", "system", "python", "ours", "theirs", "client", "minutes"]
+    about = dict.fromkeys(names, "told")
     found = [measured("crawl.scrapy", x=7.04)]
     for _ in range(2):
         telling.write(found, about, "1m", page=page)
