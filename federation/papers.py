@@ -5,10 +5,10 @@ docs/decisions/0010 says when. An idle visit is then one request.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select
 
@@ -27,7 +27,15 @@ MANIFEST_EVERY = timedelta(minutes=50)
 _feed = table(Feed)
 _PLAIN_ETAG = 300
 _NO_CACHE = {"Cache-Control": "no-cache"}
-Write = Callable[[Callable[[WriteSession], Known]], Awaitable[Known]]
+T = TypeVar("T")
+
+
+class Write(Protocol):
+    """Runs SQL in a transaction of its own and gives what came of it."""
+
+    async def __call__(self, work: Callable[[WriteSession], T]) -> T:
+        """Raise what the work raises."""
+        ...
 
 
 @dataclass(slots=True)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from federation import judge, leases, nodes, origins, papers, reconcile, told
-from federation.apply import Applied, apply, standing
+from federation import leases, nodes, papers, reconcile, told
+from federation.apply import Applied, apply
 from federation.crawl import Step, walk
 from federation.database import Database, WriteSession, table
 from federation.gather import Desk, Gather, Load
 from federation.identity import feed_of
-from federation.judge import Judged, Prefixes
 from federation.leases import Lease
 from federation.papers import Papers, plain_etag
+from federation.place import Place, Restart
+from federation.reader import Reader
 from federation.seam import Get
 from schema.change import Page
 from schema.errors import Crawling, Later, LeaseLost, Refused
@@ -27,31 +28,7 @@ from schema.tables import Feed
 
 T = TypeVar("T")
 _feed = table(Feed)
-ORIGINS_A_VISIT = 100
 _NO_CACHE = {"Cache-Control": "no-cache"}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a reader stands in a feed."""
-
-    url: str
-    cursor: str
-    position: int
-    epoch: str | None
-    reconciling: bool
-
-    def again(self, url: str, epoch: str | None) -> Place:
-        """The start of a full reconcile."""
-        return Place(url, url, 0, epoch, reconciling=True)
-
-
-class Restart(Exception):
-    """The feed must be read again from its beginning: it is not the one that was read before."""
-
-    def __init__(self, epoch: str | None) -> None:
-        self.epoch = epoch
-        super().__init__()
 
 
 class Visit:
@@ -74,12 +51,11 @@ class Visit:
         self.key = ""
         self.jitter = jitter
         self._papers: Papers
+        self._reader: Reader
         self._database, self._get, self._me = database, get, me
         self._every, self._budget, self._desk = every, budget, desk
         self._started = time.monotonic()
         self._place = Place(lease.url, lease.cursor, lease.position, lease.epoch, lease.reconciling)
-        self._origins: dict[str, Prefixes] = {}
-        self._asked: set[str] = set()
         self._restarted = False
         self._gather = Gather[Place](desk, self._save)
 
@@ -104,8 +80,10 @@ class Visit:
 
     async def go(self, stop: asyncio.Event) -> bool:
         """Read the feed to its end. False where the budget was spent, or `stop` set, before that."""
-        self._papers = await asyncio.to_thread(self._load)
-        self.key = self._papers.known.key
+        self._papers = known = await asyncio.to_thread(self._load)
+        self.key = known.known.key
+        first = self.lease.last_good is None and not self.lease.reconciling
+        self._reader = Reader(self._database, self._get, self.write, self._me, known, first=first)
         if self._papers.due(self.lease, self.now):
             await self._ask(afresh=self._place.reconciling)
         await self._check_place()
@@ -121,10 +99,7 @@ class Visit:
 
     def _load(self) -> Papers:
         with self._database.present() as session:
-            found = papers.load(session, self.lease)
-            if found.known.relays:
-                self._origins = origins.every(session, now=self.now)
-            return found
+            return papers.load(session, self.lease)
 
     async def _ask(self, *, afresh: bool) -> None:
         await self._papers.ask(self._get, self.write, now=self.now, afresh=afresh)
@@ -154,7 +129,7 @@ class Visit:
         place = self._place = self._place.again(url, epoch)
 
         def work(session: WriteSession) -> None:
-            leases.change(session, self.lease, etag=None, latest=None, **_columns(place))
+            leases.change(session, self.lease, etag=None, latest=None, **place.columns())
             reconcile.begin(session, self.lease.node_id)
 
         await self.write(work)
@@ -206,46 +181,12 @@ class Visit:
     async def _take(self, step: Step) -> bool:
         """Judge one page and hand it on. False where too many new origins must be asked: it is for the next visit."""
         page = step.page
-        found = await asyncio.to_thread(self._look, page.items)
-        if isinstance(found, list):
-            if not await self._learn(found):
-                return False
-            found = await asyncio.to_thread(self._judge, judge.read(page.items))
+        found = await self._reader.read(page.items, self._gather.waiting(), self.now)
+        if found is None:
+            return False
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))
         await self._gather.add(found, self._place, step.ms, sum(map(len, page.items)))
         return True
-
-    def _look(self, items: Sequence[bytes]) -> Judged | list[str]:
-        """What a page says, or the nodes that must be asked before that can be told."""
-        readings = judge.read(items)
-        return judge.strays(readings, self._source(), self._origins) or self._judge(readings)
-
-    def _judge(self, readings: Sequence[judge.Reading]) -> Judged:
-        found = judge.place(readings, self._source(), me=self._me, origins=self._origins, now=self.now)
-        if self.lease.last_good is None and not self._place.reconciling:
-            return judge.look(found)  # it is read for the first time: nothing of it is held
-        waiting = self._gather.waiting()
-        with self._database.present() as session:
-            held = standing(session, [s for s, ends in found.heard if not ends and s.id not in waiting])
-        return judge.look(found, held)
-
-    def _source(self) -> judge.Source:
-        return self._papers.known.source()
-
-    async def _learn(self, wanted: Sequence[str]) -> bool:
-        """Ask for the manifests of origins that are not known well enough, each once a visit. False past its limit."""
-        heard = []
-        asked = [node for node in wanted if node not in self._asked]
-        for node in asked[: ORIGINS_A_VISIT - len(self._asked)]:
-            self._asked.add(node)
-            if node == self._papers.known.url:
-                await self._ask(afresh=False)
-            else:
-                found = await origins.learn(self._get, node, relay=self._papers.manifest)
-                heard.append(found or origins.Heard(node, self._origins.get(node, {})))
-        if heard:
-            self._origins |= await self.write(lambda session: origins.remember(session, heard, now=self.now))
-        return self._asked.issuperset(wanted)
 
     async def _save(self, load: Load[Place]) -> None:
         def work(session: WriteSession) -> Applied:
@@ -257,7 +198,7 @@ class Visit:
     def _put(self, session: WriteSession, load: Load[Place]) -> Applied:
         reconciling = load.place.reconciling
         done = apply(session, self.lease.node_id, load.judged, now=self.now, reconciling=reconciling)
-        leases.change(session, self.lease, latency_ms=load.ms, **_columns(load.place), **_counted(done))
+        leases.change(session, self.lease, latency_ms=load.ms, **load.place.columns(), **_counted(done))
         return done
 
     async def _finish(self, last: Callable[[WriteSession], Applied]) -> None:
@@ -294,7 +235,7 @@ class Visit:
 
     def _give_back(self, session: WriteSession, page: Page, step: Step, wish: int) -> None:
         assert self.due is not None
-        values: dict[str, Any] = _columns(replace(self._place, cursor=page.url, reconciling=False))
+        values: dict[str, Any] = replace(self._place, cursor=page.url, reconciling=False).columns()
         values |= {"latency_ms": step.ms, "last_visit": self.now, "last_good": self.now, "fails": 0, "last_error": None}
         if not step.same:
             values |= {"etag": plain_etag(step.etag), "latest": page.latest}
@@ -305,16 +246,6 @@ class Visit:
         values = {"fails": 0, "last_error": None, "last_visit": self.now} | self._papers.columns()
         leases.give_back(session, self.lease, due=self.due, **values)
         return Applied()
-
-
-def _columns(place: Place) -> dict[str, Any]:
-    return {
-        "url": place.url,
-        "cursor": place.cursor,
-        "position": place.position,
-        "epoch": place.epoch,
-        "reconciling": place.reconciling,
-    }
 
 
 def _counted(done: Applied) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from federation import origins, rounds, visit
+from federation import origins, reader, rounds
 from federation.identity import read_manifest
 from federation.seam import Answer
 from schema.errors import Later, Vanished
@@ -29,7 +29,7 @@ def test_many_new_origins_are_asked_over_visits(
     moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that names more origins than a visit may ask waits, without fault, until enough are known."""
-    monkeypatch.setattr(visit, "ORIGINS_A_VISIT", 4)
+    monkeypatch.setattr(reader, "ORIGINS_A_VISIT", 4)
     moot.add(_relay_of(world, 10), relays=True)
     results = moot.crawl()
     assert [result.outcome for result in results] == ["budget", "budget", "ended"]
@@ -39,7 +39,7 @@ def test_many_new_origins_are_asked_over_visits(
 
 def test_dead_origins_do_not_block_a_feed(moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Origins that nobody can reach are asked once an hour; the feed goes on without their records."""
-    monkeypatch.setattr(visit, "ORIGINS_A_VISIT", 4)
+    monkeypatch.setattr(reader, "ORIGINS_A_VISIT", 4)
     relay = _relay_of(world, 6)
     for n in range(6):
         world.faults[f"https://n{n}.example"] = Later("down")

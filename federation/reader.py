@@ -1,0 +1,79 @@
+"""What the pages of one visit say: read, judged, and their origins asked for where they are not known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from federation import judge, origins
+from federation.apply import standing
+from federation.database import Database
+from federation.judge import Judged, Prefixes, Source
+from federation.papers import Papers, Write
+from federation.seam import Get
+
+ORIGINS_A_VISIT = 100
+Learnt = dict[str, Prefixes]
+
+
+class Reader:
+    """Reads pages of one node for the reader whose id is `me`. `first`: nothing of the feed was read before."""
+
+    def __init__(self, database: Database, get: Get, write: Write, me: str, papers: Papers, *, first: bool) -> None:
+        self._database, self._get, self._write = database, get, write
+        self._me, self._papers, self._first = me, papers, first
+        self._origins: Learnt | None = None
+        self._asked: set[str] = set()
+
+    @property
+    def _source(self) -> Source:
+        return self._papers.known.source()
+
+    async def read(self, items: Sequence[bytes], waiting: Collection[str], now: datetime) -> Judged | None:
+        """Judge a page. None where too many new origins must be asked first: it is for the next visit.
+
+        `waiting` are the ids of records whose words are not written yet. Raises what asking a node does.
+        """
+        found = await asyncio.to_thread(self._look, items, waiting, now)
+        if isinstance(found, Judged):
+            return found
+        if not await self._learn(found, now):
+            return None
+        return await asyncio.to_thread(self._judge, judge.read(items), waiting, now)
+
+    def _look(self, items: Sequence[bytes], waiting: Collection[str], now: datetime) -> Judged | list[str]:
+        """What a page says, or the nodes that must be asked before that can be told."""
+        readings = judge.read(items)
+        strays = judge.strays(readings, self._source, self._heard_of(now))
+        return strays or self._judge(readings, waiting, now)
+
+    def _judge(self, readings: Sequence[judge.Reading], waiting: Collection[str], now: datetime) -> Judged:
+        found = judge.place(readings, self._source, me=self._me, origins=self._heard_of(now), now=now)
+        if self._first:
+            return judge.look(found)
+        asked = [statement for statement, ends in found.heard if not ends and statement.id not in waiting]
+        with self._database.present() as session:
+            return judge.look(found, standing(session, asked))
+
+    def _heard_of(self, now: datetime) -> Learnt:
+        """The origins that may be relayed; asked of the database with the first page, for many visits have none."""
+        if self._origins is None:
+            with self._database.present() as session:
+                self._origins = origins.every(session, now=now) if self._papers.known.relays else {}
+        return self._origins
+
+    async def _learn(self, wanted: Sequence[str], now: datetime) -> bool:
+        """Ask for the manifests of origins that are not known well enough, each once a visit. False past its limit."""
+        heard, known = [], self._heard_of(now)
+        fresh = [node for node in wanted if node not in self._asked]
+        for node in fresh[: ORIGINS_A_VISIT - len(self._asked)]:
+            self._asked.add(node)
+            if node == self._papers.known.url:
+                await self._papers.ask(self._get, self._write, now=now, afresh=False)
+            else:
+                found = await origins.learn(self._get, node, relay=self._papers.manifest)
+                heard.append(found or origins.Heard(node, known.get(node, {})))
+        if heard:
+            known |= await self._write(lambda session: origins.remember(session, heard, now=now))
+        return self._asked.issuperset(wanted)
