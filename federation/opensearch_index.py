@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from federation.index import Hits, Matcher, Query, Reached, Sink
@@ -134,13 +134,7 @@ class OpenSearchIndex:
 
     def matcher(self, typed: str) -> Matcher:
         """Where the words that were typed stand in a text, in characters."""
-        wanted = words.wanted(self.analysed, typed)
-
-        def matches(text: str) -> Sequence[tuple[int, int]]:
-            tokens = self.analysed.pre_tokenize(text).tokens
-            return [(t.char_offset_from, t.char_offset_to) for t in tokens if t.text in wanted]
-
-        return matches
+        return words.matcher(self.analysed, typed)
 
     def release(self) -> None:
         """Be the writer no more, and forget what was not committed."""

@@ -13,7 +13,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -53,9 +52,10 @@ def build() -> None:
 class Cluster:
     """Some nodes, named node1, node2, ... Use it as a context; at its end every process is gone."""
 
-    def __init__(self, folder: Path, count: int = 3, *, heap: int = _HEAP) -> None:
+    def __init__(self, folder: Path, count: int = 3, *, heap: int = _HEAP, quick: bool = True) -> None:
+        """`heap` is in megabytes a node. `quick` starts sooner and never compiles to the full: not for measuring."""
         self.folder = folder
-        self.heap = heap
+        self.options = [f"-Xms{heap}m", f"-Xmx{heap}m", "-XX:+UseSerialGC"] + ["-XX:TieredStopAtLevel=1"] * quick
         ports = _free_ports(2 * count)
         self.names = [f"node{number}" for number in range(1, count + 1)]
         self.ports = dict(zip(self.names, ports[:count], strict=True))
@@ -87,7 +87,7 @@ class Cluster:
         members = [f"{one}:{self.ports[one]}:{self._transports[one]}" for one in self.names]
         with (folder / "out").open("a") as out:
             self._running[name] = subprocess.Popen(
-                [*_java(self.heap), "folkmoot.Cluster", str(self.folder), name, *members],
+                ["java", *self.options, "-cp", _classpath(), "folkmoot.Cluster", str(self.folder), name, *members],
                 stdin=subprocess.PIPE, stdout=out, stderr=out, text=True, cwd=folder,
             )  # fmt: skip
 
@@ -126,12 +126,8 @@ class Cluster:
             self.kill(name)
 
 
-def _java(heap: int) -> Sequence[str]:
-    classpath = f"{HERE / 'target' / 'classes'}:{_CLASSPATH.read_text().strip()}"
-    return (
-        "java", f"-Xms{heap}m", f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        "-Dopensearch.networkaddress.cache.ttl=60", "-cp", classpath,
-    )  # fmt: skip
+def _classpath() -> str:
+    return f"{HERE / 'target' / 'classes'}:{_CLASSPATH.read_text().strip()}"
 
 
 def _free_ports(count: int) -> list[int]:
