@@ -101,7 +101,8 @@ def doctor(
 def _all(settings: Settings) -> list[dict[str, Any]]:
     """Every look in order. What needs the database is not looked at where the database is not in order."""
     found: list[dict[str, Any]] = []
-    for name, look in LOOKS.items():
+    looks = {name: look for name, look in LOOKS.items() if name != "replica" or settings.read_database_url}
+    for name, look in looks.items():
         amiss = any(check["name"] == "database" and not check["ok"] for check in found)
         waits = {"name": name, "ok": False, "detail": "not looked at: it needs the database."}
         found.append(waits if amiss else _looked(name, look, settings))
@@ -166,6 +167,24 @@ def _public_url(settings: Settings) -> str:
     return url
 
 
+def _replica(settings: Settings) -> str:
+    from federation import log
+    from federation.database import Database
+    from folkmoot import wiring
+
+    written = Database(settings.database)
+    replica = wiring.reading(settings, written)
+    try:
+        with replica.read() as session:
+            reached = log.latest(session)
+        with written.read() as session:
+            latest = log.latest(session)
+    finally:
+        replica.dispose()
+        written.dispose()
+    return f"{counted(max(0, latest - reached), 'change')} behind the log's {latest}"
+
+
 def _index(settings: Settings) -> str:
     from federation import log
     from folkmoot import wiring
@@ -188,5 +207,6 @@ LOOKS: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "publishers": _publishers,
     "public URL": _public_url,
+    "replica": _replica,
     "index": _index,
 }

@@ -25,6 +25,8 @@ from benchmarks.crowd import Crowd, Node
 from benchmarks.places import free_port
 from federation import log, publishers, tokens
 from federation.database import Database
+from folkmoot.commands import housekeeping
+from folkmoot.settings import Settings
 from tests import postgres
 from tests.absent import absent
 from tests.proofs import cluster
@@ -189,10 +191,16 @@ def test_what_a_replica_answers(pair: tuple[cluster.Cluster, cluster.Cluster], t
             assert made.status_code == 201
             assert site.get("/v1/records", params=record).status_code == 404
             assert (_checks(site)["replica"]["lag"], _checks(site)["index"]["lag"]) == (1, 1)
+            assert _doctor(primary, replica) == "1 change behind the log's 2"
             _writes_see_writes(site)
             _replay(replica, "resume")
             _eventually(lambda: site.get("/v1/records", params=record).status_code == 200)
             _eventually(lambda: _checks(site)["replica"]["lag"] == 0)
+
+
+def _doctor(primary: cluster.Cluster, replica: cluster.Cluster) -> str:
+    urls = {"database_url": primary.named("answers"), "read_database_url": replica.named("answers")}
+    return housekeeping._replica(Settings.model_validate(urls))
 
 
 def _writes_see_writes(site: TestClient) -> None:

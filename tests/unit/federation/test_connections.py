@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from federation.database import Database
 from federation.fetch import Door
+from folkmoot import wiring
+from folkmoot.settings import Settings
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -47,3 +51,19 @@ def test_no_more_connections_than_are_allowed(connections: int) -> None:
         return hosts.most
 
     assert asyncio.run(go()) == connections
+
+
+@pytest.mark.parametrize(("private", "gap"), [(False, 1.5), (True, 0.0)])
+def test_a_crawl_is_as_polite_as_its_settings(tmp_path: Path, private: bool, gap: float) -> None:  # noqa: FBT001
+    """Connections and gap of the settings reach the door and the leases; in private networks there is no gap."""
+    values = {"data_dir": tmp_path, "crawl_connections": 7, "crawl_gap": 1.5, "allow_private": private}
+    settings = Settings.model_validate(values)
+    base = Database(f"sqlite:///{tmp_path / 'none.db'}")
+
+    async def go() -> None:
+        async with wiring.door(settings) as door:
+            assert (door._open._value, door._gap) == (7, gap)
+            assert wiring.crawler(settings, base, door.get).gap == gap
+
+    asyncio.run(go())
+    base.dispose()
