@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import orjson
 import tantivy
@@ -25,18 +26,20 @@ def label(snapshot: Snapshot, build: Builder, name: str, value: str) -> str:
         return value
     known = snapshot.labels.get((name, value))
     if known is None:
-        known = next(_spellings(snapshot, build, name, value, 1), value)
+        lately = build.newest(name, value, snapshot.reached.number)
+        ever = build.term(name, value)
+        known = next(chain(*(_spellings(snapshot, q, (name, value), 1) for q in (lately, ever))), value)
         if known.isupper() and known != value:
-            known = spelling(_spellings(snapshot, build, name, value, _SPELLINGS)) or known
+            known = spelling(_spellings(snapshot, ever, (name, value), _SPELLINGS)) or known
         snapshot.labels[name, value] = known
     return known
 
 
-def _spellings(snapshot: Snapshot, build: Builder, name: str, value: str, count: int) -> Iterator[str]:
-    found = snapshot.searcher.search(
-        build.term(name, value), count, count=False, order_by_field="number", order=tantivy.Order.Desc
+def _spellings(snapshot: Snapshot, matching: tantivy.Query, key: tuple[str, str], count: int) -> Iterator[str]:
+    newest_first = snapshot.searcher.search(
+        matching, count, count=False, order_by_field="number", order=tantivy.Order.Desc
     ).hits
-    for _, address in found:
-        said = orjson.loads(stored(snapshot.searcher, address)).get("labels", {}).get(name, {}).get(value)
+    for _, address in newest_first:
+        said = orjson.loads(stored(snapshot.searcher, address)).get("labels", {}).get(key[0], {}).get(key[1])
         if said:
             yield str(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import tantivy
 
@@ -12,9 +13,10 @@ from federation.search import words
 from federation.search.fields import ALIASED, KEYS, everything
 
 _INTEGER, _FLOAT = tantivy.FieldType.Integer, tantivy.FieldType.Float
-_MUST = tantivy.Occur.Must
+_MUST, _SHOULD = tantivy.Occur.Must, tantivy.Occur.Should
 _LIMIT = 2**63 - 1
-_COUNTED = 8
+_COUNTED, _YEARS = 8, 4
+_LAST_DAY = date.max.toordinal()
 _NEWEST = 4_096
 
 
@@ -57,6 +59,11 @@ class Builder:
     def term(self, name: str, value: str) -> tantivy.Query:
         """Records with this value in a field."""
         return tantivy.Query.term_query(self.schema, name, value)
+
+    def newest(self, name: str, value: str, latest: int) -> tantivy.Query:
+        """The same among the last few thousand changes: where a common value has its newest record."""
+        lately = self._whole("number", max(0, latest - _NEWEST), latest)
+        return tantivy.Query.boolean_query([(_MUST, self.term(name, value)), (_MUST, lately)])
 
     def numbers(self, least: int, most: int) -> tantivy.Query:
         """Documents whose change number lies in this span."""
@@ -114,11 +121,24 @@ class Builder:
         if one.name in ("start", "end"):
             least = 0 if one.least is None else int(one.least) << ROW_BITS
             most = MISSING if one.most is None else (int(one.most) + 1) << ROW_BITS
-            return self._whole(KEYS[one.name], least, most - 1)
+            within = self._whole(KEYS[one.name], least, most - 1)
+            years = self._years(one)
+            return within if years is None else tantivy.Query.boolean_query([(_MUST, years), (_MUST, within)])
         if one.name == "changed":
             least = 0 if one.least is None else int(one.least)
             return self._whole("changed", least, _LIMIT if one.most is None else int(one.most))
         return tantivy.Query.range_query(self.schema, one.name, _FLOAT, lower_bound=one.least, upper_bound=one.most)
+
+    def _years(self, one: Span) -> tantivy.Query | None:
+        """The years of a short window of ends, by whose postings the days are found without a look at every record."""
+        if one.name != "end" or one.least is None or one.most is None or not 1 <= one.least <= one.most <= _LAST_DAY:
+            return None
+        first, last = date.fromordinal(int(one.least)).year, date.fromordinal(int(one.most)).year
+        if last - first >= _YEARS:
+            return None
+        every = [tantivy.Query.term_query(self.schema, "endYear", f"{y:04}") for y in range(first, last + 1)]
+        found = every[0] if len(every) == 1 else tantivy.Query.boolean_query([(_SHOULD, one) for one in every])
+        return tantivy.Query.const_score_query(found, 0.0)
 
     def _whole(self, field: str, least: int, most: int) -> tantivy.Query:
         if least > most:
