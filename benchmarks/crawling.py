@@ -188,8 +188,14 @@ def measure(scene: Scene) -> list[Measured]:
             "crawl.again", {"x": taking_turns.ratio(mine, again)}, size,
             f"{1 / statistics.median(again):,.0f} records/s", {"ours": mine, "again": again},
         ),
-        Measured("crawl.idle", {"x": crawling.asked, "writes": len(crawling.written)}, size, ", ".join(crawling.written)),
+        _idle(crawling, size),
     ]  # fmt: skip
+
+
+def _idle(crawling: Crawling, size: int) -> Measured:
+    written = crawling.written
+    values = {"x": crawling.asked, "writes": len(written), "others": len([name for name in written if name != "host"])}
+    return Measured("crawl.idle", values, size, f"written beside its own row: {', '.join(written) or 'nothing'}")
 
 
 def _parts(crawling: Crawling, stages: dict[str, dict[str, float]]) -> str:

@@ -122,7 +122,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "crawl.idle", "A poll of an idle feed",
         Bound("1 request, only its own row", lambda v: v["x"] <= 1 and v["writes"] == 0),
-        Bound("≤ 2 requests, only its own row", lambda v: v["x"] <= 2 and v["writes"] == 0),
+        Bound("≤ 2 requests, its own row and its host's", lambda v: v["x"] <= 2 and v["others"] == 0),
         "{x:.1f} requests, {writes:.0f} tables written",
         "The crawl is run when every feed stands at its end: requests counted by the nodes, rows of every other table "
         "compared before and after.",

@@ -161,7 +161,7 @@ def test_milliseconds_or_times_whichever_is_larger() -> None:
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.key)
 def test_every_figure_can_be_said_and_judged(figure: Figure) -> None:
     """Title, goal, gate and shape of each figure fit the values that it is measured by."""
-    values = {"x": 1.0, "over": 0.5, "p50": 10.0, "p99": 20.0, "writes": 0.0}
+    values = {"x": 1.0, "over": 0.5, "p50": 10.0, "p99": 20.0, "writes": 0.0, "others": 0.0}
     found = Measured(figure.key, values, MILLION)
     assert said(figure, found)
     assert verdict(figure, found) in ("met", "short", "below the gate", "told")
