@@ -9,6 +9,7 @@ import pytest
 
 from federation.index import Query, Terms
 from federation.search import facets
+from federation.tantivy_index import TantivyIndex
 from tests.integration.search.conftest import World
 from tests.integration.search.corpus import counted, publish, records, withdraw
 
@@ -71,3 +72,20 @@ def test_what_everybody_asks_is_counted_before_a_commit_is_seen(world: World, mo
 
 def _never(*_: object) -> None:
     raise AssertionError("a pass was made")
+
+
+def test_a_reader_that_looks_again_reads_only_what_was_written(world: World) -> None:
+    """Looking at a folder where nothing was committed opens nothing; a commit of another process is then seen."""
+    reader = TantivyIndex(world.index.root)
+    reader.refresh()
+    before = reader.search(CONTRACTS)
+    store = reader._opened()
+    opened, store.index = store.index, None  # type: ignore[assignment]  # whoever opened anything now would fail
+    reader.refresh()
+    assert reader.search(CONTRACTS) == before
+    store.index = opened
+    publish(world.database, [replace(one, id=one.id + "-r") for one in records(Random(5), 20)])
+    world.follower.catch_up()
+    reader.refresh()
+    assert reader.search(CONTRACTS) == world.index.search(CONTRACTS) != before
+    reader.close()

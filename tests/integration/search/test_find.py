@@ -70,8 +70,9 @@ def asks(draw: st.DrawFn) -> dict[str, Any]:
             asked[name] = draw(st.lists(st.sampled_from(ASKS[name][0]), min_size=1, max_size=2, unique=True))
         else:
             asked[name] = draw(st.sampled_from(SPANS[name][0]))
-    if asked.get("ends_after", "") > asked.get("ends_before", "9999"):  # refused: it can find nothing
-        asked["ends_after"], asked["ends_before"] = asked["ends_before"], asked["ends_after"]
+    for after, before in (("ends_after", "ends_before"), ("starts_after", "starts_before")):
+        if asked.get(after, "") > asked.get(before, "9999"):  # refused: it can find nothing
+            asked[after], asked[before] = asked[before], asked[after]
     words = draw(st.lists(st.sampled_from(corpus.WORDS), max_size=2))
     minus = draw(st.lists(st.sampled_from(corpus.WORDS), max_size=1))
     return asked | {"q": " ".join([*words, *(f"-{word}" for word in minus)])}

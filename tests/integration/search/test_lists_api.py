@@ -24,6 +24,9 @@ from starlette.testclient import TestClient
 from api import answers
 from api.app import create_app
 from federation.database import Database, insert
+from federation.index import Hits, Query
+from federation.search.lane import Lane
+from federation.tantivy_index import TantivyIndex
 from schema.kinds import PLURALS
 from schema.tables import Node, Origin
 from tests.integration.search.corpus import NODE, URL, Made, found, publish, records, withdraw
@@ -366,3 +369,40 @@ def test_a_publisher_that_withdrew_is_not_listed(site: Site) -> None:
     assert [item["id"] for item in site.walk("/v1/publishers?limit=1")] == ["GB-LAE-EXA", "GB-LAE-NOR"]
     assert site.get("/v1/publishers").json()["count"]["value"] == 2
     site.get("/v1/publishers/GB-LAE-MID", 404)
+
+
+def test_a_query_over_its_budget_is_told_why(site: Site) -> None:
+    """What costs more than a query may is a 503 problem that says so and when to come again; the rest goes on."""
+    url = "/v1/contracts?q=parking&facets=supplier"
+    held = site.get(url)
+    index = site.client.app.state.services.index  # type: ignore[attr-defined]  # the client's app is ours
+    index.lane = Lane(budget=0.0, cheap=0)
+    problem = site.get("/v1/contracts?q=parking&facets=tool", 503)
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.headers["retry-after"] == "5"
+    assert problem.headers["cache-control"] == "no-store"
+    assert problem.json()["type"].endswith("/problems/busy")
+    assert "costly" in problem.json()["detail"] or "costs more than 0 seconds" in problem.json()["detail"]
+    assert site.get(url, 304, if_none_match=held.headers["etag"]).content == b""
+    index.lane = Lane()
+    assert site.get("/v1/contracts?q=parking&facets=tool").json()["count"]["value"] > 0
+
+
+def test_a_list_that_was_held_is_answered_without_a_search(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """304 comes from the index's stamp and what was asked alone; after a commit the list is read again."""
+    url = "/v1/search?q=parking&facets=publisher,kind&limit=5"
+    tag = site.get(url).headers["etag"]
+    asked: list[Query] = []
+    real = TantivyIndex.search
+
+    def observed(index: TantivyIndex, query: Query) -> Hits:
+        asked.append(query)
+        return real(index, query)
+
+    monkeypatch.setattr(TantivyIndex, "search", observed)
+    site.get(url, 304, if_none_match=tag)
+    assert asked == []
+    publish(site.database, [replace(one, id=one.id + "-n") for one in records(Random(2), 5)])
+    site.follow()
+    assert site.get(url, if_none_match=tag).headers["etag"] != tag
+    assert len(asked) == 1
