@@ -25,7 +25,7 @@ from api.negotiation import accepts_gzip
 from api.pages.view import site
 from api.params import Asked
 from api.services import Services
-from exchange import calendar, columns, feeds
+from exchange import columns, feeds
 from exchange.summaries import label, summary
 from federation import lists
 from federation.database import ReadSession
@@ -212,6 +212,8 @@ def _atom(call: Call) -> tuple[bytes, Hits]:
 
 
 def _calendar(call: Call) -> tuple[bytes, Hits]:
+    from exchange import calendar  # noqa: PLC0415 - the library of calendars: a server starts without it
+
     hits = call.here.index.search(call.query)
     items = list(lists.held(call.session, hits.rows))
     names = lists.names(call.session, {item.publisher for item in items})

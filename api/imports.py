@@ -14,7 +14,7 @@ from api.problems import instance
 from api.writes import Key, PublisherName
 from federation import jobs, tokens
 from federation.idempotency import Answer, fingerprint, once
-from federation.register import File, Wish
+from federation.wishes import File, Wish
 from schema.errors import BadParameter, Malformed, UnknownFormat
 from schema.kinds import KINDS
 

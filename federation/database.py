@@ -10,10 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, NewType
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, SQLModel
@@ -63,7 +63,7 @@ class Database:
 
     @contextmanager
     def present(self) -> Iterator[ReadSession]:
-        """A session that cannot write, on what is written to: it sees all that is committed, whatever a replica lags."""
+        """A session that cannot write, on what is written to: it sees all that is committed, replica or not."""
         with Session(self._present) as session:
             yield ReadSession(session)
 
@@ -166,12 +166,16 @@ def insert(session: WriteSession, model: type[SQLModel], rows: Sequence[Values])
         session.connection().execute(table(model).insert(), list(rows))
 
 
+def upserting(session: WriteSession, target: Table) -> Any:
+    """An insert of the database's own dialect, which knows ON CONFLICT. Only the dialect in use is loaded."""
+    return import_module(f"sqlalchemy.dialects.{dialect(session)}").insert(target)
+
+
 def upsert(session: WriteSession, model: type[SQLModel], rows: Sequence[Values], keys: Sequence[str]) -> None:
     """Insert many rows, or replace those whose `keys` stand already."""
     if not rows:
         return
-    make = sqlite.insert if dialect(session) == "sqlite" else postgresql.insert
-    statement = make(table(model))
+    statement = upserting(session, table(model))
     others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     session.connection().execute(
         statement.on_conflict_do_update(index_elements=list(keys), set_=others)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, exists, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from federation.database import WriteSession, dialect, table
+from federation.database import WriteSession, table, upserting
 from schema.tables import Feed, Host
 
 _host = table(Host)
@@ -23,8 +22,7 @@ def busy(at: datetime) -> ColumnElement[bool]:
 
 def take(session: WriteSession, place: str, owner: str, *, at: datetime, until: datetime) -> bool:
     """Take the turn of a host until a moment. False where another has it; two that ask at once never both get it."""
-    make = sqlite.insert if dialect(session) == "sqlite" else postgresql.insert
-    row = make(_host).values(place=place, owner=owner, free_at=until)
+    row = upserting(session, _host).values(place=place, owner=owner, free_at=until)
     ours = row.on_conflict_do_update(
         index_elements=[_host.c.place],
         set_={"owner": row.excluded.owner, "free_at": row.excluded.free_at},

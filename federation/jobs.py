@@ -13,20 +13,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping, Select, Update, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from federation import register, tokens
+from federation import tokens
 from federation.database import Database, Reading, WriteSession, clock, dialect, insert, table
-from federation.register import File, Outcome, Wish
 from federation.tokens import Grant
+from federation.wishes import File, Wish
 from schema.change import stamp
 from schema.errors import Busy, FolkmootError, Forbidden, LeaseLost, Misconfigured, NotFound
 from schema.tables import Job
+
+if TYPE_CHECKING:
+    from federation.register import Outcome
 
 IMPORT = "import"
 KEPT = timedelta(days=30)
@@ -130,6 +133,8 @@ def turn(database: Database, *, node: str, now: datetime) -> bool:
 
 
 def _work(database: Database, held: Claim, node: str, now: datetime) -> None:
+    from federation import register  # noqa: PLC0415 - all layouts of files: a server starts without them
+
     def ended(session: WriteSession, outcome: Outcome) -> None:
         error = {"error": outcome.error} if outcome.error else {}
         _finish(session, held, outcome.state, {"report": outcome.report.as_json(), **error}, now)

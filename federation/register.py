@@ -22,6 +22,7 @@ from federation import log, publishers
 from federation.database import Database, WriteSession, table
 from federation.database import Reading as AnySession
 from federation.guard import guard
+from federation.wishes import File, Wish
 from schema.change import same
 from schema.errors import Held
 from schema.identifiers import organisation_id
@@ -31,27 +32,6 @@ State = Literal["done", "refused", "held"]
 _record = table(Record)
 AT_ONCE = 5_000
 _ENDS = ("endDate", "end", "until")
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What is imported: the bytes, the name they came under, whose they are, and of which kind."""
-
-    body: bytes
-    name: str
-    kind: str
-    publisher: str
-    format: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How: `partial` adds and updates only, `dry_run` tells and changes nothing."""
-
-    partial: bool = False
-    accept_good_rows: bool = False
-    confirm_removals: bool = False
-    dry_run: bool = False
 
 
 class Live(Mapping[str, bytes]):

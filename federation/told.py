@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from federation.database import Reading, WriteSession, dialect, table
+from federation.database import Reading, WriteSession, table, upserting
 from federation.judge import Trouble
 from schema.change import stamp
 from schema.tables import Problem
@@ -49,8 +48,7 @@ def tell(
         }
         for (rule, record_id, pointer), (message, count) in _by_key(places).items()
     ]
-    make = sqlite.insert if dialect(session) == "sqlite" else postgresql.insert
-    statement = make(_problem)
+    statement = upserting(session, _problem)
     again = {
         "count": _problem.c.count + statement.excluded["count"],
         "last_seen": statement.excluded["last_seen"],

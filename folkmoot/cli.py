@@ -7,33 +7,49 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from folkmoot import __version__, failures
 from schema.errors import Held
 
-app = typer.Typer(
-    name="folkmoot",
-    help="Publish a council's roadmap and contracts, crawl other councils, search them together.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 GROUPS = ("publisher", "node", "aggregator", "index", "token")
-COMMANDS = ("importing", "exporting", "crawling", "housekeeping", "demo")
+COMMANDS = {
+    "import": "importing",
+    "check": "importing",
+    "export": "exporting",
+    "crawl": "crawling",
+    "migrate": "housekeeping",
+    "openapi": "housekeeping",
+    "doctor": "housekeeping",
+    "demo": "demo",
+}
+"""Single commands, and the module under `folkmoot/commands/` that each stands in."""
 
 
-def _mount() -> None:
-    for name in GROUPS:
-        module = importlib.import_module(f"folkmoot.commands.{name}")
-        app.add_typer(module.app, name=name)
-    for name in COMMANDS:
-        importlib.import_module(f"folkmoot.commands.{name}").mount(app)
+def command_line(word: str = "") -> typer.Typer:
+    """Build the command line: all of it, or only what a command needs whose first word is known."""
+    app = typer.Typer(
+        name="folkmoot",
+        help="Publish a council's roadmap and contracts, crawl other councils, search them together.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(folkmoot)
+    known = word in GROUPS or word in COMMANDS
+    for name in (word,) if word in GROUPS else () if known else GROUPS:
+        app.add_typer(_module(name).app, name=name)
+    for name in dict.fromkeys([COMMANDS[word]] if word in COMMANDS else () if known else COMMANDS.values()):
+        _module(name).mount(app)
+    return app
 
 
-@app.callback()
+def _module(name: str) -> Any:
+    return importlib.import_module(f"folkmoot.commands.{name}")
+
+
 def folkmoot(
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
 ) -> None:
@@ -45,14 +61,12 @@ def folkmoot(
 
 def run() -> None:
     """Run, and tell an error in one sentence instead of a traceback."""
+    word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     try:
-        app()
+        command_line(word)()
     except Exception as error:
         told = failures.sentence(error)
         if told is None:
             raise
         typer.echo(f"folkmoot: {told}", err=True)
         sys.exit(3 if isinstance(error, Held) else 2)
-
-
-_mount()

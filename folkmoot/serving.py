@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from api.app import create_app
 from federation import publishers
 from federation.database import Database
-from folkmoot import wiring
+from folkmoot import garbage, wiring
 from folkmoot.logs import configure
 from folkmoot.patience import Patient
 from folkmoot.settings import Settings, share_figures
@@ -71,6 +71,7 @@ def _processes(settings: Settings, sockets: list[socket.socket]) -> bool:
     """Let several processes take turns at the sockets; one that dies is started again."""
     with tempfile.TemporaryDirectory(prefix="folkmoot-figures-") as folder:
         share_figures(folder)
+        garbage.resume()
         parent = Multiprocess(_config(settings), sockets)
         parent.run()
     return all(process.exitcode != FAILED for process in parent.processes)
@@ -83,7 +84,9 @@ def application(settings: Settings, parent: int) -> FastAPI:
     workers = wiring.background(settings, base)
     if parent != os.getpid():
         workers.append(WithParent(parent))
-    return create_app(wiring.services(settings, wiring.reading(settings, base)), background=workers)
+    made = create_app(wiring.services(settings, wiring.reading(settings, base)), background=workers)
+    garbage.resume()
+    return made
 
 
 @dataclass(frozen=True, slots=True)

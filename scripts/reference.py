@@ -59,9 +59,9 @@ def _bounds(field: FieldInfo) -> str:
 
 def cli_page() -> str:
     """Return `docs/cli.md`: a section for each command, with its arguments and options."""
-    from folkmoot.cli import app
+    from folkmoot.cli import command_line
 
-    root = get_command(app)
+    root = get_command(command_line())
     lines = [
         "# Command line",
         "",

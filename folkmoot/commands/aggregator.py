@@ -12,6 +12,9 @@ app = typer.Typer(help="Serve the index of what other nodes publish.", no_args_i
 @app.command()
 def serve(workers: Workers = None) -> None:
     """Serve as an aggregator: API, feeds and web site."""
+    from folkmoot import garbage
+
+    garbage.rest()
     from folkmoot.serving import serve as run
     from folkmoot.settings import load
 

@@ -109,9 +109,9 @@ def commands_in(service: dict[str, Any]) -> Iterator[list[str]]:
 
 def assert_known(words: list[str]) -> None:
     """Fail unless the command line has the command and each option that it is given."""
-    from folkmoot.cli import app
+    from folkmoot.cli import command_line
 
-    command: Any = get_command(app)
+    command: Any = get_command(command_line())
     rest = list(words)
     while hasattr(command, "commands"):
         assert rest, f"folkmoot {' '.join(words)} is a group"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from folkmoot.cli import app
+from folkmoot.cli import command_line
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,7 +31,7 @@ def _commands() -> list[tuple[str, str]]:
 def test_a_command_on_a_page_exists_with_its_options(page: str, line: str) -> None:
     """Each command that a page names is one of ours, and takes the options that the page gives it."""
     words = shlex.split(line)[1:]
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(command_line())
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     assert not hasattr(command, "commands") or not words or words[0].startswith("-"), f"{page}: {line}"

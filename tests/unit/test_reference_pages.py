@@ -29,10 +29,10 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 def test_every_command_and_option_says_what_it_does() -> None:
     """Each command has a help text, and so has each of its arguments and options."""
-    from folkmoot.cli import app
+    from folkmoot.cli import command_line
 
     silent = []
-    for words, command in reference.commands(get_command(app)):
+    for words, command in reference.commands(get_command(command_line())):
         named = " ".join(words)
         silent += [] if command.help else [named]
         silent += [f"{named} {p.name}" for p in command.params if p.name != "help" and not p.help]

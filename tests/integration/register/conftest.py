@@ -13,7 +13,8 @@ import pytest
 
 from federation import log, publishers, register
 from federation.database import Database
-from federation.register import File, Outcome, Wish
+from federation.register import Outcome
+from federation.wishes import File, Wish
 from schema.change import Entry
 from tests.services import EXAMPLESHIRE, NODE, NOW, PREFIX, PUBLISHER
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from federation import publishers, register
 from federation.database import Database
-from federation.register import File, Outcome, Wish
+from federation.register import Outcome
+from federation.wishes import File, Wish
 from schema.change import canonical
 from tests.integration.register.conftest import as_csv
 from tests.services import NODE, NOW

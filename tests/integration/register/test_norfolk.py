@@ -17,7 +17,8 @@ import pytest
 
 from federation import publishers, register
 from federation.database import Database
-from federation.register import File, Outcome, Wish
+from federation.register import Outcome
+from federation.wishes import File, Wish
 from tests.services import NODE, NOW
 
 REFERENCE, VALUE, COMPANY = 3, 20, 24

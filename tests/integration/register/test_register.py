@@ -9,7 +9,8 @@ import pytest
 from exchange.reading import read_register
 from federation import register
 from federation.database import WriteSession
-from federation.register import File, Outcome, Wish
+from federation.register import Outcome
+from federation.wishes import File, Wish
 from schema.errors import Malformed, NotFound
 from tests.integration.register.conftest import Office, as_csv, contracts, counts
 from tests.services import NODE, NOW, PREFIX, PUBLISHER
