@@ -19,7 +19,7 @@ from federation.search.lane import Lane
 from federation.search.queries import Builder, position
 from federation.search.store import Snapshot
 
-_WARMING = 0.25
+_WARMING, _NAMES = 0.25, 100
 Scored = list[tuple[float, tantivy.DocAddress]]
 Part = tuple[Key, tuple[str, ...]]
 _ALL: Key = ("", ())
@@ -51,11 +51,17 @@ class Search:
         return self._hits(query, hits, found if total is None else total, counted)
 
     def warm(self, before: Snapshot) -> None:
-        """Count what was asked of the snapshot before and touches most records, so that nobody waits for it."""
+        """Count what was asked of the snapshot before and touches most records, so that nobody waits for it.
+
+        The names that were shown last are looked up again too: a new record may spell one otherwise.
+        """
         until = time.monotonic() + _WARMING
         for key, names in before.counts.broad():
             if time.monotonic() < until:
                 self._count(key, names)
+        for name, value in list(before.labels)[-_NAMES:]:
+            if time.monotonic() < until:
+                label(self.snapshot, self.build, name, value)
 
     def _passes(self, query: Query, key: Key, counted: dict[str, Facet]) -> tuple[int | None, list[Part]]:
         """The total where it is known, and what is still to be counted; what is known is put to what was counted.
