@@ -142,6 +142,8 @@ class _Walk:
         self.from_zero = reached is None
         self.first_sight = -1
         self.used: dict[str, Place | None] = {}
+        self.places: dict[str, Place] = {}
+        self.asked: set[str] = set()
 
     def to_the_end(self) -> int:
         if self.from_zero:
@@ -157,6 +159,7 @@ class _Walk:
         rows: Rows = ()
         with self.database.read() as session:
             epoch = _epoch(session)
+            self.places, self.asked = {}, set()
             for _ in range(max(1, COMMIT // READ)):
                 rows = _after(session, self.number, READ)
                 if rows:
@@ -171,8 +174,9 @@ class _Walk:
         return more
 
     def _stage(self, session: Reading, rows: Rows) -> None:
-        places = _places(session, {row.publisher for row in rows})
-        for publisher in {row.publisher for row in rows if _is_own(row)}:
+        told = {row.publisher for row in rows if _is_own(row)}
+        places = self._places(session, {row.publisher for row in rows}, told)
+        for publisher in told:
             place = places.get(publisher)
             if self.number and self.used.get(publisher, self) != place:
                 for earlier in _of_publisher(session, publisher, self.number):
@@ -184,6 +188,16 @@ class _Walk:
         new = rows[-1].number <= self.first_sight
         gone = () if new else [row.id for row in rows if row.data is None]
         self.sink.stage(_documents(rows, places), gone, new=new)
+
+    def _places(self, session: Reading, names: set[str], told: set[str]) -> Mapping[str, Place]:
+        """What these publishers say of themselves: read once a commit, and again where it stands among the rows."""
+        asked = {name for name in names if name not in self.asked or name in told}
+        if asked:
+            self.asked |= asked
+            for name in asked:
+                self.places.pop(name, None)
+            self.places |= _places(session, asked)
+        return self.places
 
 
 def _documents(rows: Rows, places: Mapping[str, Place]) -> Iterator[Document]:
