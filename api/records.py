@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.deps import Here, Read
+from api.deps import Here
 from api.etags import record_tag, unchanged
 from api.negotiation import HTML, JSON, preferred
 from api.pages.record import record_html
@@ -37,7 +37,6 @@ _SEGMENT = "A part of the id, percent-encoded as it stands there."
 def record(
     *,
     request: Request,
-    session: Read,
     here: Here,
     publisher: Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "GB-LAE-EXA"}})],
     kind: Annotated[str, Path(description=_SEGMENT, openapi_examples={"one": {"value": "contract"}})],
@@ -52,9 +51,11 @@ def record(
     if media is None:
         raise HTTPException(406, f"This record can be had as {JSON} and {HTML}.")
     asked = _asked(request, here)
-    if media == HTML:
-        return record_html(request, here, session, found(session, asked))
-    return answer(request, session, asked)
+    # Opened here and not as a dependency, which would cost two more changes of thread.
+    with here.database.read() as session:
+        if media == HTML:
+            return record_html(request, here, session, found(session, asked))
+        return answer(request, session, asked)
 
 
 @router.get(
@@ -66,7 +67,7 @@ def record(
 )
 def record_by_id(
     request: Request,
-    session: Read,
+    here: Here,
     id: Annotated[  # noqa: A002  the protocol's own word
         str,
         Query(
@@ -82,7 +83,8 @@ def record_by_id(
     """Give a record by its id, published here or taken from another node; 410 where it was withdrawn."""
     if preferred(request.headers.get("accept"), [JSON]) is None:
         raise HTTPException(406, f"This record can be had as {JSON}.")
-    return answer(request, session, id)
+    with here.database.read() as session:
+        return answer(request, session, id)
 
 
 def found(session: ReadSession, id: str) -> Entry:  # noqa: A002
@@ -104,14 +106,18 @@ def tombstone(entry: Entry) -> dict[str, Any]:
 
 def answer(request: Request, session: ReadSession, id: str) -> Response:  # noqa: A002
     """The record as JSON with its marks, or 304 where the client has this version. Raises as `found` does."""
-    entry = found(session, id)
-    held = lists.by_id(session, entry.id)
-    body = record_json(entry) if held is None else lists.item_json(held)
-    number = entry.number if held is None else held.entry.number
+    held = None if "\x00" in id else lists.by_id(session, id)
+    # What does not live is looked for once more, to say what became of it.
+    number, body = _found(session, id) if held is None else (held.entry.number, lists.item_json(held))
     headers = {"ETag": record_tag(number, body), "Cache-Control": "no-cache", "Vary": "Accept"}
     if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=JSON)
+
+
+def _found(session: ReadSession, id: str) -> tuple[int, bytes]:  # noqa: A002
+    entry = found(session, id)
+    return entry.number, record_json(entry)
 
 
 def _asked(request: Request, here: Services) -> str:
