@@ -37,6 +37,10 @@ class Clashed(Busy):
     """Somebody else changed it first."""
 
 
+class Late(Busy):
+    """No answer came in time; whether it was done nobody knows."""
+
+
 class Broken(Busy):
     """Some part of the index did not answer."""
 
@@ -89,6 +93,8 @@ class Cluster:
             if error.error == "resource_already_exists_exception":
                 raise Clashed(f"{path} was made by another process.") from error
             raise Busy(self._sentence(error)) from error
+        except wrong.ConnectionTimeout as error:
+            raise Late(f"The search engine at {self.address.told} did not answer in time.") from error
         except wrong.TransportError as error:
             raise Busy(self._sentence(error)) from error
         return answer if isinstance(answer, dict) else {}
@@ -124,8 +130,6 @@ class Cluster:
 
     def _sentence(self, error: wrong.TransportError) -> str:
         where = self.address.told
-        if isinstance(error, wrong.ConnectionTimeout):
-            return f"The search engine at {where} did not answer in time."
         if isinstance(error, wrong.ConnectionError):
             return f"The search engine at {where} cannot be reached."
         if error.status_code in {401, 403}:

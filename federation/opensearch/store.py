@@ -16,11 +16,11 @@ import orjson
 
 from federation.documents import Document
 from federation.index import Reached
-from federation.opensearch.cluster import Cluster, Missing
+from federation.opensearch.cluster import Cluster, Late, Missing
 from federation.opensearch.template import key, source
 from schema.errors import Busy
 
-CHUNK = 4_000_000
+CHUNK = 2_000_000
 """Bytes of one bulk request."""
 KEPT = 64_000_000
 """Bytes kept until the commit; what is more is sent before it, and seen no sooner for that."""
@@ -131,7 +131,12 @@ class Store:
             again = []
             for chunk in _chunks(left):
                 self._insist()
-                for status, one in zip(self._bulk(chunk, version), chunk, strict=True):
+                try:
+                    statuses = self._bulk(chunk, version)
+                except Late:  # the versions let it come twice
+                    again += chunk
+                    continue
+                for status, one in zip(statuses, chunk, strict=True):
                     if status == _CONFLICT:
                         yield one
                     elif status != _ABSENT and status >= 300:

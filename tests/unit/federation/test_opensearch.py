@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from federation.database import Database
 from federation.follow import Follower
 from federation.index import Query
 from federation.opensearch.address import Address, read
-from federation.opensearch.cluster import Broken, Clashed, Cluster, Missing
+from federation.opensearch.cluster import Broken, Clashed, Cluster, Late, Missing
+from federation.opensearch.store import Store
 from federation.opensearch_index import OpenSearchIndex
 from federation.tantivy_index import TantivyIndex
 from folkmoot import wiring
@@ -126,6 +128,7 @@ class Canned:
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
+        self.delay = 0.0
         self.asked: list[str] = []
         canned = self
 
@@ -133,13 +136,15 @@ class Canned:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 canned.asked.append(self.path)
+                time.sleep(canned.delay)
                 status, body = canned.replies.pop(0) if len(canned.replies) > 1 else canned.replies[0]
                 sent = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(sent)))
-                self.end_headers()
-                self.wfile.write(sent)
+                with suppress(BrokenPipeError):  # who did not wait
+                    self.send_response(status)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(sent)))
+                    self.end_headers()
+                    self.wfile.write(sent)
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the base class calls it so
                 """Say nothing."""
@@ -207,3 +212,52 @@ def test_each_error_is_named_by_what_to_do(canned: Canned, reply: Reply, raised:
     canned.replies = [reply]
     with pytest.raises(raised, match=told):
         canned.cluster.ask("POST", "/x", {})
+
+
+def test_an_answer_that_does_not_come_in_time_is_late(canned: Canned) -> None:
+    """Who waits in vain is told so within the time that was given, and may send the same again."""
+    canned.delay = 1.0
+    canned.replies = [(200, {})]
+    with pytest.raises(Late, match="did not answer in time"):
+        canned.cluster.ask("POST", "/x", {}, patience=0.1)
+
+
+class Halting(Store):
+    """Takes every second bulk request late, and says of one document once that there is too much to do."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster, "moot-v1-x", insist=lambda: None, done=lambda _: None)
+        self.turn = 0
+        self.sent: list[str] = []
+
+    def _bulk(self, chunk: list[tuple[str, bytes | None]], version: int) -> list[int]:
+        assert version == 7
+        self.turn += 1
+        if self.turn % 2:
+            raise Late
+        if self.turn == 2:
+            return [200, 429, 409]
+        self.sent += [name for name, _ in chunk]
+        return [200] * len(chunk)
+
+
+def test_what_was_not_taken_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bulk request that is late comes again whole, of one that is partly refused the rest; newer is left alone."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    store = Halting(Cluster(AWAY))
+    store._staged = {"a": b"1", "b": b"2", "c": None}
+    assert list(store._send(7)) == [("c", None)]
+    assert store.sent == ["b"]
+    with pytest.raises(Busy, match="did not take 1 documents"):
+        list(Hopeless(store.cluster)._send(7))
+
+
+class Hopeless(Halting):
+    """Takes nothing."""
+
+    def _bulk(self, chunk: list[tuple[str, bytes | None]], version: int) -> list[int]:
+        return [503 for _ in chunk if version]
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._staged = {"a": b"1"}
