@@ -9,6 +9,7 @@ from functools import lru_cache
 SHORT = 200
 """Cells up to this length are remembered: a register says the same few things over and over."""
 _TRIGGER = re.compile(r"'*[=+\-@\t\r]")
+_SUSPECT = frozenset("'=+-@\t\r")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 _SPACES = re.compile(r"[ \t\f\v\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]+")
 _SIGNS = re.compile(r"[^\w\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0dff]+|_+")
@@ -17,7 +18,7 @@ _BREAKS = re.compile(r" ?(?:\r\n|\r|\n) ?")
 
 def guarded(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula; `unguarded` takes it off again."""
-    return "'" + text if _TRIGGER.match(text) else text
+    return "'" + text if text and text[0] in _SUSPECT and _TRIGGER.match(text) else text
 
 
 def unguarded(text: str) -> str:

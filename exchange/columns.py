@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -20,6 +21,7 @@ Row = dict[str, str]
 AROUND = ("id", "kind", "publisher", "published", "marks")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _IN_MEMORY = 8_000_000
+_AT_ONCE = 60_000
 
 
 def row(item: Mapping[str, Any]) -> Row:
@@ -32,20 +34,20 @@ def row(item: Mapping[str, Any]) -> Row:
         "published": _cell(origin.get("time")),
         "marks": " ".join(item.get("marks", ())),
     }
-    for name, value in _flat(item.get("data") or {}, ""):
-        cells[f"data.{name}" if name in AROUND else name] = _cell(value)
+    _fill(cells, item.get("data") or {}, "")
     return cells
 
 
-def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _fill(cells: Row, value: Any, path: str) -> None:
+    """Put a member, and all that is in it, into the cells of its columns."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
-            yield from _flat(inner, f"{path}.{name}" if path else name)
+            _fill(cells, inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list) and value:
         for position, inner in enumerate(value):
-            yield from _flat(inner, f"{path}.{position}" if path else str(position))
+            _fill(cells, inner, f"{path}.{position}" if path else str(position))
     elif path:
-        yield path, value
+        cells[f"data.{path}" if path in AROUND else path] = _cell(value)
 
 
 def _cell(value: Any) -> str:
@@ -83,20 +85,36 @@ def csv_lines(items: Iterable[bytes]) -> Iterator[bytes]:
     They wait in memory, or in a temporary file when there is much of them.
     """
     with SpooledTemporaryFile(max_size=_IN_MEMORY) as waiting:
-        columns: set[str] = set(AROUND)
+        places = {name: place for place, name in enumerate(AROUND)}
         for item in items:
             cells = row(orjson.loads(item))
-            columns.update(cells)
-            waiting.write(orjson.dumps(cells) + b"\n")
+            for name in cells.keys() - places.keys():
+                places[name] = len(places)
+            waiting.write(orjson.dumps([cells.get(name, "") for name in places]) + b"\n")
         waiting.seek(0)
-        header = order(columns)
-        yield b"\xef\xbb\xbf" + _line([_cell(column) for column in header])
-        for line in waiting:
-            cells = orjson.loads(line)
-            yield _line([cells.get(column, "") for column in header])
+        header = order(places)
+        yield b"\xef\xbb\xbf"
+        yield from encoded([_cell(column) for column in header], _ordered(waiting, [places[name] for name in header]))
 
 
-def _line(cells: list[str]) -> bytes:
+def _ordered(lines: Iterable[bytes], places: Sequence[int]) -> Iterator[Sequence[str]]:
+    """Give the cells that wait, each row as long as all columns are many, in the order of the places."""
+    ordered = itemgetter(*places)
+    for line in lines:
+        cells = orjson.loads(line)
+        cells += [""] * (len(places) - len(cells))
+        yield ordered(cells)
+
+
+def encoded(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Write rows as CSV (RFC 4180, UTF-8), many at a time."""
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().encode()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    for cells in rows:
+        writer.writerow(cells)
+        if text.tell() > _AT_ONCE:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode()

@@ -6,25 +6,32 @@ read back unchanged by exchange/lga.py.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exchange.cells import guarded
+from exchange.columns import encoded
 from exchange.lga_columns import HEADER
 from exchange.suppliers import written
 
-_TEXTS = {
-    "ContractReference": "reference",
-    "OpenContractingID": "ocid",
-    "ContractTitle": "title",
-    "ContractType": "contractType",
-    "OrganisationalUnit": "department",
-    "Description": "description",
-    "ProcessType": "procurementProcess",
-}
-_DATES = {"StartDate": "startDate", "EndDate": "endDate", "ReviewDate": "reviewDate"}
+Cells = list[str]
+_AT = {name: place for place, name in enumerate(HEADER)}
+_TEXTS = [
+    (_AT[name], member)
+    for name, member in (
+        ("ContractReference", "reference"),
+        ("OpenContractingID", "ocid"),
+        ("ContractTitle", "title"),
+        ("ContractType", "contractType"),
+        ("OrganisationalUnit", "department"),
+        ("Description", "description"),
+        ("ProcessType", "procurementProcess"),
+    )
+]
+_DATES = [
+    (_AT[name], member)
+    for name, member in (("StartDate", "startDate"), ("EndDate", "endDate"), ("ReviewDate", "reviewDate"))
+]
 _DOCUMENTS = {
     "biddingDocuments": "TenderDocumentURL",
     "contractSigned": "ContractDocumentURL",
@@ -34,36 +41,30 @@ _DOCUMENTS = {
 
 def write(contracts: Iterable[Mapping[str, Any]]) -> str:
     """Write contracts (the `data` of records) as one CSV text with its header."""
-    return "".join(lines(contracts))
+    return b"".join(lines(contracts)).decode()
 
 
-def lines(contracts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Write contracts a row at a time, the header first; each with its line end."""
-    yield _line(HEADER)
-    for data in contracts:
-        for row in rows(data):
-            yield _line(row)
+def lines(contracts: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Write contracts as UTF-8, the header first, many rows at a time."""
+    return encoded(HEADER, (row for data in contracts for row in rows(data)))
 
 
-def rows(data: Mapping[str, Any]) -> list[list[str]]:
+def rows(data: Mapping[str, Any]) -> list[Cells]:
     """Give the rows of one contract, cells in the order of `HEADER`: one for each supplier, at least one."""
-    shared = _texts(data) | _money(data) | _classified(data) | _places(data)
+    shared = [""] * len(HEADER)
+    for write_part in (_texts, _parties, _money, _classified, _places):
+        write_part(shared, data)
     suppliers = [one for one in data.get("suppliers", ()) if isinstance(one, Mapping)]
-    return [_row(shared | _supplier(supplier)) for supplier in suppliers or [{}]]
+    written_rows = [shared, *(shared.copy() for _ in suppliers[1:])]
+    for cells, supplier in zip(written_rows, suppliers, strict=False):
+        _supplier(cells, supplier)
+    return written_rows
 
 
-def _row(cells: Mapping[str, str]) -> list[str]:
-    return [cells.get(name, "") for name in HEADER]
-
-
-def _line(cells: Iterable[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(cells)
-    return out.getvalue()
-
-
-def _text(value: Any) -> str:
-    return guarded(value) if isinstance(value, str) else ""
+def _put(cells: Cells, name: str, value: Any) -> None:
+    """Write a text into its column; anything else is no text, and nothing is written."""
+    if isinstance(value, str):
+        cells[_AT[name]] = guarded(value)
 
 
 def _flag(value: Any) -> str:
@@ -81,31 +82,39 @@ def _first(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found[0] if isinstance(found, list) and found and isinstance(found[0], Mapping) else {}
 
 
-def _texts(data: Mapping[str, Any]) -> dict[str, str]:
-    cells = {name: _text(data.get(member)) for name, member in _TEXTS.items()}
-    cells |= {name: _day(data.get(member)) for name, member in _DATES.items()}
+def _texts(cells: Cells, data: Mapping[str, Any]) -> None:
+    for place, member in _TEXTS:
+        value = data.get(member)
+        if isinstance(value, str):
+            cells[place] = guarded(value)
+    for place, member in _DATES:
+        cells[place] = _day(data.get(member))
     latest = _day(data.get("maxExtensionDate"))
-    cells["LastExtensionDate"] = latest or _text(data.get("extensionPeriod"))
+    if latest:
+        cells[_AT["LastExtensionDate"]] = latest
+    else:
+        _put(cells, "LastExtensionDate", data.get("extensionPeriod"))
+
+
+def _parties(cells: Cells, data: Mapping[str, Any]) -> None:
     buyer, contact, area = _first(data, "buyers"), data.get("contact", {}), data.get("areaServed", {})
-    cells |= {"OrganisationLabel": _text(buyer.get("name")), "OrganisationURI": _text(buyer.get("url"))}
-    cells |= {f"Contact{member}": _text(contact.get(member.lower())) for member in ("Name", "Email", "URL")}
-    cells |= {"AreaServedLabel": _text(area.get("label")), "AreaServedURI": _text(area.get("uri"))}
-    return cells
+    _put(cells, "OrganisationLabel", buyer.get("name"))
+    _put(cells, "OrganisationURI", buyer.get("url"))
+    for member in ("Name", "Email", "URL") if contact else ():
+        _put(cells, f"Contact{member}", contact.get(member.lower()))
+    _put(cells, "AreaServedLabel", area.get("label"))
+    _put(cells, "AreaServedURI", area.get("uri"))
 
 
-def _money(data: Mapping[str, Any]) -> dict[str, str]:
+def _money(cells: Cells, data: Mapping[str, Any]) -> None:
     value = data.get("value", {})
-    low, high, currency = _number(value.get("minimum")), _number(value.get("maximum")), value.get("currency", "GBP")
-    text = _number(value.get("amount"))
-    if not text and low and high:
-        text = f"{low} to {high}"
-    elif not text:
-        text = f"from {low}" if low else f"up to {high}" if high else ""
-    return {
-        "ContractValue": f"{text} {currency}" if text and currency != "GBP" else text,
-        "FixedCost": _flag(data.get("fixedCost")),
-        "IrrecoverableVAT": _number(data.get("irrecoverableVat")),
-    }
+    text, currency = _number(value.get("amount")), value.get("currency", "GBP")
+    if not text:
+        low, high = _number(value.get("minimum")), _number(value.get("maximum"))
+        text = f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}" if high else ""
+    cells[_AT["ContractValue"]] = f"{text} {currency}" if text and currency != "GBP" else text
+    cells[_AT["FixedCost"]] = _flag(data.get("fixedCost"))
+    cells[_AT["IrrecoverableVAT"]] = _number(data.get("irrecoverableVat"))
 
 
 def _number(value: Any) -> str:
@@ -115,38 +124,40 @@ def _number(value: Any) -> str:
     return str(value) if isinstance(value, int) else f"{value:.10f}".rstrip("0").rstrip(".")
 
 
-def _classified(data: Mapping[str, Any]) -> dict[str, str]:
+def _classified(cells: Cells, data: Mapping[str, Any]) -> None:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for one in data.get("classifications", ()):
         found.setdefault(str(one.get("scheme")), []).append(one)
-    own = found.get("local", [{}])[0]
-    cells = {"ProcurementCategory": _text(own.get("description") or own.get("id"))}
+    if "local" in found:
+        own = found["local"][0]
+        _put(cells, "ProcurementCategory", own.get("description") or own.get("id"))
     for scheme in ("CPV", "Proclass"):
-        codes = [str(one["id"]) for one in found.get(scheme, ()) if "id" in one]
-        labels = [str(one["description"]) for one in found.get(scheme, ()) if "description" in one]
-        cells |= {f"{scheme}Code": guarded("; ".join(codes)), f"{scheme}Label": guarded("; ".join(labels))}
-    return cells
+        if scheme in found:
+            codes = [str(one["id"]) for one in found[scheme] if "id" in one]
+            labels = [str(one["description"]) for one in found[scheme] if "description" in one]
+            _put(cells, f"{scheme}Code", "; ".join(codes))
+            _put(cells, f"{scheme}Label", "; ".join(labels))
 
 
-def _places(data: Mapping[str, Any]) -> dict[str, str]:
+def _places(cells: Cells, data: Mapping[str, Any]) -> None:
     services = data.get("services", ())
-    cells = {"ServiceCategoryURI": _text(services[0]) if services else ""}
-    cells["ServiceCategoryLabel"] = _text(data.get("local", {}).get("ServiceCategoryLabel"))
+    if services:
+        _put(cells, "ServiceCategoryURI", services[0])
+    _put(cells, "ServiceCategoryLabel", data.get("local", {}).get("ServiceCategoryLabel"))
+    named: set[str] = set()
     for document in data.get("documents", ()):
         name = _DOCUMENTS.get(str(document.get("documentType")))
-        if name:
-            cells.setdefault(name, _text(document.get("url")))
-    return cells
+        if name and name not in named:
+            named.add(name)
+            _put(cells, name, document.get("url"))
 
 
-def _supplier(supplier: Mapping[str, Any]) -> dict[str, str]:
+def _supplier(cells: Cells, supplier: Mapping[str, Any]) -> None:
     company, charity, other = written(supplier.get("identifiers", []))
-    return {
-        "SupplierName": _text(supplier.get("name")),
-        "CompaniesHouseRegistrationNumber": guarded(company),
-        "CharityCommissionNumber": guarded(charity),
-        "OtherSupplierID": guarded(other),
-        "SMESupplier": _flag(supplier.get("sme")),
-        "VCSESupplier": _flag(supplier.get("vcse")),
-        "VCSESupplierType": _text(supplier.get("vcseType")),
-    }
+    _put(cells, "SupplierName", supplier.get("name"))
+    _put(cells, "CompaniesHouseRegistrationNumber", company)
+    _put(cells, "CharityCommissionNumber", charity)
+    _put(cells, "OtherSupplierID", other)
+    cells[_AT["SMESupplier"]] = _flag(supplier.get("sme"))
+    cells[_AT["VCSESupplier"]] = _flag(supplier.get("vcse"))
+    _put(cells, "VCSESupplierType", supplier.get("vcseType"))

@@ -71,8 +71,7 @@ def plain_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 def lga_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The LGA's register of contracts, its columns verbatim: a row a contract and supplier."""
-    for line in lga_export.lines(orjson.loads(entry.data) for entry in entries if entry.data is not None):
-        yield line.encode()
+    return lga_export.lines(orjson.loads(entry.data) for entry in entries if entry.data is not None)
 
 
 def _shapes() -> Iterator[Shape]:
