@@ -29,6 +29,7 @@ from api import (
     writes,
 )
 from api.feed_pages import FeedPages, PageCache
+from api.flights import Flights
 from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
@@ -75,6 +76,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.metrics = metrics
     app.state.pages = feed
     app.state.bulk = bulk.files(services)
+    app.state.flights = Flights()
     problems.install(app, problem_page)
     for module in _routers(services.role):
         app.include_router(module)

@@ -1,13 +1,16 @@
 """Whole kinds as files to download (protocol section 6)."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from pydantic import WithJsonSchema
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from api.deps import Here
 from api.etags import unchanged
+from api.flights import Flights
 from api.services import Services
 from federation.bulk import SHAPES, BulkFiles, Shape, Written
 
@@ -42,13 +45,15 @@ def files(here: Services) -> BulkFiles:
         }
     },
 )
-def bulk_file(request: Request, here: Here, name: Name) -> Response:
+async def bulk_file(request: Request, here: Here, name: Name) -> Response:
     """Give every live record of one kind, as it stood at one change number.
 
     Small registers are always up to date; a large one may be some minutes behind, as its change number tells.
     """
     found: BulkFiles = request.app.state.bulk
-    written = found.current(name)
+    # One thread writes a file, however many wait for it: the others stay free for what needs no file.
+    flights: Flights = request.app.state.flights
+    written = await flights.anew(("bulk", name), partial(run_in_threadpool, found.current, name))
     headers = {
         "ETag": f'"{written.sha256}"',
         "Cache-Control": "public, max-age=60",

@@ -26,6 +26,13 @@ class Flights:
         found: T = await asyncio.shield(task)
         return found
 
+    async def anew(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        """Give what work gives that begins after this is asked: what is under way is waited for, and not taken."""
+        under_way = self._under_way.get(key)
+        if under_way is not None:
+            await asyncio.wait([under_way])
+        return await self.once(key, work)
+
     async def _run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -147,3 +150,38 @@ def test_older_files_are_dropped(site: Site) -> None:
     assert len(list(folder.glob("*-contracts.ndjson"))) == 2
     assert len(list(folder.glob("*-contracts.csv"))) == 2
     assert not list(folder.glob("*.part"))
+
+
+def test_many_who_wait_for_a_file_take_one_thread(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a file is written for sixty who ask, the threads of the server are free for others."""
+    site.publish("contract", *CONTRACTS)
+    writing, go_on = threading.Event(), threading.Event()
+    asked: list[str] = []
+    current = BulkFiles.current
+
+    def slow(self: BulkFiles, name: str) -> bulk.Written:
+        asked.append(name)
+        writing.set()
+        assert go_on.wait(30)
+        return current(self, name)
+
+    monkeypatch.setattr(BulkFiles, "current", slow)
+    with ThreadPoolExecutor(60) as crowd:
+        answers = [crowd.submit(site.client.get, "/v1/bulk/contracts.csv") for _ in range(60)]
+        assert writing.wait(30)
+        assert site.client.get(f"/v1/records?id={quote(PREFIX, safe='')}contract%2FC-1").status_code == 200
+        before = len(asked)
+        go_on.set()
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert before == 1
+    assert len(asked) <= 60
+
+
+def test_a_file_is_as_new_as_the_question(site: Site) -> None:
+    """Who publishes and then asks gets the file with it, whoever asked just before."""
+    with ThreadPoolExecutor(4) as others:
+        for number in range(10):
+            before = [others.submit(site.client.get, "/v1/bulk/contracts.csv") for _ in range(4)]
+            site.publish("contract", {"reference": f"N-{number}", "title": "New"})
+            assert f"N-{number}" in site.client.get("/v1/bulk/contracts.csv").text
+            assert {one.result().status_code for one in before} == {200}

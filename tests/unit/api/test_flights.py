@@ -66,3 +66,44 @@ def test_a_failure_is_told_to_all_and_kept_for_nobody() -> None:
     failed, then = asyncio.run(go())
     assert [str(one) for one in failed] == ["the first time"] * 3
     assert then == 7
+
+
+def test_who_needs_work_that_begins_now_waits_for_what_is_under_way_and_shares_the_next() -> None:
+    """Nobody who asks for work anew is given what began before, and those who ask at once share one."""
+    begun: list[int] = []
+
+    async def work() -> int:
+        begun.append(1)
+        made = len(begun)
+        await asyncio.sleep(0.02)
+        return made
+
+    async def go() -> list[int]:
+        flights = Flights()
+        first = asyncio.create_task(flights.anew("key", work))
+        await asyncio.sleep(0.01)
+        return [*await asyncio.gather(*(flights.anew("key", work) for _ in range(5))), await first]
+
+    assert asyncio.run(go()) == [2, 2, 2, 2, 2, 1]
+
+
+def test_work_that_failed_is_begun_anew_for_those_who_waited_for_it() -> None:
+    """A failure of what was under way is not theirs."""
+    tries: list[int] = []
+
+    async def work() -> int:
+        tries.append(1)
+        await asyncio.sleep(0.01)
+        if len(tries) == 1:
+            raise ValueError("the first time")
+        return 7
+
+    async def go() -> list[int | BaseException]:
+        flights = Flights()
+        first = asyncio.create_task(flights.anew("key", work))
+        await asyncio.sleep(0)
+        return await asyncio.gather(first, flights.anew("key", work), return_exceptions=True)
+
+    failed, then = asyncio.run(go())
+    assert isinstance(failed, ValueError)
+    assert then == 7
