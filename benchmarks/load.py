@@ -44,28 +44,36 @@ async def _keep_asking(url: str, header: str, until: float) -> int:
     extra = f"{header}\r\n" if header else ""
     request = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n{extra}\r\n".encode()
     done = 0
-    while time.monotonic() < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        if not head.startswith(b"HTTP/1.1 200") or length is None:
-            raise Failed(f"{url} answered {head[:200]!r}")
-        await reader.readexactly(int(length[1]))
-        done += 1
-    writer.close()
+    try:
+        while time.monotonic() < until:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            if not head.startswith(b"HTTP/1.1 200") or length is None:
+                raise Failed(f"{url} answered {head[:200]!r}")
+            await reader.readexactly(int(length[1]))
+            done += 1
+    finally:
+        writer.close()
+        await writer.wait_closed()
     return done
 
 
-async def _all(url: str, connections: int, seconds: float, header: str) -> float:
+async def requests(url: str, connections: int, seconds: float, header: str) -> float:
+    """Ask over so many connections for so long; give requests a second. Raises `Failed` for anything but 200."""
     began = time.monotonic()
-    asked = await asyncio.gather(*(_keep_asking(url, header, began + seconds) for _ in range(connections)))
-    return sum(asked) / (time.monotonic() - began)
+    asking = (_keep_asking(url, header, began + seconds) for _ in range(connections))
+    asked = await asyncio.gather(*asking, return_exceptions=True)
+    for one in asked:
+        if isinstance(one, BaseException):
+            raise one
+    return sum(one for one in asked if isinstance(one, int)) / (time.monotonic() - began)
 
 
 def main() -> None:
     """Ask, and print requests a second."""
     url, connections, seconds, header = sys.argv[1:]
-    print(asyncio.run(_all(url, int(connections), float(seconds), header)))
+    print(asyncio.run(requests(url, int(connections), float(seconds), header)))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,7 +13,7 @@ from xml.etree import ElementTree as ET
 import orjson
 import pytest
 
-from benchmarks import equality, telling, words
+from benchmarks import equality, load, telling, words
 from benchmarks.drawing import HEIGHT, WIDTH, growth
 from benchmarks.environments import PEERS
 from benchmarks.equality import digest
@@ -22,6 +24,7 @@ from benchmarks.importing import register
 from benchmarks.ours import OWN
 from benchmarks.peers import tables
 from benchmarks.places import HERE
+from benchmarks.processes import Failed
 from benchmarks.scene import five, terms
 from benchmarks.taking_turns import percentile, ratio, turns
 from exchange.reading import PublisherFacts, read_register
@@ -294,3 +297,29 @@ def test_the_register_is_an_lga_register_without_a_fault(tmp_path: Path) -> None
     whose = PublisherFacts(OWN, "Exampleshire County Council", "http://127.0.0.1/id/GB-LAE-ZZZ/")
     reading = read_register(file.read_bytes(), filename=file.name, kind="contract", publisher=whose)
     assert (reading.report.accepted, reading.report.refused, reading.report.problems) == (200, 0, [])
+
+
+@pytest.mark.parametrize(("status", "right"), [("200 OK", True), ("503 Service Unavailable", False)])
+def test_our_own_client_counts_good_answers_alone(status: str, right: bool) -> None:  # noqa: FBT001
+    """Where wrk is not installed our own client asks; an answer that is not 200 ends the bench."""
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: 3\r\n\r\nabc".encode()
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /page?x=1 HTTP/1.1\r\n"):
+                writer.write(answer)
+        writer.close()
+
+    async def measured_rate() -> float:
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        try:
+            return await load.requests(f"http://127.0.0.1:{port}/page?x=1", 4, 0.1, "Accept-Encoding: gzip")
+        finally:
+            server.close()
+
+    if right:
+        assert asyncio.run(measured_rate()) > 10
+    else:
+        with pytest.raises(Failed, match="503"):
+            asyncio.run(measured_rate())
