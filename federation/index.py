@@ -1,6 +1,7 @@
 """The seam to the search engine: what a list asks, what it gets, and what an engine must be able to do.
 
-No engine is named here. `federation/tantivy_index.py` stands behind it today; an engine on other machines could.
+No engine is needed here. `federation/tantivy_index.py` stands behind it, or `federation/opensearch_index.py` where the
+index outgrows a machine; what both promise is tried by `tests/integration/search/contract_*.py`.
 
 Changes of the seam: `Sink.stage` takes `new`, a promise that none of the documents stands in the index or was staged
 before; an engine may use it to save itself the looking, or pass it over. `Index.search` raises `Busy` for a query that
@@ -112,7 +113,10 @@ Matcher = Callable[[str], Sequence[tuple[int, int]]]
 
 
 class Sink(Protocol):
-    """Where documents are written. What is staged is seen, all of it or none, when it is committed."""
+    """Where documents are written. What is staged is seen when it is committed, and not before.
+
+    An engine of several parts may show a commit part by part, a moment apart; `reached` follows when all show it.
+    """
 
     def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
         """Put documents in the place of those with their ids, and take those that are gone out.

@@ -1,1 +1,1 @@
-"""What stands behind the seam: tantivy. Nothing outside this folder and `tantivy_index.py` knows of it."""
+"""What stands behind the seam: tantivy. Outside, the other engine takes words apart as it does, and no one else."""
