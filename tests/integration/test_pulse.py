@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from federation import log, publishers
 from federation.database import Database
@@ -110,3 +112,22 @@ def test_asking_when_it_is_time_brings_what_another_process_wrote(base: Database
     assert pulse.known() is before
     assert pulse.ask().latest == before.latest + 1
     assert pulse.known() is pulse.ask()
+
+
+@pytest.mark.parametrize("kind", [None, "tool"])
+def test_a_page_anywhere_in_the_log_is_found_by_an_index(base: Database, kind: str | None) -> None:
+    """A page and a count start at their number, with a kind and without: the last page costs what the first does."""
+    if base.dialect != "sqlite":
+        pytest.skip("plans of PostgreSQL depend on its statistics")
+    with base.read() as session:
+        asked: list[tuple[str, Any]] = []
+        engine = session.get_bind()
+        event.listen(engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: asked.append((sql, values)))
+        log.after(session, 7, kind=kind)
+        count(session, 7, 9, kind)
+        for sql, values in asked[:]:
+            if "FROM record" in sql:
+                plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+                assert [row[3].partition(" ")[0] for row in plan] == ["SEARCH"], plan
+                assert "number>?" in plan[0][3]
+                assert ("kind=?" in plan[0][3]) is (kind is not None)

@@ -102,7 +102,7 @@ def test_work_that_failed_is_begun_anew_for_those_who_waited_for_it() -> None:
         flights = Flights()
         first = asyncio.create_task(flights.anew("key", work))
         await asyncio.sleep(0)
-        return await asyncio.gather(first, flights.anew("key", work), return_exceptions=True)
+        return [*await asyncio.gather(first, flights.anew("key", work), return_exceptions=True)]
 
     failed, then = asyncio.run(go())
     assert isinstance(failed, ValueError)
