@@ -76,7 +76,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=0, help=f"rounds of A B ({PAIRS}; {QUICK_PAIRS} for ci)")
     parser.add_argument("--json", type=Path, help="write every figure and every run to this file")
     parser.add_argument("--write", action="store_true", help="put the results into docs/performance.md")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.write and not telling.has_place(asked.size):
+        parser.error(f"{telling.PAGE.name} has no place for a run of size {asked.size}")
+    return asked
 
 
 def _parts(text: str) -> list[str]:

@@ -67,6 +67,11 @@ def write(found: Sequence[Measured], about: Mapping[str, str], size: str, *, pag
         DRAWING.write_text(drawn)
 
 
+def has_place(size: str) -> bool:
+    """Whether the page keeps the results of runs of this size."""
+    return f"<!-- bench {size} -->" in PAGE.read_text()
+
+
 def placed(text: str, name: str, lines: Sequence[str]) -> str:
     """Put lines between the two marks of a page. Raises `LookupError` where the page has no such place."""
     start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"

@@ -18,7 +18,7 @@ from benchmarks.drawing import HEIGHT, WIDTH, growth
 from benchmarks.environments import PEERS
 from benchmarks.equality import digest
 from benchmarks.figures import BY_KEY, FIGURES, MILLION, Figure, Measured, said, verdict
-from benchmarks.generate import FEEDS, PAGE, PUBLISHERS, Feed, codes, feeds, pages
+from benchmarks.generate import FEEDS, PAGE, PUBLISHERS, SIZES, Feed, codes, feeds, pages
 from benchmarks.growing import slope
 from benchmarks.importing import register
 from benchmarks.ours import OWN
@@ -268,6 +268,7 @@ def test_results_are_written_between_their_marks_alone(tmp_path: Path) -> None:
     assert text.partition("<!-- bench 1m -->")[0] == telling.PAGE.read_text().partition("<!-- bench 1m -->")[0]
     with pytest.raises(LookupError):
         telling.write(found, about, "10k", page=page)
+    assert [size for size in SIZES if telling.has_place(size)] == ["100k", "1m"]
 
 
 def test_peers_are_locked_by_hash_and_name_no_address() -> None:
