@@ -23,6 +23,7 @@ _shadow = table(Shadow)
 _CHUNK = 500
 _FIELDS = log.STATE[:-2]
 _SHADOW = log.STATE[:-1]
+_NOTHING = Held()
 _SAID = ("id", "kind", "node_id", "data", "origin", "reason", "moved_to", "rank")
 
 
@@ -53,7 +54,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     log.lock(session)
     ids = list(dict.fromkeys([statement.id for statement, _ends in judged.heard]))
     before = held(session, ids)
-    after = {record_id: before.get(record_id, Held()) for record_id in ids}
+    after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
     for statement, ends in judged.heard:
         known = after[statement.id]
         after[statement.id] = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
@@ -85,11 +86,19 @@ def _any_shadow(session: WriteSession) -> bool:
     return session.connection().execute(select(_shadow.c.id).limit(1)).first() is not None
 
 
-def standing(session: Reading, statements: Sequence[Statement]) -> set[str]:
-    """The ids of those statements that are held as they stand, byte for byte: to hear them again changes nothing."""
-    said = [(s.id, s.kind, s.node_id, s.data, s.origin, s.reason, s.moved_to, s.rank) for s in statements]
-    found = bulk.same(session, Record, _SAID, said)
-    left = [row for row in said if row[0] not in found and row[-1] != DIRECT]
+Said = tuple[str, str, int | None, bytes | None, bytes, str | None, str | None, int]
+"""What a route says of a record, in the order of `_SAID`."""
+
+
+def said(s: Statement) -> Said:
+    """What a statement says, to be compared with what is held."""
+    return s.id, s.kind, s.node_id, s.data, s.origin, s.reason, s.moved_to, s.rank
+
+
+def standing(session: Reading, words: Sequence[Said]) -> set[str]:
+    """The ids of those words that are held as they stand, byte for byte: to hear them again changes nothing."""
+    found = bulk.same(session, Record, _SAID, words)
+    left = [word for word in words if word[0] not in found and word[-1] != DIRECT]
     return found | bulk.same(session, Shadow, _SAID, left)
 
 
@@ -99,7 +108,7 @@ def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str
     changed: list[Statement] = []
     rerouted: list[Statement] = []
     for record_id, state in after.items():
-        old, new = before.get(record_id, Held()).winner, state.winner
+        old, new = before.get(record_id, _NOTHING).winner, state.winner
         if new is None or new is old:
             continue
         if old is not None and old.rank == new.rank and says_same(old, new) and new.node_id in (old.node_id, None):
@@ -142,7 +151,10 @@ def _shadows(session: WriteSession, before: Mapping[str, Held], after: Mapping[s
     kept: list[Statement] = []
     gone: list[dict[str, Any]] = []
     for record_id, state in after.items():
-        old, new = before.get(record_id, Held()).others, state.others
+        was = before.get(record_id, _NOTHING)
+        if not was.shadows and not state.shadows:
+            continue
+        old, new = was.others, state.others
         kept += [shadow for node, shadow in new.items() if old.get(node) is not shadow]
         gone += [{"old": record_id, "route": node} for node in old if node not in new]
     if gone:

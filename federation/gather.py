@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from federation.judge import Judged
 
 MAX_ROWS = 5_000
-MAX_BYTES = 12 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 MAX_SECONDS = 2.0
 P = TypeVar("P")
 

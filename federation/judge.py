@@ -109,7 +109,7 @@ def strays(readings: Sequence[Reading], source: Source, origins: Mapping[str, Pr
         if node != source.id and not (source.relays and is_node(node)):
             continue
         known = source.prefixes if node == source.id else origins.get(node)
-        if known is None or (known and not any(reading.id.startswith(prefix) for prefix in known)):
+        if known is None or (known and _prefix(reading.id, known) is None):
             found[node] = None
     return list(found)
 
@@ -167,7 +167,7 @@ def _refuse(found: Judged, record_id: str, error: Invalid) -> None:
 
 
 def _is_loop(item: Item, me: str) -> bool:
-    return item.origin.node == me or any(hop.node == me for hop in item.via)
+    return item.origin.node == me or (bool(item.via) and any(hop.node == me for hop in item.via))
 
 
 def _statement(item: Item, source: Source, origins: Mapping[str, Prefixes], ours: bytes) -> Statement:
@@ -234,7 +234,7 @@ def _check_id(item: Item, prefixes: Prefixes) -> None:
     """Hold the id to its origin's prefixes, its publisher and its kind."""
     if len(item.id) > MAX_ID:
         raise _fault("id", "/id", f"The id has {len(item.id)} characters; at most {MAX_ID} are taken.", item.id)
-    prefix = next((p for p in prefixes if item.id.startswith(p)), None)  # `split_id` then looks closely
+    prefix = _prefix(item.id, prefixes)  # `split_id` then looks closely
     if prefix is None:
         expected = ", ".join(list(prefixes)[:3])
         raise _fault("id-prefix", "/id", "The id lies outside its origin's prefixes.", item.id, expected)
@@ -252,6 +252,13 @@ def _check_id(item: Item, prefixes: Prefixes) -> None:
         kind = item.id[len(prefix) :].partition("/")[0]
     if kind != item.kind:
         raise _fault("kind", "/kind", "The kind is not the one in the id.", item.kind, kind)
+
+
+def _prefix(record_id: str, prefixes: Prefixes) -> str | None:
+    for prefix in prefixes:
+        if record_id.startswith(prefix):
+            return prefix
+    return None
 
 
 def _check_data(statement: Statement, data: bytes) -> None:

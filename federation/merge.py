@@ -107,6 +107,8 @@ def hear(held: Held, new: Statement, *, afresh: bool = False) -> Held:
     """
     route = new.node_id
     assert route is not None
+    if held.winner is None and not held.shadows:
+        return Held(new)
     before = held.of(route)
     if before is not None:
         if before.rank == new.rank and says_same(before, new):

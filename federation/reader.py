@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from federation import judge, origins
-from federation.apply import standing
+from federation.apply import Said, said, standing
 from federation.database import Database
 from federation.judge import Judged, Prefixes, Source
+from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
+from schema.change import Item
 
 ORIGINS_A_VISIT = 100
 Learnt = dict[str, Prefixes]
@@ -49,12 +51,18 @@ class Reader:
         return strays or self._judge(readings, waiting, now)
 
     def _judge(self, readings: Sequence[judge.Reading], waiting: Collection[str], now: datetime) -> Judged:
-        found = judge.place(readings, self._source, me=self._me, origins=self._heard_of(now), now=now)
+        heard_of, source = self._heard_of(now), self._source
         if self._first:
-            return judge.look(found)
-        asked = [statement for statement, ends in found.heard if not ends and statement.id not in waiting]
+            return judge.judge(readings, source, me=self._me, origins=heard_of, now=now)
         with self._database.present() as session:
-            return judge.look(found, standing(session, asked))
+            own = {item.id: word for item, word in _own_words(readings, source) if item.id not in waiting}
+            held = standing(session, list(own.values()))
+            rest = [one for one in readings if isinstance(one, judge.Trouble) or one.id not in held]
+            found = judge.place(rest, source, me=self._me, origins=heard_of, now=now)
+            others = [said(s) for s, ends in found.heard if not ends and s.rank != DIRECT and s.id not in waiting]
+            judge.look(found, standing(session, others))
+        found.standing += held
+        return found
 
     def _heard_of(self, now: datetime) -> Learnt:
         """The origins that may be relayed; asked of the database with the first page, for many visits have none."""
@@ -77,3 +85,11 @@ class Reader:
         if heard:
             known |= await self._write(lambda session: origins.remember(session, heard, now=now))
         return self._asked.issuperset(wanted)
+
+
+def _own_words(readings: Sequence[judge.Reading], source: Source) -> Iterator[tuple[Item, Said]]:
+    """What a node says of its own records. Words that are held were judged when they came, and may be taken as good."""
+    for item in readings:
+        if isinstance(item, Item) and item.origin.node == source.id and not item.via and item.reason != DROPPED:
+            gone = (item.reason, item.moved_to) if item.deleted else (None, None)
+            yield item, (item.id, item.kind, source.node_id, item.data, item.origin_bytes, *gone, DIRECT)

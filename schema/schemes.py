@@ -102,7 +102,7 @@ _RULES: dict[str, Callable[[str], str]] = {
 }
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def normalise_identifier(scheme: str, id: str) -> tuple[str, str]:  # noqa: A002  the register's own word
     """Give `(scheme, id)` in the one form under which two mentions of an organisation are the same.
 

@@ -103,6 +103,9 @@ def _bounded(base: Any, node: Node) -> Any:
 
 
 def _all(checks: list[tuple[str, Check]], last: Check | None) -> Check:
+    if last is not None and not checks:
+        return last
+
     def check(made: Any) -> None:
         for name, one in checks:
             value = getattr(made, name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,41 @@ def test_any_cut_of_a_history_ends_alike(moot: Aggregator, world: World, size: i
         _apply(moot, node, list(part.values()))
     held = {i: (row.seq, row.deleted) for i, row in rows(moot.database).items() if row.node_id is not None}
     assert held == {item["id"]: (item["origin"]["seq"], item["state"] == "deleted") for item in items}
+
+
+def test_a_reader_misses_nothing_while_pages_are_applied(moot: Aggregator, world: World) -> None:
+    """Pages of four nodes are applied at once; who follows the log meanwhile sees each number, in order, once."""
+    councils = [world.node(f"n{n}.example", f"N{chr(65 + n)}X") for n in range(4)]
+    for node in councils:
+        moot.add(node)
+        for n in range(90):
+            node.put("contract", f"C-{n}")
+    done, seen = threading.Event(), list[int]()
+
+    def write(route: int) -> None:
+        node = councils[route - 1]
+        items = [orjson.dumps(item) for item in node.items.values()]
+        source = Source(route, node.id, {node.prefix: node.publisher})
+        for start in range(0, len(items), 7):
+            judged = judge.judge(judge.read(items[start : start + 7]), source, me=ME, origins={}, now=NOW)
+            with moot.database.write() as session:
+                apply(session, route, judged, now=NOW)
+
+    def follow() -> None:
+        last_round = False
+        while not last_round:
+            last_round = done.is_set()
+            with moot.database.read() as session:
+                seen.extend(entry.number for entry in log.after(session, seen[-1] if seen else 0))
+            done.wait(0.002)
+
+    reader = threading.Thread(target=follow)
+    reader.start()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, (1, 2, 3, 4)))
+    done.set()
+    reader.join()
+    assert seen == list(range(1, 1 + 1 + 4 * 91))
 
 
 def test_speed(tmp_path: Path, world: World) -> None:
