@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ def configure(settings: Settings) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        stamped,
         structlog.processors.format_exc_info,
     ]
     last = _renderer(settings.log_format)
@@ -52,6 +53,12 @@ def _renderer(form: str) -> Callable[[Any, str, Event], str]:
     if form == "json":
         return json_line
     return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else text_line
+
+
+def stamped(_logger: Any, _method: str, event: Event) -> Event:
+    """Add the time, in UTC to the microsecond."""
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return event
 
 
 def json_line(_logger: Any, _method: str, event: Event) -> str:
