@@ -27,33 +27,31 @@ class Builder:
         self.schema = schema
         self.analysed = analysed
 
-    def matching(self, asked: Query, *, without: str = "", ranked: bool = False) -> tantivy.Query:
-        """All that matches, wherever a page starts; `without` leaves the filter of one field out."""
-        clauses = [self._filter(one) for one in asked.filters if one.name != without]
+    def matching(self, asked: Query, *, ranked: bool = False) -> tantivy.Query:
+        """All that matches, wherever a page starts; `ranked` where the order is to be that of relevance."""
+        clauses = [self._filter(one) for one in asked.filters]
         typed = words.query(self.schema, self.analysed, asked.words, ranked=ranked)
-        if typed is not None:
-            clauses.append(typed)
-        if len(clauses) == 1 and clauses[0] is typed:
-            return typed
-        if clauses:
+        if typed is None and not clauses:
+            return everything(self.schema)
+        if typed is None:
             return tantivy.Query.boolean_query([(_MUST, clause) for clause in clauses])
-        return everything(self.schema)
+        return tantivy.Query.boolean_query([(_MUST, clause) for clause in (*clauses, typed)]) if clauses else typed
 
     def cost(self, searcher: tantivy.Searcher, asked: Query) -> int:
         """About how many postings one pass over what matches visits: the rarest of what must be, times all clauses."""
-        everything = int(searcher.num_docs)
-        needed = [self._size(searcher, one, everything) for one in asked.filters]
+        held = int(searcher.num_docs)
+        needed = [self._size(searcher, one, held) for one in asked.filters]
         beside = 0
         for piece, tokens in words.tokens(self.analysed, asked.words):
             if piece.excluded or piece.optional:
                 beside += len(tokens)
             else:
                 needed += [searcher.doc_freq("text", token) for _, token in tokens]
-        return min(needed, default=everything) * (1 + len(needed) + beside)
+        return min(needed, default=held) * (1 + len(needed) + beside)
 
-    def _size(self, searcher: tantivy.Searcher, one: Filter, everything: int) -> int:
+    def _size(self, searcher: tantivy.Searcher, one: Filter, held: int) -> int:
         if isinstance(one, Span) or len(one.values) > _COUNTED:
-            return everything
+            return held
         return sum(searcher.doc_freq(self._field(one.name), value) for value in one.values)
 
     def term(self, name: str, value: str) -> tantivy.Query:
@@ -109,9 +107,10 @@ class Builder:
         if isinstance(one, Span):
             return self._span(one)
         field = self._field(one.name)
-        if len(one.values) > 1:
+        if len(one.values) != 1:
             return tantivy.Query.term_set_query(self.schema, field, list(one.values))
-        alone = tantivy.Query.term_query(self.schema, field, one.values[0], index_option="basic")
+        (value,) = one.values
+        alone = tantivy.Query.term_query(self.schema, field, value, index_option="basic")
         return tantivy.Query.const_score_query(alone, 0.0)  # which records have a value says nothing of rank
 
     def _field(self, name: str) -> str:
