@@ -106,6 +106,8 @@ async def _lifespan(app: FastAPI, background: Sequence[Worker]) -> AsyncIterator
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        feed: FeedPages = app.state.pages
+        await feed.close()
         await asyncio.to_thread(services.follower.stop)
 
 

@@ -123,6 +123,11 @@ class FeedPages:
         page = self._cache.get(Key(*asked, heard[0]))
         return page.quick(heard[1]) if page is not None and page.standing is standing else None
 
+    async def close(self) -> None:
+        """Wait for a question that is under way, so that nothing is left at the database."""
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
+
     async def _ask(self) -> Standing:
         # Who comes after a write of this process does not wait for a question that was put before it.
         return await self._flights.once(self._here.database.writes, partial(run_in_threadpool, self._pulse.ask))

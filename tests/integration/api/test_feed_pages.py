@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -191,3 +192,47 @@ def test_pages_of_an_earlier_epoch_are_not_given(site: Site) -> None:
     assert kept is not None
     cache.put(key, replace(kept, standing=replace(kept.standing, epoch="another"), body=b"old"))
     assert asyncio.run(pages.page(key)).body == kept.body
+
+
+def test_closing_waits_for_the_question_that_is_under_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ends leaves no thread at its database."""
+    monkeypatch.setattr(pulse, "DUE", 0)
+    answered: list[Standing] = []
+    ask = pulse.Pulse.ask
+
+    def slow(self: pulse.Pulse) -> Standing:
+        time.sleep(0.1)
+        answered.append(ask(self))
+        return answered[-1]
+
+    async def go() -> int:
+        pages = FeedPages(site.services, PageCache())
+        await pages.page(Key(0, None, ""))
+        monkeypatch.setattr(pulse.Pulse, "ask", slow)
+        assert pages.quick({"path": CHANGES, "query_string": b"", "headers": []}) is not None
+        await pages.close()
+        await pages.close()
+        return len(answered)
+
+    assert asyncio.run(go()) == 1
+
+
+def test_a_question_that_failed_beside_an_answer_is_told_to_the_log_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has a page at hand is given it while the database is away; the next who must ask is told."""
+    monkeypatch.setattr(pulse, "DUE", 0)
+
+    def away(self: pulse.Pulse) -> Standing:
+        raise OSError("no database")
+
+    async def go() -> None:
+        pages = FeedPages(site.services, PageCache())
+        await pages.page(Key(0, None, ""))
+        monkeypatch.setattr(pulse.Pulse, "ask", away)
+        assert pages.quick({"path": CHANGES, "query_string": b"", "headers": []}) is not None
+        await pages.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(go())
+    assert "no database" in capsys.readouterr().out
