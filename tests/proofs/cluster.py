@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from tests import postgres
 from tests.proofs.namespaces import DYING
@@ -84,7 +85,7 @@ class Cluster:
         import migrations
 
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         migrations.upgrade(self.named(name))
         return self.named(name) if host is None else f"postgresql://postgres@{host}/{name}"
 

@@ -29,13 +29,27 @@ def _fill(base: Database) -> None:
 
 def _node(n: int) -> dict[str, object]:
     url = f"https://n{n}.example/.well-known/folkmoot"
-    known = {"id": n, "key": f"n{n}.example", "url": url, "name": "Council", "role": "node", "relays": False}
+    known: dict[str, object] = {
+        "id": n,
+        "key": f"n{n}.example",
+        "url": url,
+        "name": "Council",
+        "role": "node",
+        "relays": False,
+    }
     return known | {"state": "active", "manifest": b"{}", "prefixes": "{}"}
 
 
 def _feed(n: int) -> dict[str, object]:
     url = f"https://n{n}.example/v1/changes"
-    at = {"node_id": n, "url": url, "cursor": url, "place": f"n{n}.example:443", "every": 300, "reconciling": False}
+    at: dict[str, object] = {
+        "node_id": n,
+        "url": url,
+        "cursor": url,
+        "place": f"n{n}.example:443",
+        "every": 300,
+        "reconciling": False,
+    }
     return at | dict.fromkeys(("fence", "position", "fails", "accepted", "refused", "dropped"), 0)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
@@ -237,5 +237,9 @@ def _checks(site: TestClient) -> dict[str, Any]:
 
 
 def _replay(replica: cluster.Cluster, what: str) -> None:
+    asked: dict[str, LiteralString] = {
+        "pause": "SELECT pg_wal_replay_pause()",
+        "resume": "SELECT pg_wal_replay_resume()",
+    }
     with psycopg.connect(replica.url, autocommit=True) as connection:
-        connection.execute(f"SELECT pg_wal_replay_{what}()")
+        connection.execute(asked[what])

@@ -73,12 +73,16 @@ class Stage:
                 process.kill()
                 process.wait()
 
-    def connected(self, base: Database, where: str = "true") -> set[str]:
-        """The machines that have a session of this database open."""
-        name = str(base.url).rpartition("/")[2].partition("?")[0]
-        asked = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE client_addr IS NOT NULL AND datname = "
+    def connected(self, base: Database, *, busy: bool = False) -> set[str]:
+        """The machines that have a session of this database open; `busy` for those within a transaction."""
+        name = base.url.rpartition("/")[2].partition("?")[0]
         with psycopg.connect(self.server.url) as connection:
-            return {address for (address,) in connection.execute(f"{asked} %s AND {where}", [name])}
+            rows = connection.execute(
+                "SELECT DISTINCT host(client_addr) FROM pg_stat_activity "
+                "WHERE client_addr IS NOT NULL AND datname = %s AND (state <> 'idle' OR NOT %s)",
+                [name, busy],
+            )
+            return {address for (address,) in rows}
 
     def seen(self) -> dict[str, Any]:
         """What the crowd has seen so far."""
@@ -169,7 +173,7 @@ def _sleep(stage: Stage, base: Database, worker: subprocess.Popen[bytes]) -> Non
     while True:
         worker.send_signal(signal.SIGSTOP)
         time.sleep(0.05)
-        if "10.77.2.2" not in stage.connected(base, "state <> 'idle'"):
+        if "10.77.2.2" not in stage.connected(base, busy=True):
             return
         worker.send_signal(signal.SIGCONT)
         time.sleep(0.01)
