@@ -53,6 +53,7 @@ class OpenSearchIndex:
         self._refused = ""
         self._made = ""
         self._store: Store | None = None
+        self._pointing = threading.Lock()
         self._points: OrderedDict[int, str] = OrderedDict()
 
     def claim(self) -> Sink | None:
@@ -126,7 +127,8 @@ class OpenSearchIndex:
 
     def count(self) -> int:
         """How many records the index holds."""
-        return int(self.cluster.ask("GET", f"/{self._latest().index}/_count")["count"])
+        (found,) = self.cluster.search(self._latest().index, [{"size": 0, "track_total_hits": True}])
+        return int(found["hits"]["total"]["value"])
 
     def identities(self, least: int, most: int) -> Iterator[tuple[str, str, int]]:
         """(id, kind, change number) of the documents whose change number lies in this span."""
@@ -162,7 +164,7 @@ class OpenSearchIndex:
         pages are read from the index as it is (empty).
         """
         number = query.after.number if query.after else seen.reached.number
-        with self._lock:
+        with self._pointing:  # a lock of its own: a search is not to wait for the writer
             if number not in self._points and query.after is None:
                 with suppress(Busy):
                     path = f"/{seen.index}/_search/point_in_time"

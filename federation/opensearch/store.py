@@ -24,6 +24,8 @@ CHUNK = 2_000_000
 """Bytes of one bulk request."""
 KEPT = 64_000_000
 """Bytes kept until the commit; what is more is sent before it, and seen no sooner for that."""
+_PATIENCE = 20.0
+"""Seconds to wait for one bulk request: less than it takes another process to become the writer (`lease.py`)."""
 _TRIES = 5
 _CONFLICT, _ABSENT = 409, 404
 _HOPELESS = frozenset({400, 401, 403, 404})
@@ -155,6 +157,7 @@ class Store:
         found = self.cluster.ask(
             "POST", f"/{writing(self.index)}/_bulk", b"\n".join([*lines, b""]),
             require_alias=True, filter_path=",".join(_SENT),
+            patience=_PATIENCE,
         )  # fmt: skip
         items = [item for one in found.get("items", ()) for item in one.values()]
         self._told(items)
