@@ -15,7 +15,7 @@ from benchmarks.figures import BY_KEY, FIGURES, Figure, Measured, said, verdict
 from benchmarks.places import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
-DRAWING = ROOT / "docs" / "assets" / "growth.svg"
+_PICTURE = "![Seconds of a first crawl and index by the number of records](assets/growth.svg)"
 _WORDS = {"met": "goal met", "short": "short of the goal", "below the gate": "BELOW THE GATE", "told": "told"}
 _PEERS = {"crawl.scrapy": ("scrapy", "Scrapy, items"), "crawl.scrapy_page": ("scrapy_page", "Scrapy, pages")}
 
@@ -61,10 +61,14 @@ def _object(figure: Figure, found: Measured) -> dict[str, Any]:
 def write(found: Sequence[Measured], about: Mapping[str, str], size: str, *, page: Path = PAGE) -> None:
     """Put the results of a run into the page, in the place of those of the same size, and draw the growth anew."""
     text = placed(page.read_text(), "figures", listed())
-    page.write_text(placed(text, f"bench {size}", [*_about(about, size), "", *_markdown(found)]))
+    text = placed(text, f"bench {size}", [*_about(about, size), "", *_markdown(found)])
     drawn = svg(found, about)
     if drawn:
-        DRAWING.write_text(drawn)
+        folder = page.parent / "assets"
+        folder.mkdir(exist_ok=True)
+        (folder / "growth.svg").write_text(drawn)
+        text = placed(text, "growth", [_PICTURE, "", f"Drawn by the run of {size} records of {about['day']}."])
+    page.write_text(text)
 
 
 def has_place(size: str) -> bool:

@@ -260,12 +260,17 @@ def test_results_are_written_between_their_marks_alone(tmp_path: Path) -> None:
     page.write_text(telling.PAGE.read_text())
     names = ["commit", "day", "pairs", "processor", "memory", "system", "python", "ours", "theirs", "client", "minutes"]
     about = dict.fromkeys(names, "told")
-    found = [measured("crawl.scrapy", x=7.04)]
+    grown = Measured("crawl.growth", {"x": 1.02}, MILLION, "", {"10000": [1.0, 1.2], "1000000": [110.0]})
+    peer = Measured("crawl.scrapy", {"x": 7.04}, 100_000, "a note", {"ours": [0.1], "scrapy": [0.7]})
+    found = [peer, grown]
     for _ in range(2):
         telling.write(found, about, "1m", page=page)
     text = page.read_text()
     assert text.count("**7.0x** (a note) | goal met | 100,000 |") == 1
     assert text.partition("<!-- bench 1m -->")[0] == telling.PAGE.read_text().partition("<!-- bench 1m -->")[0]
+    drawn = ET.fromstring((tmp_path / "assets" / "growth.svg").read_text())  # noqa: S314 - ours
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}circle")) == 3
+    assert text.count("(assets/growth.svg)") == 1
     with pytest.raises(LookupError):
         telling.write(found, about, "10k", page=page)
     assert [size for size in SIZES if telling.has_place(size)] == ["100k", "1m"]
