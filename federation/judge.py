@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
-from schema.change import Item, Via, read_item, via_json
+from schema.change import Item, Loose, Via, read_item, via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
 from schema.kinds import KINDS, check
@@ -82,12 +82,12 @@ class Judged:
 Reading = Item | Trouble
 
 
-def read(raws: Iterable[bytes]) -> list[Reading]:
+def read(raws: Iterable[bytes | Loose]) -> list[Reading]:
     """Read each item of a page alone; what is no item becomes a `Trouble`."""
     return [_read(raw) for raw in raws]
 
 
-def _read(raw: bytes) -> Reading:
+def _read(raw: bytes | Loose) -> Reading:
     try:
         return read_item(raw)
     except Invalid as error:

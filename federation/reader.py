@@ -13,7 +13,7 @@ from federation.judge import Judged, Prefixes, Source
 from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
-from schema.change import Item
+from schema.change import Item, Loose
 
 ORIGINS_A_VISIT = 100
 Learnt = dict[str, Prefixes]
@@ -32,7 +32,7 @@ class Reader:
     def _source(self) -> Source:
         return self._papers.known.source()
 
-    async def read(self, items: Sequence[bytes], waiting: Collection[str], now: datetime) -> Judged | None:
+    async def read(self, items: Sequence[bytes | Loose], waiting: Collection[str], now: datetime) -> Judged | None:
         """Judge a page. None where too many new origins must be asked first: it is for the next visit.
 
         `waiting` are the ids of records whose words are not written yet. Raises what asking a node does.
@@ -44,7 +44,7 @@ class Reader:
             return None
         return await asyncio.to_thread(self._judge, judge.read(items), waiting, now)
 
-    def _look(self, items: Sequence[bytes], waiting: Collection[str], now: datetime) -> Judged | list[str]:
+    def _look(self, items: Sequence[bytes | Loose], waiting: Collection[str], now: datetime) -> Judged | list[str]:
         """What a page says, or the nodes that must be asked before that can be told."""
         readings = judge.read(items)
         strays = judge.strays(readings, self._source, self._heard_of(now))

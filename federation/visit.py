@@ -185,7 +185,7 @@ class Visit:
         if found is None:
             return False
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))
-        await self._gather.add(found, self._place, step.ms, sum(map(len, page.items)))
+        await self._gather.add(found, self._place, step.ms, page.size)
         return True
 
     async def _save(self, load: Load[Place]) -> None:

@@ -6,7 +6,6 @@ is refused by itself and its neighbours go on.
 
 from __future__ import annotations
 
-import contextlib
 import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,6 +58,16 @@ class RawPage(msgspec.Struct, frozen=True):
     latest: int | None = None
 
 
+class _LoosePage(msgspec.Struct, frozen=True):
+    """A page whose items all have what an item must have: that is most pages."""
+
+    next: str
+    items: list[Loose]
+    license: str
+    epoch: str | None = None
+    latest: int | None = None
+
+
 class _Head(msgspec.Struct, frozen=True, gc=False):
     """What the rules of a page ask of each item."""
 
@@ -67,7 +76,9 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
     id: msgspec.Raw = msgspec.Raw()
 
 
-class _Item(msgspec.Struct, frozen=True, rename="camel", gc=False):
+class Loose(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """An item of a page as it stands there, its data and origin still bytes of the page."""
+
     state: str
     kind: str
     id: str
@@ -100,15 +111,16 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that kept the rules of the whole. `items` are still bytes, each to be read alone."""
+    """A page that kept the rules of the whole. Each item is still to be read alone; `size` is the page's in bytes."""
 
     url: str
     next: str
-    items: list[bytes]
+    items: list[bytes] | list[Loose]
     epoch: str | None
     latest: int | None
     last_modified: int
     first_modified: int = -1
+    size: int = 0
 
     @property
     def ended(self) -> bool:
@@ -117,8 +129,9 @@ class Page:
 
 
 _page = msgspec.json.Decoder(RawPage)
+_loose_page = msgspec.json.Decoder(_LoosePage)
 _head = msgspec.json.Decoder(_Head)
-_item = msgspec.json.Decoder(_Item)
+_item = msgspec.json.Decoder(Loose)
 _origin = msgspec.json.Decoder(Origin)
 
 
@@ -127,15 +140,45 @@ def check_page(body: bytes, url: str) -> Page:
 
     Raises `Refused` with the rule that was broken; the reader's cursor then stays where it is.
     """
-    page = _split(body)
+    page = _plain(body) or _split(body)
     _check_next(page, url)
-    items = [bytes(raw) for raw in page.items]
-    if len(items) > MAX_ITEMS:
-        raise Refused("page-size", f"The page has {len(items)} items; at most {MAX_ITEMS} are taken.", "/items")
-    first, last = _check_heads(items)
+    items: list[bytes] | list[Loose]
+    if isinstance(page, _LoosePage):
+        items = page.items
+        first, last = (page.items[0].modified, page.items[-1].modified) if items else (-1, -1)
+    else:
+        items = [bytes(raw) for raw in page.items]
+        first, last = _check_heads(items)
     if items and page.next == url:
         raise Refused("next-advances", "The page has items, yet its next is itself.", "/next")
-    return Page(url, page.next, items, page.epoch, page.latest, last, first)
+    return Page(url, page.next, items, page.epoch, page.latest, last, first, len(body))
+
+
+def _plain(body: bytes) -> _LoosePage | None:
+    """A page with which nothing is wrong, read at one go; None where one must look closely."""
+    try:
+        body.decode("utf-8")
+        page = _loose_page.decode(body)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return None
+    numbers = [-1, *(item.modified for item in page.items), MAX_NUMBER + 1]
+    rising = all(map(operator.lt, numbers, numbers[1:]))
+    once = len({item.id for item in page.items}) == len(page.items)
+    known = _STATES.issuperset({item.state for item in page.items})
+    small = len(page.items) <= MAX_ITEMS and _largest(page.items, len(body)) <= MAX_ITEM_BYTES
+    return page if rising and once and known and small else None
+
+
+def _largest(items: Sequence[Loose], size: int) -> int:
+    """The most bytes that an item of a page of this size can have: its data and origin, and all else that there is."""
+    if size <= MAX_ITEM_BYTES:
+        return size
+    sizes = [_length(item.data) + _length(item.origin) for item in items]
+    return max(sizes, default=0) + size - sum(sizes)
+
+
+def _length(raw: msgspec.Raw | msgspec.UnsetType) -> int:
+    return 0 if raw is msgspec.UNSET else len(memoryview(raw))
 
 
 def _split(body: bytes) -> RawPage:
@@ -152,7 +195,7 @@ def _split(body: bytes) -> RawPage:
         raise Refused("page-json", f"The page is not one JSON object: {error}.") from error
 
 
-def _check_next(page: RawPage, url: str) -> None:
+def _check_next(page: RawPage | _LoosePage, url: str) -> None:
     if not _URL.fullmatch(page.next):
         raise Refused("next-same-path", "next is no URL of at most 2,000 plain characters.", "/next")
     if page.epoch is not None and not _EPOCH.fullmatch(page.epoch):
@@ -167,18 +210,14 @@ def _check_next(page: RawPage, url: str) -> None:
 
 
 def _check_heads(items: Sequence[bytes]) -> tuple[int, int]:
-    """Hold all items to the rules of a page together; only where they break one, look for the first that does."""
-    with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
-        heads = [_head.decode(item) for item in items]
-        numbers = [-1, *(head.modified for head in heads), MAX_NUMBER + 1]
-        ids = [key for head in heads if (key := bytes(head.id))]
-        once = len(set(ids)) == len(ids)
-        if once and all(map(operator.lt, numbers, numbers[1:])) and _STATES.issuperset({h.state for h in heads}):
-            return (numbers[1], numbers[-2]) if heads else (-1, -1)
-    last, seen = -1, set[bytes]()
+    if len(items) > MAX_ITEMS:
+        raise Refused("page-size", f"The page has {len(items)} items; at most {MAX_ITEMS} are taken.", "/items")
+    first = last = -1
+    seen: set[bytes] = set()
     for position, item in enumerate(items):
         last = _check_head(item, position, last, seen)
-    raise AssertionError  # pragma: no cover - one of the items was at fault
+        first = last if position == 0 else first
+    return first, last
 
 
 def _check_head(item: bytes, position: int, last: int, seen: set[bytes]) -> int:
@@ -202,14 +241,10 @@ def _check_head(item: bytes, position: int, last: int, seen: set[bytes]) -> int:
     return head.modified
 
 
-def read_item(raw: bytes) -> Item:
+def read_item(raw: bytes | Loose) -> Item:
     """Read one item alone. Raises `Invalid` where the item itself is at fault."""
-    if len(raw) > MAX_ITEM_BYTES:
-        raise Invalid(
-            [Fault("", f"The item is {len(raw)} bytes; at most {MAX_ITEM_BYTES} are taken.", rule="item-size")]
-        )
     try:
-        item = _item.decode(raw)
+        item = raw if isinstance(raw, Loose) else _item.decode(_bounded(raw))
         origin_bytes = bytes(item.origin)
         origin = _origin.decode(origin_bytes)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -229,7 +264,14 @@ def read_item(raw: bytes) -> Item:
     )
 
 
-def _check_item(item: _Item, data: bytes | None, origin: Origin) -> None:
+def _bounded(raw: bytes) -> bytes:
+    if len(raw) > MAX_ITEM_BYTES:
+        message = f"The item is {len(raw)} bytes; at most {MAX_ITEM_BYTES} are taken."
+        raise Invalid([Fault("", message, rule="item-size")])
+    return raw
+
+
+def _check_item(item: Loose, data: bytes | None, origin: Origin) -> None:
     if item.state == "deleted" and data is not None:
         raise Invalid([Fault("/data", "A deleted item carries no data.", rule="deleted-no-data")])
     if item.state == "updated" and data is None:
