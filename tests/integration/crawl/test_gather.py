@@ -15,6 +15,7 @@ import migrations
 from federation import gather, judge
 from federation.database import Database, table
 from federation.rounds import TurnResult
+from schema.errors import Later
 from schema.kinds import check
 from schema.tables import Feed, History, Host, Node, Problem, Record, Shadow, Sighting
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, problems, rows
@@ -131,19 +132,12 @@ def test_manifest_is_asked_after_a_failure(moot: Aggregator, world: World) -> No
     node = world.node()
     moot.add(node)
     moot.crawl()
-    world.faults[node.url] = judge_later()
+    world.faults[node.url] = Later("It does not answer.")
     world.pass_time(minutes=6)
     moot.crawl()
     world.faults.clear()
     world.pass_time(minutes=6)
     assert len(_asks(moot, world, node)) == 1
-
-
-def judge_later() -> Exception:
-    """A node that does not answer."""
-    from schema.errors import Later
-
-    return Later("It does not answer.")
 
 
 def test_new_epoch_is_believed_at_once(moot: Aggregator, world: World) -> None:
