@@ -7,10 +7,12 @@ the same result have not.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from benchmarks import busy, crawling, growing, importing, machine, searching, serving, starting, telling
 from benchmarks.equality import Differs
@@ -35,6 +37,7 @@ def main() -> int:
     asked = _arguments()
     parts = [part for part in PARTS if part in asked.only]
     pairs = asked.pairs or (QUICK_PAIRS if asked.size == "ci" else PAIRS)
+    signal.signal(signal.SIGTERM, _ended)  # so that what was started is ended too
     began = time.monotonic()
     scene = Scene(asked.size, pairs)
     try:
@@ -46,6 +49,10 @@ def main() -> int:
     minutes = f"{(time.monotonic() - began) / 60:.1f}"
     about = {**machine.told(), "size": asked.size, "pairs": str(pairs), "minutes": minutes}
     return _tell(found, about, asked)
+
+
+def _ended(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(2)
 
 
 def _tell(found: list[Measured], about: Mapping[str, str], asked: argparse.Namespace) -> int:
