@@ -21,7 +21,7 @@ from schema.errors import Busy
 
 BUDGET = 2.0
 """Seconds that a search may take in the cluster; what costs more is refused (503)."""
-_PATIENCE, _REST, _PAUSE = 60.0, 3.0, 0.2
+_PATIENCE, _REST, _PAUSE = 30.0, 3.0, 0.2
 _POOL = 16
 _TRIES = 3
 _LOST = frozenset({500, 502, 503, 504})
