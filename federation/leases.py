@@ -153,6 +153,13 @@ def change(session: WriteSession, lease: Lease, **values: Any) -> None:
         raise LeaseLost
 
 
+def let_go(session: WriteSession, lease: Lease, *, clock: Clock = clock) -> None:
+    """Free a feed whose turn broke off, due as before, where nobody has taken it over meanwhile."""
+    ours = and_(_feed.c.id == lease.feed_id, _feed.c.fence == lease.fence, _feed.c.owner == lease.owner)
+    session.connection().execute(update(_feed).where(ours).values(owner=None, leased_until=None))
+    hosts.leave(session, lease.place, lease.turn, free_at=clock(session) + timedelta(seconds=lease.gap))
+
+
 def give_back(session: WriteSession, lease: Lease, *, due: datetime, last_visit: datetime, **values: Any) -> None:
     """End the turn at `last_visit`: the feed is free and due again at `due`, its host free after the gap.
 

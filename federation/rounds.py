@@ -113,6 +113,7 @@ class Crawler:
                 ended = await visit.go(stop)
             return TurnResult(visit.key, "ended" if ended else "budget", visit.pages, visit.applied, visit.due)
         except LeaseLost as error:
+            await asyncio.to_thread(self._let_go, visit.lease)
             return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=error.detail)
         except Crawling as error:
             return await self._failed(visit, error)
@@ -151,6 +152,10 @@ class Crawler:
     def _renew(self, lease: Lease) -> None:
         with self.database.write() as session:
             leases.renew(session, lease, self.lease_seconds, clock=self.clock)
+
+    def _let_go(self, lease: Lease) -> None:
+        with self.database.write() as session:
+            leases.let_go(session, lease, clock=self.clock)
 
     async def _work(self, stop: asyncio.Event, *, once: bool) -> None:
         due = _Cutoff(await asyncio.to_thread(self._time) if once else None)

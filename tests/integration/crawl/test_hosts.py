@@ -72,6 +72,23 @@ def test_a_heartbeat_after_the_end_holds_nothing(moot: Aggregator, world: World)
     assert _claim(moot, "two") is not None
 
 
+def test_a_visit_that_was_too_slow_for_its_lease_is_made_again(moot: Aggregator, world: World) -> None:
+    """A worker that stops asking because its lease ran out frees the feed, unless another has it; `--once` goes on."""
+    _councils(moot, 1)
+    lost = _claim(moot)
+    assert lost is not None
+    with moot.database.write() as session:
+        leases.let_go(session, lost, clock=world.clock)
+    world.pass_time(seconds=GAP)
+    again = _claim(moot, "two")
+    assert again is not None
+    assert again.fence == lost.fence + 1
+    with moot.database.write() as session:
+        leases.let_go(session, lost, clock=world.clock)
+        leases.hold(session, again)
+    assert _owner(moot.database, again.place) == again.turn
+
+
 def test_a_killed_worker_leaves_its_host_to_others_in_time(moot: Aggregator, world: World) -> None:
     """A host whose worker died is free when the lease has run out, and not before: a request may be under way."""
     _councils(moot, 2)
