@@ -1,6 +1,5 @@
 """Whole kinds as files to download (protocol section 6)."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -53,7 +52,7 @@ async def bulk_file(request: Request, here: Here, name: Name) -> Response:
     found: BulkFiles = request.app.state.bulk
     # One thread writes a file, however many wait for it: the others stay free for what needs no file.
     flights: Flights = request.app.state.flights
-    written = await flights.anew(("bulk", name), partial(run_in_threadpool, found.current, name))
+    written = await flights.anew(("bulk", name), lambda: run_in_threadpool(found.current, name))
     headers = {
         "ETag": f'"{written.sha256}"',
         "Cache-Control": "public, max-age=60",

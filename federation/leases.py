@@ -98,7 +98,7 @@ def waiting(session: Reading, due_by: datetime, *, clock: Clock = clock) -> bool
     return session.connection().execute(_due(clock(session), due_by).limit(1)).first() is not None
 
 
-def _due(at: datetime, due_by: datetime | None) -> Select[tuple[int, str, int]]:
+def _due(at: datetime, due_by: datetime | None) -> Select[Any, Any, Any]:
     free = or_(_feed.c.leased_until.is_(None), _feed.c.leased_until < at)
     return (
         select(_feed.c.id, _feed.c.place, _feed.c.fence)

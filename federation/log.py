@@ -173,7 +173,7 @@ def write(session: WriteSession, states: Sequence[bulk.Row], held: Container[obj
     """
     changed = (bulk.ready(session, _record.c.changed, now),)
     known = [state + changed for state in states if state[0] in held]
-    _keep(session, [row[0] for row in known])
+    _keep(session, [str(row[0]) for row in known])
     bulk.add(session, Record, (*STATE, "changed"), [state + changed for state in states if state[0] not in held])
     bulk.change(session, Record, (*STATE, "changed"), known)
 

@@ -91,5 +91,8 @@ def _own_words(readings: Sequence[judge.Reading], source: Source) -> Iterator[tu
     """What a node says of its own records. Words that are held were judged when they came, and may be taken as good."""
     for item in readings:
         if isinstance(item, Item) and item.origin.node == source.id and not item.via and item.reason != DROPPED:
-            gone = (item.reason, item.moved_to) if item.deleted else (None, None)
-            yield item, (item.id, item.kind, source.node_id, item.data, item.origin_bytes, *gone, DIRECT)
+            reason, moved_to = (item.reason, item.moved_to) if item.deleted else (None, None)
+            yield (
+                item,
+                (item.id, item.kind, source.node_id, item.data, item.origin_bytes, reason, moved_to, DIRECT),
+            )
