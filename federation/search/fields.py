@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import orjson
 import tantivy
 
@@ -64,34 +66,32 @@ def everything(schema: tantivy.Schema) -> tantivy.Query:
     return tantivy.Query.boolean_query([(tantivy.Occur.Must, tantivy.Query.all_query()), (tantivy.Occur.MustNot, own)])
 
 
-def put(document: Document) -> tantivy.Document:
-    """A record as tantivy takes it."""
-    made = tantivy.Document()
-    made.add_text("id", document.id)
-    made.add_text("title", document.title)
-    made.add_text("text", document.title)
-    for text in document.texts:
-        made.add_text("text", text)
-    for name, values in document.values.items():
-        for value in values:
-            made.add_text(name, value)
+def put(document: Document) -> str:
+    """A record as tantivy reads it: JSON, for one call is a third of the cost of a call a value."""
+    members: dict[str, object] = {
+        "id": document.id,
+        "title": document.title,
+        "text": [document.title, *document.texts],
+        "row": document.row,
+        "number": document.number,
+        "changed": document.changed,
+        "stored": _bytes({"kind": document.kind, "labels": document.labels}),
+    }
+    members |= document.values
     for name, values in document.aliases.items():
-        for value in values:
-            made.add_text(f"any_{name}", value)
-    made.add_integer("row", document.row)
-    made.add_integer("number", document.number)
-    made.add_integer("changed", document.changed)
+        members[f"any_{name}"] = values
     for sort in ("start", "end", "value"):
-        made.add_integer(KEYS[sort], document.keys.get(sort, MISSING | document.row))
-    for name, number in document.numbers.items():
-        made.add_float(name, number)
-    made.add_bytes("stored", orjson.dumps({"kind": document.kind, "labels": document.labels}))
-    return made
+        members[KEYS[sort]] = document.keys.get(sort, MISSING | document.row)
+    members |= document.numbers
+    return orjson.dumps(members).decode()
 
 
-def put_reached(reached: Reached) -> tantivy.Document:
+def put_reached(reached: Reached) -> str:
     """How far the index goes, as a document of its own, so that one commit holds both."""
-    made = tantivy.Document()
-    made.add_text("id", REACHED)
-    made.add_bytes("stored", orjson.dumps({"epoch": reached.epoch, "number": reached.number}))
-    return made
+    held = _bytes({"epoch": reached.epoch, "number": reached.number})
+    return orjson.dumps({"id": REACHED, "stored": held}).decode()
+
+
+def _bytes(kept: object) -> str:
+    """What a field of bytes is in JSON."""
+    return b64encode(orjson.dumps(kept)).decode()

@@ -59,13 +59,13 @@ class Store:
         for document in documents:
             if not new:
                 writer.delete_documents_by_term("id", document.id)
-            writer.add_document(fields.put(document))
+            writer.add_json(fields.put(document))
 
     def commit(self, reached: Reached) -> None:
         """Make it durable, with how far it reaches in the same commit."""
         writer = self._own()
         writer.delete_documents_by_term("id", fields.REACHED)
-        writer.add_document(fields.put_reached(reached))
+        writer.add_json(fields.put_reached(reached))
         writer.commit()
 
     def snapshot(self, known: Snapshot | None) -> Snapshot | None:
