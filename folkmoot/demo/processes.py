@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -94,16 +95,18 @@ class Server:
             raise DemoFailed(f"{self.name}: the demo is ending.")
 
     def wait(self) -> None:
-        """Wait until it is ready. Raises `DemoFailed` with the end of its log."""
+        """Wait until it is ready and its index has reached the log. Raises `DemoFailed` with the end of its log."""
         until = time.monotonic() + READY_WITHIN
         while time.monotonic() < until:
             if self.process is not None and self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(self.url + "/health/ready", timeout=5):  # noqa: S310 - our own server
-                    return
+                with urllib.request.urlopen(self.url + "/health/ready", timeout=5) as told:  # noqa: S310 - our own server
+                    if json.load(told)["checks"]["index"]["lag"] == 0:
+                        return
             except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+                pass  # it is not ready yet
+            time.sleep(0.1)
         tail = (self.folder / "server.log").read_text(errors="replace")[-1500:]
         raise DemoFailed(f"{self.name} did not become ready on {self.url}:\n{tail}")
 
