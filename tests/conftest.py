@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -33,11 +33,21 @@ hypothesis.settings.load_profile("house")
 _numbers = count()
 
 
+_configure = structlog.configure
+
+
+def _configure_for_now(**told: Any) -> None:
+    """Let no logger keep what one test configured: a command that runs in this process sets the log for good."""
+    told["cache_logger_on_first_use"] = False
+    _configure(**told)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's folder once, in the process that starts the workers; forget an operator's settings."""
     for name in tuple(os.environ):
         if name.startswith("FOLKMOOT_") and not name.startswith(FOR_TESTS):
             del os.environ[name]
+    structlog.configure = _configure_for_now  # type: ignore[assignment]
     # Left to itself, structlog draws each traceback with all its locals, which takes many seconds.
     structlog.configure(
         processors=[
@@ -69,6 +79,14 @@ def _loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         sockets.install(patch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """What a test writes its log with ends with the test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture
