@@ -4,12 +4,14 @@ Declared once, for reading and for the API's description. `api/strict.py` refuse
 ones; `api/queries.py` reads the values.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import signature
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 from fastapi import Query as Parameter
+from fastapi.params import Query as QueryInfo
 from pydantic import WithJsonSchema
+from starlette.datastructures import QueryParams
 
 from federation.documents import FACETS
 from federation.index import SORTS
@@ -196,9 +198,24 @@ class Asked:
     ] = None
 
 
-async def asked(**given: Any) -> Asked:
-    """Read the parameters. Asynchronous: FastAPI gives all else a thread for each call, classes too."""
-    return Asked(**given)
+def read(given: QueryParams) -> Asked:
+    """Read a list's parameters in one pass over those that were given; what a list does not know is left to others."""
+    found: dict[str, Any] = {}
+    for alias, value in given.multi_items():
+        name, several = _NAMES.get(alias, ("", False))
+        if several:
+            found.setdefault(name, []).append(value)
+        elif name:
+            found[name] = value
+    return Asked(**found)
 
 
-asked.__signature__ = signature(Asked)  # type: ignore[attr-defined]  # what FastAPI reads the parameters from
+def _names() -> Iterator[tuple[str, tuple[str, bool]]]:
+    """How each parameter is written, its name here, and whether it may be repeated."""
+    for name, declared in get_type_hints(Asked, include_extras=True).items():
+        said, *told = get_args(declared)
+        alias = next(one.alias for one in told if isinstance(one, QueryInfo))
+        yield alias or name, (name, said == Several)
+
+
+_NAMES = dict(_names())

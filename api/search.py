@@ -1,25 +1,26 @@
 """Search, and a list for each kind, on nodes and aggregators alike (protocol section 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import formats
 from api.answers import answer
-from api.deps import Here
+from api.deps import Here, services
 from api.negotiation import HTML, preferred
-from api.params import Asked, Several, asked
-from api.services import Services
+from api.params import Asked, Several, read
 from api.shapes import RecordList
+from api.strict import strict_parameters
 from schema.kinds import KINDS
 
-router = APIRouter(tags=["Search"])
 _NOT_OF_PAGES = ("facets", "limit", "cursor")
 
 _ABOUT = "How to answer; without it, Accept decides."
@@ -45,15 +46,33 @@ class Call:
     """What every list is answered with."""
 
     request: Request
-    here: Services
-    asked: Asked
+    here: Here
+    asked: Annotated[Asked, Depends(Asked)]
 
 
-async def _called(request: Request, here: Here, asked: Annotated[Asked, Depends(asked)]) -> Call:
-    return Call(request, here, asked)
+class _List(APIRoute):
+    """The route of a list: its parameters are declared, for the description and for what is refused, but read by hand.
+
+    FastAPI looks for each of two dozen by itself, most of which are not there: longer than the index takes to find.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give what answers a request, instead of what FastAPI makes of the declaration."""
+        by_kind = "kind" in signature(self.endpoint).parameters
+
+        async def handle(request: Request) -> Response:
+            await strict_parameters(request)
+            given = request.query_params
+            more = {"kind": given.getlist("kind")} if by_kind else {}
+            call = Call(request, await services(request), read(given))
+            answered: Response = await self.endpoint(call, form=given.get("format"), **more)
+            return answered
+
+        return handle
 
 
-Listed = Annotated[Call, Depends(_called)]
+router = APIRouter(tags=["Search"], route_class=_List)
+Listed = Annotated[Call, Depends(Call)]
 
 
 def _responses(offered: tuple[str, ...]) -> dict[int | str, dict[str, Any]]:
