@@ -22,9 +22,12 @@ from schema.tables import Record
 READ, COMMIT = 1_000, 20_000
 """Rows a statement, and changes a commit at most."""
 PATIENCE = 1.0
-"""Seconds of work after which what was staged is committed: a reader waits no longer for it, however much is behind.
+"""Seconds of work after which what was staged is committed: a reader waits no longer for it."""
+FAR, LONGER = 20_000, 4
+"""A follower that is more changes than this behind commits so many times less often, once there is an index to read.
 
-Each commit costs a new segment, and its share of merging: many small ones slow a first crawl down by a third."""
+Each commit costs a new segment, and its share of merging: commits of 5,000 changes cost a first crawl a third of the
+engine's time. Who waits for the end of what is behind sees it sooner so."""
 POLL = 0.5
 _record = table(Record)
 _COLUMNS = (
@@ -155,12 +158,14 @@ class _Walk:
 
     def _step(self) -> bool:
         """Stage the next changes and commit them; whether there may be more."""
-        start, until = self.number, time.monotonic() + PATIENCE
+        start, begun = self.number, time.monotonic()
         rows: Rows = ()
         with self.database.read() as session:
             epoch = _epoch(session)
+            times = self._times(session)
+            until = begun + PATIENCE * times
             self.places, self.asked = {}, set()
-            for _ in range(max(1, COMMIT // READ)):
+            for _ in range(max(1, COMMIT * times // READ)):
                 rows = _after(session, self.number, READ)
                 if rows:
                     self._stage(session, rows)
@@ -172,6 +177,10 @@ class _Walk:
             self.sink.commit(Reached(epoch, self.number))
             self.committed = True
         return more
+
+    def _times(self, session: Reading) -> int:
+        """How many times the usual a commit may hold and wait."""
+        return LONGER if self.committed and log.latest(session) - self.number > FAR else 1
 
     def _stage(self, session: Reading, rows: Rows) -> None:
         told = {row.publisher for row in rows if _is_own(row)}
@@ -231,7 +240,7 @@ def _after(session: Reading, number: int, limit: int) -> Rows:
 
 
 def _sources(session: Reading, chosen: Executable) -> Rows:
-    return [Source(*row) for row in session.connection().execute(chosen)]
+    return [Source._make(row) for row in session.connection().execute(chosen)]
 
 
 def _of_publisher(session: Reading, publisher: str, most: int) -> Iterator[Rows]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from threading import enumerate as enumerate_threads
@@ -23,6 +24,7 @@ from federation.database import Database, Reading
 from federation.follow import Follower, Rows, rebuild
 from federation.index import Index, Query, Reached, Terms
 from federation.search import folder
+from federation.search.store import Store
 from federation.tantivy_index import TantivyIndex
 from federation.verify import verify
 from schema.errors import Busy
@@ -82,6 +84,33 @@ def test_any_batch_size_gives_the_same_index(world: World, batch: int, monkeypat
     records_of = sum(one.publisher == "GB-LAE-MID" for one in world.made.values())
     assert world.index.search(Query(filters=(Terms("region", ("anglia",)),))).count == records_of
     assert verify(world.database, world.index).differences == 0
+
+
+def test_a_follower_far_behind_commits_less_often(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Much that is behind goes in by large commits, after a first small one and until the end is near."""
+    monkeypatch.setattr(follow, "READ", 5)
+    monkeypatch.setattr(follow, "COMMIT", 10)
+    monkeypatch.setattr(follow, "FAR", 50)
+    commits: list[int] = []
+    real = Store.commit
+
+    def commit(store: Store, reached: Reached) -> None:
+        commits.append(reached.number)
+        real(store, reached)
+
+    monkeypatch.setattr(Store, "commit", commit)
+    index = TantivyIndex(tmp_path / "another")
+    Follower(world.database, index).catch_up()
+    with world.database.read() as session:
+        latest = log.latest(session)
+    steps = [(latest - before, after - before) for before, after in pairwise([0, *commits])]
+    assert steps[0][1] <= 10
+    assert {step >= 10 * follow.LONGER for behind, step in steps[1:] if behind > 50} == {True}
+    assert all(step <= 10 for behind, step in steps[1:] if behind <= 50)
+    assert verify(world.database, index).differences == 0
+    index.close()
 
 
 def test_kinds_that_are_not_known_are_passed_over(world: World) -> None:
