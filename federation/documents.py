@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -42,12 +42,14 @@ _CODES = ("phase", "status", "stage", "collaboration")
 _LEGAL_FORMS = frozenset({"ltd", "limited", "plc", "llp", "lp", "inc"})
 _LGSL = re.compile(r"https?://id\.esd\.org\.uk/service/([0-9]+)")
 _FLOAT, _BITS = struct.Struct(">f"), struct.Struct(">I")
+(_LARGEST,) = _FLOAT.unpack(b"\x7f\x7f\xff\xff")
+_DAY = 11
+"""A day is written in ten characters or fewer: where there are more, one more is enough to see that it is none."""
 _KNOWN, _SHORT = 8_192, 200
 """How many names, services and codes are remembered in the form that they take: registers repeat them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A record as the database holds it; a tombstone has no data."""
 
     row: int
@@ -190,9 +192,10 @@ def pack(value: int, row: int) -> int:
 def money_bits(amount: float) -> int:
     """Give an amount as 32 bits that sort as the amounts do: a single-precision float, its sign turned to the front.
 
-    Amounts that single precision cannot tell apart (above 16.7 million: by less than a few pounds) sort as equal.
+    Amounts that single precision cannot tell apart (above 16.7 million: by less than a few pounds) sort as equal, and
+    so do those that are beyond it.
     """
-    (bits,) = _BITS.unpack(_FLOAT.pack(amount))
+    (bits,) = _BITS.unpack(_FLOAT.pack(max(-_LARGEST, min(amount, _LARGEST))))
     return int(~bits & 0xFFFFFFFF if bits >> 31 else bits | 0x80000000)
 
 
@@ -224,9 +227,9 @@ def _strings(data: Data, name: str) -> Iterator[str]:
 def _suppliers(made: Document, data: Data) -> None:
     for supplier in _objects(data, "suppliers"):
         name = _text(supplier, "name")
-        keys = list(_identifier_keys(supplier))
-        made.add("supplier", keys[0] if keys else name_key(name), name)
-        for alias in (*keys, name_key(name)):
+        keys = [*_identifier_keys(supplier), name_key(name)]
+        made.add("supplier", keys[0], name)
+        for alias in keys:
             made.alias("supplier", alias)
 
 
@@ -238,10 +241,21 @@ def _vendor(made: Document, data: Data) -> None:
 
 def _identifier_keys(supplier: Data) -> Iterator[str]:
     for identifier in _objects(supplier, "identifiers"):
-        try:
-            yield identifier_key(_text(identifier, "scheme"), _text(identifier, "id"))
-        except Invalid:
-            continue
+        scheme, name = _text(identifier, "scheme"), _text(identifier, "id")
+        key = _key(scheme, name) if len(scheme) + len(name) <= _SHORT else _one_key(scheme, name)
+        if key:
+            yield key
+
+
+def _one_key(scheme: str, name: str) -> str:
+    """Give the key of an organisation; nothing for what can be none."""
+    try:
+        return identifier_key(scheme, name)
+    except Invalid:
+        return ""
+
+
+_key = lru_cache(_KNOWN)(_one_key)
 
 
 @lru_cache(_KNOWN)
@@ -289,22 +303,30 @@ def _classifications(made: Document, data: Data) -> None:
     for classification in _objects(data, "classifications"):
         if _text(classification, "scheme").upper() == "CPV":
             beginnings = _beginnings(_text(classification, "id")[:8])
-            for beginning in beginnings[:1]:
-                made.add("cpv", beginning)
-            for beginning in beginnings:
-                made.alias("cpv", beginning)
+            if beginnings:
+                made.add("cpv", beginnings[0])
+                known = made.aliases.setdefault("cpv", [])
+                known += [one for one in beginnings if one not in known] if known else beginnings
 
 
 def _dates(made: Document, data: Data) -> None:
     names = _DATES.get(made.kind, ())
     for sort, name in zip(("start", "end"), names, strict=False):
-        try:
-            day = date.fromisoformat(_text(data, name))
-        except ValueError:
-            continue
-        made.keys[sort] = pack(day.toordinal(), made.row)
-        if sort == "end":
-            made.add("endYear", f"{day.year:04}")
+        ordinal, year = _day(_text(data, name)[:_DAY])
+        if ordinal:
+            made.keys[sort] = pack(ordinal, made.row)
+            if sort == "end":
+                made.add("endYear", year)
+
+
+@lru_cache(_KNOWN)
+def _day(written: str) -> tuple[int, str]:
+    """Give the number of a day and its year; zero for what is none."""
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        return 0, ""
+    return day.toordinal(), f"{day.year:04}"
 
 
 def _money(made: Document, data: Data) -> None:
@@ -315,11 +337,15 @@ def _money(made: Document, data: Data) -> None:
         bounds = (None, budget.get("min"), budget.get("max"))
     else:
         return
-    amount, least, most = (float(b) if isinstance(b, int | float) and b is not True else None for b in bounds)
-    known = [b for b in ((amount,) if amount is not None else (least, most)) if b is not None]
+    amount, least, most = bounds
+    known = [float(b) for b in ((amount,) if _is_number(amount) else (least, most)) if _is_number(b)]
     if known:
         made.numbers["low"], made.numbers["high"] = min(known), max(known)
         made.keys["value"] = pack(money_bits(known[0]), made.row)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) is float or type(value) is int or value is False
 
 
 _TAKEN: Sequence[tuple[str, Callable[[Document, Data], None]]] = (

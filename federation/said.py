@@ -23,33 +23,36 @@ def said(data: Mapping[str, Any]) -> list[str]:
 
 
 def _members(data: Mapping[str, Any], found: list[str]) -> None:
+    # What JSON gives is of exactly these types, and asking for the type is the cheapest question.
     for name, value in data.items():
         if name not in _SILENT:
-            # What JSON gives is of exactly these types, and asking for the type is the cheapest question.
             kind = type(value)
             if kind is str:
-                _text(value, found)
-            elif kind is list or kind is dict:
-                _within(value, found)
+                first = value[:1]
+                if not ((first == "h" or first.isdecimal()) and _UNSAID.fullmatch(value)):
+                    found.append(value)
+            elif kind is list:
+                _items(value, found)
+            elif kind is dict:
+                _named(value, found)
 
 
-def _within(value: Any, found: list[str]) -> None:
+def _items(values: list[Any], found: list[str]) -> None:
+    for value in values:
+        kind = type(value)
+        if kind is dict:
+            _named(value, found)
+        elif kind is list:
+            _items(value, found)
+        elif kind is str and not _UNSAID.fullmatch(value):
+            found.append(value)
+
+
+def _named(value: Mapping[str, Any], found: list[str]) -> None:
     """What stands in a member: there a title or a name is a word like others."""
-    kind = type(value)
-    if kind is str:
-        _text(value, found)
-    elif kind is list:
-        for one in value:
-            _within(one, found)
-    elif kind is dict:
-        _members(value, found)
-        for name in ("title", "name"):
-            text = value.get(name)
-            if type(text) is str:
-                found.append(text)
-
-
-def _text(value: str, found: list[str]) -> None:
-    first = value[:1]
-    if not ((first == "h" or first.isdecimal()) and _UNSAID.fullmatch(value)):
-        found.append(value)
+    _members(value, found)
+    title, name = value.get("title"), value.get("name")
+    if type(title) is str:
+        found.append(title)
+    if type(name) is str:
+        found.append(name)
