@@ -26,7 +26,8 @@ _counter = table(Counter)
 _CHUNK = 500
 _NODE_MARKS = ("stale", "retired")
 _TEXTS = ("title", "name", "description", "summary", "problem", "ask", "users", "department", "category")
-_AROUND, _FRAGMENT = 60, 240
+_AROUND, _FRAGMENT, _SHOWN = 60, 240, 2
+_CODES = frozenset({"kind", "phase", "status", "stage", "collaboration"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,12 @@ def highlight(matches: Matcher, data: Mapping[str, Any]) -> tuple[Mapping[str, A
     shown: list[Mapping[str, Any]] = []
     for name in _TEXTS:
         text = data.get(name)
-        if isinstance(text, str) and len(shown) < 2:
+        if isinstance(text, str):
             found = matches(text)
             if found:
                 shown.append({"field": name, **_fragment(text, found)})
+                if len(shown) == _SHOWN:
+                    break
     return tuple(shown)
 
 
@@ -157,18 +160,17 @@ def _fragment(text: str, matches: Sequence[tuple[int, int]]) -> Mapping[str, Any
 
 def labelled(facets: Mapping[str, Facet]) -> dict[str, Facet]:
     """Facets with the names of CPV divisions and of codes; the others are named as the records say."""
-    return {
-        name: Facet(tuple(FacetItem(i.value, _label(name, i), i.count) for i in facet.items), facet.other, facet.exact)
-        for name, facet in facets.items()
-    }
+    return {name: _labelled(name, facet) for name, facet in facets.items()}
 
 
-def _label(name: str, item: FacetItem) -> str:
+def _labelled(name: str, facet: Facet) -> Facet:
     if name == "cpv":
-        return cpv.division(item.value)
-    if name in ("kind", "phase", "status", "stage", "collaboration"):
-        return item.value.replace("-", " ").capitalize()
-    return item.label
+        items = tuple(FacetItem(item.value, cpv.division(item.value), item.count) for item in facet.items)
+    elif name in _CODES:
+        items = tuple(FacetItem(i.value, i.value.replace("-", " ").capitalize(), i.count) for i in facet.items)
+    else:
+        return facet
+    return replace(facet, items=items)
 
 
 def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:

@@ -57,23 +57,31 @@ def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Seque
     one of those that were typed does are compared, each once: a page of records says the same few hundred words.
     """
     asked = wanted(analysed, typed)
-    known: dict[str, bool] = {}
+    known = _Known(analysed, asked)
     firsts = "".join(sorted({re.escape(form) for token in asked for form in (token[0], token[0].upper())}))
-    plain = re.compile(f"(?<![A-Za-z0-9])[{firsts}][A-Za-z0-9]*") if firsts else None
-
-    def good(word: str) -> bool:
-        found = known.get(word)
-        if found is None:
-            found = known[word] = not asked.isdisjoint(analysed.analyze(word))
-        return found
+    # The letter stands before the look behind it, so that the engine of `re` leaps from one such letter to the next.
+    plain = re.compile(f"[{firsts}](?<![A-Za-z0-9][{firsts}])[A-Za-z0-9]*") if firsts else None
 
     def matches(text: str) -> Sequence[tuple[int, int]]:
         if plain is not None and text.isascii():
-            return [found.span() for found in plain.finditer(text) if good(found[0])]
+            return [found.span() for found in plain.finditer(text) if known[found[0]]]
         found = analysed.pre_tokenize(text).tokens
         return [(one.char_offset_from, one.char_offset_to) for one in found if one.text in asked]
 
     return matches
+
+
+class _Known(dict[str, bool]):
+    """Whether a word is one of those that were asked for, as they are compared; found out when it is first met."""
+
+    def __init__(self, analysed: tantivy.TextAnalyzer, asked: set[str]) -> None:
+        super().__init__()
+        self.analysed = analysed
+        self.asked = asked
+
+    def __missing__(self, word: str) -> bool:
+        found = self[word] = not self.asked.isdisjoint(self.analysed.analyze(word))
+        return found
 
 
 def tokens(analysed: tantivy.TextAnalyzer, words: str) -> list[tuple[Piece, list[tuple[int, str]]]]:
