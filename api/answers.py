@@ -36,6 +36,8 @@ FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
 _LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
 _BLOCK, _SMALL, _ROWS = 65_536, 1_000, 250
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_LEVEL = 3
+"""Of gzip: level 5 takes 1.7 times as long for a page that is a twelfth smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _around(call: Call, hits: Hits) -> dict[str, str]:
 def _whole(call: Call, headers: Mapping[str, str], body: bytes, *, packed: bool) -> Response:
     sent = dict(headers)
     if packed and len(body) > _SMALL:
-        body = gzip.compress(body, 5, mtime=0)
+        body = gzip.compress(body, _LEVEL, mtime=0)
         sent["Content-Encoding"] = "gzip"
     if call.format == "ics":
         sent["Content-Disposition"] = _filename(call)
