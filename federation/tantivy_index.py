@@ -47,6 +47,11 @@ class TantivyIndex:
                         folder.point(self.root, folder.fresh(self.root))
             self.refresh()
             store = self._opened()
+            if store.claim() and store.path == self._refused:  # the rebuild that was to replace it broke off
+                with folder.locked(self.root):
+                    folder.point(self.root, folder.fresh(self.root))
+                self.refresh()
+                store = self._opened()
             if not store.claim():
                 return None
             for path in folder.leftovers(self.root):

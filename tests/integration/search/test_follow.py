@@ -159,6 +159,25 @@ def test_an_index_of_another_database_answers_nothing(world: World, monkeypatch:
     second.close()
 
 
+def test_an_index_whose_rebuild_broke_off_is_begun_afresh(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rebuild that failed nothing of the other database is left, and the index serves again."""
+    gone = next(one for one in world.made.values() if one.kind == "tool")
+    with world.database.write() as session:
+        session.connection().execute(text("UPDATE meta SET value = 'another' WHERE key = 'epoch'"))
+        session.connection().execute(text("DELETE FROM record WHERE id = :id"), {"id": gone.id})
+
+    def full(_database: Database, _index: Index) -> int:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(follow, "rebuild", full)
+        with pytest.raises(OSError, match="space"):
+            world.follower.catch_up()
+    world.follower.catch_up()
+    assert world.index.search(Query()).count == world.index.count() == len(world.made) - 1
+    assert verify(world.database, world.index).differences == 0
+
+
 def test_an_index_ahead_of_its_log_is_rebuilt(world: World) -> None:
     """An index that knows changes which the log never had is of another database, whatever its epoch says."""
     with world.database.write() as session:
