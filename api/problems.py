@@ -163,7 +163,7 @@ def of_error(scope: Scope, error: errors.FolkmootError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, errors.Withdrawn):
         more = {name: error.tombstone[name] for name in ("reason", "movedTo", "origin") if name in error.tombstone}
-    return problem(scope, kind_of(error), error.detail, faults=_faults(error), more=more)
+    return problem(scope, kind_of(error), error.public, faults=_faults(error), more=more)
 
 
 def _faults(error: errors.FolkmootError) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from api.params import LIMIT, MAX_LIMIT, MAX_MONEY, MAX_VALUE, MAX_VALUES, MAX_WORDS, SORTED, Asked, Several
-from federation.documents import FACETS, microseconds, name_key
+from federation.documents import FACETS
+from federation.forms import microseconds, name_key
 from federation.index import SORTS, Filter, Query, SortBy, Span, Terms
 from schema import codelists
 from schema.errors import BadParameter, Invalid

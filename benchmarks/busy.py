@@ -16,7 +16,7 @@ from benchmarks.figures import Measured
 from benchmarks.ours import Moot
 from benchmarks.scene import Scene, terms
 from benchmarks.searching import LEAST, Asked
-from federation.documents import name_key
+from federation.forms import name_key
 
 CHECKED, FIRST = 2, date(2026, 1, 1)
 _ENDING = """

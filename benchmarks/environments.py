@@ -25,6 +25,6 @@ def environment(peer: str) -> Path:
         log = folder.parent / f"{peer}.log"
         run(sys.executable, "-m", "venv", folder, log=log)
         pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
-        run(*pip, "install", "--require-hashes", "-r", locked, log=log)
+        run(*pip, "install", "--no-deps", "--require-hashes", "-r", locked, log=log)
         (folder / "done").touch()
     return python

@@ -5,21 +5,24 @@ Nothing here depends on today's date, and nothing raises: whatever a record hold
 
 from __future__ import annotations
 
-import re
-import struct
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
+from federation.forms import (
+    cpv_beginnings,
+    day,
+    lgsl_number,
+    microseconds,
+    money_bits,
+    name_key,
+    organisation_key,
+    pack,
+)
 from federation.said import said
-from schema.errors import Invalid
-from schema.identifiers import identifier_key
 from schema.kinds import KINDS
 
 Data = Mapping[str, Any]
@@ -32,21 +35,9 @@ FACETS = (
 FILTERS = (*(name for name in FACETS if name != "endYear"), "signature")
 """What can be filtered by value. `supplier`, `service` and `tool` also find by their other names."""
 
-ROW_BITS = 31
-MISSING = (2**32 - 1) << ROW_BITS
-"""The sort key of a record without the value, its row still to be added: above every key that has one."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _DATES = {"contract": ("startDate", "endDate"), "roadmap-item": ("start", "end"), "tool": ("since", "until")}
 _CODES = ("phase", "status", "stage", "collaboration")
-_LEGAL_FORMS = frozenset({"ltd", "limited", "plc", "llp", "lp", "inc"})
-_LGSL = re.compile(r"https?://id\.esd\.org\.uk/service/([0-9]+)")
-_FLOAT, _BITS = struct.Struct(">f"), struct.Struct(">I")
-(_LARGEST,) = _FLOAT.unpack(b"\x7f\x7f\xff\xff")
-_DAY = 11
-"""A day is written in ten characters or fewer: where there are more, one more is enough to see that it is none."""
-_KNOWN, _SHORT = 8_192, 200
-"""How many names, services and codes are remembered in the form that they take: registers repeat them."""
 
 
 class Source(NamedTuple):
@@ -97,6 +88,22 @@ class Document:
         if value and _once(self.values, name, value) and label and label != value:
             self.labels.setdefault(name, {})[value] = label
 
+    def members(self) -> dict[str, object]:
+        """What every engine stores under the same names. `text` holds the title too: one field says what matches."""
+        found: dict[str, object] = {
+            "id": self.id,
+            "title": self.title,
+            "text": [self.title, *self.texts],
+            "row": self.row,
+            "number": self.number,
+            "changed": self.changed,
+        }
+        found |= self.values
+        found |= self.numbers
+        for name, values in self.aliases.items():
+            found[f"any_{name}"] = values
+        return found
+
     def alias(self, name: str, value: str) -> None:
         """Let a filter find the record by another name of a value."""
         if value:
@@ -112,13 +119,6 @@ def _once(fields: dict[str, list[str]], name: str, value: str) -> bool:
         return False
     known.append(value)
     return True
-
-
-def spelling(names: Iterable[str]) -> str:
-    """The spelling to show of one name: the commonest that is not all in capitals, the first of equals; else empty."""
-    found = Counter(name for name in names if name)
-    mixed = [name for name, _ in found.most_common() if not name.isupper()]
-    return next(iter(mixed or found), "")
 
 
 def document(source: Source, place: Place | None) -> Document | None:
@@ -165,46 +165,6 @@ def place_of(data: bytes) -> Place:
     return Place(_text(found, "name"), _text(found, "region"), _text(found, "nation"))
 
 
-def name_key(name: str) -> str:
-    """One form for a name that is written in several ways: `Acme & Sons, LTD.` and `ACME AND SONS` are one.
-
-    Accents, case, punctuation and the legal form at the end do not count. A name that is nothing else stays itself.
-    """
-    return _remembered(name) if len(name) <= _SHORT else _one_form(name)
-
-
-def _one_form(name: str) -> str:
-    folded = unicodedata.normalize("NFKD", re.sub("['\u2019]", "", name.replace("&", " and ")))
-    words = re.findall(r"\w+", "".join(c for c in folded if not unicodedata.combining(c)).casefold())
-    while len(words) > 1 and words[-1] in _LEGAL_FORMS:
-        words.pop()
-    return "-".join(words) or name.strip()
-
-
-_remembered = lru_cache(_KNOWN)(_one_form)
-
-
-def pack(value: int, row: int) -> int:
-    """Make a sort key of a value (32 bits, below 2^32 - 1) and the record's row (31 bits), so that no two are equal."""
-    return value << ROW_BITS | row
-
-
-def money_bits(amount: float) -> int:
-    """Give an amount as 32 bits that sort as the amounts do: a single-precision float, its sign turned to the front.
-
-    Amounts that single precision cannot tell apart (above 16.7 million: by less than a few pounds) sort as equal, and
-    so do those that are beyond it.
-    """
-    (bits,) = _BITS.unpack(_FLOAT.pack(max(-_LARGEST, min(amount, _LARGEST))))
-    return int(~bits & 0xFFFFFFFF if bits >> 31 else bits | 0x80000000)
-
-
-def microseconds(moment: datetime) -> int:
-    """Give a time as whole microseconds since 1970."""
-    since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
 def _text(data: Data, name: str) -> str:
     value = data.get(name)
     return value if isinstance(value, str) else ""
@@ -242,32 +202,14 @@ def _vendor(made: Document, data: Data) -> None:
 def _identifier_keys(supplier: Data) -> Iterator[str]:
     for identifier in _objects(supplier, "identifiers"):
         scheme, name = _text(identifier, "scheme"), _text(identifier, "id")
-        key = _key(scheme, name) if len(scheme) + len(name) <= _SHORT else _one_key(scheme, name)
+        key = organisation_key(scheme, name)
         if key:
             yield key
 
 
-def _one_key(scheme: str, name: str) -> str:
-    """Give the key of an organisation; nothing for what can be none."""
-    try:
-        return identifier_key(scheme, name)
-    except Invalid:
-        return ""
-
-
-_key = lru_cache(_KNOWN)(_one_key)
-
-
-@lru_cache(_KNOWN)
-def _lgsl(service: str) -> str:
-    """Give the number of a service in the list of local government services; else nothing."""
-    number = _LGSL.fullmatch(service)
-    return number[1] if number else ""
-
-
 def _services(made: Document, data: Data) -> None:
     for service in _strings(data, "services"):
-        number = _lgsl(service)
+        number = lgsl_number(service)
         made.add("service", service, f"LGSL {number}" if number else "")
         made.alias("service", service)
         made.alias("service", number)
@@ -291,18 +233,10 @@ def _tool(made: Document) -> None:
         made.alias("tool", made.id)
 
 
-@lru_cache(_KNOWN)
-def _beginnings(code: str) -> tuple[str, ...]:
-    """Give the beginnings by which a CPV code is found, its division first; nothing for what is none."""
-    if len(code) == 8 and code.isdecimal() and code.isascii():
-        return tuple(code[:length] for length in range(2, 9))
-    return ()
-
-
 def _classifications(made: Document, data: Data) -> None:
     for classification in _objects(data, "classifications"):
         if _text(classification, "scheme").upper() == "CPV":
-            beginnings = _beginnings(_text(classification, "id")[:8])
+            beginnings = cpv_beginnings(_text(classification, "id")[:8])
             if beginnings:
                 made.add("cpv", beginnings[0])
                 known = made.aliases.setdefault("cpv", [])
@@ -312,21 +246,11 @@ def _classifications(made: Document, data: Data) -> None:
 def _dates(made: Document, data: Data) -> None:
     names = _DATES.get(made.kind, ())
     for sort, name in zip(("start", "end"), names, strict=False):
-        ordinal, year = _day(_text(data, name)[:_DAY])
+        ordinal, year = day(_text(data, name))
         if ordinal:
             made.keys[sort] = pack(ordinal, made.row)
             if sort == "end":
                 made.add("endYear", year)
-
-
-@lru_cache(_KNOWN)
-def _day(written: str) -> tuple[int, str]:
-    """Give the number of a day and its year; zero for what is none."""
-    try:
-        day = date.fromisoformat(written)
-    except ValueError:
-        return 0, ""
-    return day.toordinal(), f"{day.year:04}"
 
 
 def _money(made: Document, data: Data) -> None:
@@ -345,7 +269,7 @@ def _money(made: Document, data: Data) -> None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return type(value) is float or type(value) is int or value is False
+    return type(value) is float or type(value) is int
 
 
 _TAKEN: Sequence[tuple[str, Callable[[Document, Data], None]]] = (

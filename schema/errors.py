@@ -59,6 +59,11 @@ class FolkmootError(Exception):
         self.detail = detail or (self.__doc__ or "").splitlines()[0]
         super().__init__(self.detail)
 
+    @property
+    def public(self) -> str:
+        """The sentence for anybody who asks over HTTP; `detail` may name what only the operator should know."""
+        return self.detail
+
 
 class Bad(FolkmootError):
     """What was sent is at fault: mend it and send it again."""

@@ -12,7 +12,7 @@ from api.pages import asking, finding, view, words
 from api.pages.search import downloads
 from api.params import Asked
 from federation import lists
-from federation.documents import name_key, spelling
+from federation.forms import name_key, spelling
 from schema.errors import NotFound
 
 router = APIRouter()

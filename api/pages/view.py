@@ -20,7 +20,7 @@ from api.pages import words
 from api.services import Services
 from federation import publishers
 from federation.database import ReadSession
-from federation.documents import name_key
+from federation.forms import name_key
 from schema.errors import Invalid
 from schema.identifiers import identifier_key
 

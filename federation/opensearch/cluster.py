@@ -29,19 +29,28 @@ _COSTLY = ("too_many_clauses", "too_many_nested_clauses", "circuit_breaking_exce
 Found = dict[str, Any]
 
 
-class Missing(Busy):
+class Away(Busy):
+    """The cluster gave no answer that is of use. `detail` names it, which is for the operator alone."""
+
+    @property
+    def public(self) -> str:
+        """Say no more than that searches must wait."""
+        return "The search index cannot be asked now. Try again in a moment."
+
+
+class Missing(Away):
     """The cluster has no such index, document or search context."""
 
 
-class Clashed(Busy):
+class Clashed(Away):
     """Somebody else changed it first."""
 
 
-class Late(Busy):
+class Late(Away):
     """No answer came in time; whether it was done nobody knows."""
 
 
-class Broken(Busy):
+class Broken(Away):
     """Some part of the index did not answer."""
 
 
@@ -92,11 +101,11 @@ class Cluster:
         except wrong.RequestError as error:
             if error.error == "resource_already_exists_exception":
                 raise Clashed(f"{path} was made by another process.") from error
-            raise Busy(self._sentence(error)) from error
+            raise Away(self._sentence(error)) from error
         except wrong.ConnectionTimeout as error:
             raise Late(f"The search engine at {self.address.told} did not answer in time.") from error
         except wrong.TransportError as error:
-            raise Busy(self._sentence(error)) from error
+            raise Away(self._sentence(error)) from error
         return answer if isinstance(answer, dict) else {}
 
     def search(self, index: str, bodies: Sequence[Mapping[str, Any]], *, stay: str = "") -> list[Found]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from federation.documents import spelling
+from federation.forms import spelling
 from federation.index import FACET_SIZE, Facet, FacetItem
 from federation.opensearch.cluster import Found
 from federation.opensearch.queries import term

@@ -6,7 +6,7 @@ from typing import Any
 
 import tantivy
 
-from federation.documents import MISSING, ROW_BITS
+from federation.forms import MISSING, ROW_BITS
 from federation.index import MAX_RELEVANT, Filter, Position, Query, Terms
 from federation.opensearch.template import ALIASED, KEYS, LONGEST
 from federation.search import words

@@ -90,19 +90,8 @@ def key(record: str) -> str:
 
 
 def source(document: Document) -> bytes:
-    """A record as the cluster takes it: JSON. `text` holds the title too, so that one field says what matches."""
-    fields: dict[str, Any] = {
-        "id": document.id,
-        "title": document.title,
-        "text": [document.title, *document.texts],
-        "row": document.row,
-        "number": document.number,
-        "changed": document.changed,
-        **document.values,
-        **document.numbers,
-    }
-    for name, values in document.aliases.items():
-        fields[f"any_{name}"] = values
+    """A record as the cluster takes it: JSON."""
+    fields = document.members()
     for sort, value in document.keys.items():
         fields[KEYS[sort]] = value
     if document.labels:

@@ -10,7 +10,8 @@ from base64 import b64encode
 import orjson
 import tantivy
 
-from federation.documents import FACETS, MISSING, Document
+from federation.documents import FACETS, Document
+from federation.forms import MISSING
 from federation.index import Reached
 
 VERSION = 2
@@ -68,21 +69,10 @@ def everything(schema: tantivy.Schema) -> tantivy.Query:
 
 def put(document: Document) -> str:
     """A record as tantivy reads it: JSON, for one call is a third of the cost of a call a value."""
-    members: dict[str, object] = {
-        "id": document.id,
-        "title": document.title,
-        "text": [document.title, *document.texts],
-        "row": document.row,
-        "number": document.number,
-        "changed": document.changed,
-        "stored": _bytes({"kind": document.kind, "labels": document.labels}),
-    }
-    members |= document.values
-    for name, values in document.aliases.items():
-        members[f"any_{name}"] = values
+    members = document.members()
+    members["stored"] = _bytes({"kind": document.kind, "labels": document.labels})
     for sort in ("start", "end", "value"):
         members[KEYS[sort]] = document.keys.get(sort, MISSING | document.row)
-    members |= document.numbers
     return orjson.dumps(members).decode()
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 import orjson
 import tantivy
 
-from federation.documents import spelling
+from federation.forms import spelling
 from federation.search.queries import Builder
 from federation.search.store import Snapshot, stored
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import tantivy
 
-from federation.documents import MISSING, ROW_BITS
+from federation.forms import MISSING, ROW_BITS
 from federation.index import Filter, Position, Query, Span
 from federation.search import words
 from federation.search.fields import ALIASED, KEYS, everything

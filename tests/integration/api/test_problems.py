@@ -141,6 +141,15 @@ def test_a_browser_gets_a_problem_as_a_page_but_the_api_never_does(site: Site) -
     assert site.client.get("/v1/nope", headers=accept).headers["content-type"] == "application/problem+json"
 
 
+class _Away(errors.Busy):
+    """Away, and where."""
+
+    @property
+    def public(self) -> str:
+        """Not where."""
+        return "Not now."
+
+
 def _broken(database: Database, folder: Path) -> FastAPI:
     app = create_app(make_services(database, folder))
     router = APIRouter()
@@ -160,6 +169,10 @@ def _broken(database: Database, folder: Path) -> FastAPI:
     @router.get("/v1/busy")
     def busy() -> None:
         raise errors.Busy("The index is being built.")
+
+    @router.get("/v1/away")
+    def away() -> None:
+        raise _Away("The engine at 10.0.0.7 is away.")
 
     @router.post("/v1/echo")
     def echo(session: Read, body: dict[str, int]) -> dict[str, int]:
@@ -192,6 +205,13 @@ def test_busy_says_when_to_come_back(database: Database, tmp_path: Path) -> None
     """503 carries Retry-After."""
     answer = client(_broken(database, tmp_path)).get("/v1/busy")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_what_is_for_the_operator_alone_is_told_to_nobody_else(database: Database, tmp_path: Path) -> None:
+    """An error with a sentence of its own for the public shows that one, and nothing of the other."""
+    answer = client(_broken(database, tmp_path)).get("/v1/away")
+    assert answer.json()["detail"] == "Not now."
+    assert "10.0.0.7" not in answer.text
 
 
 def test_a_body_that_is_no_json_is_400_and_one_of_the_wrong_shape_422(database: Database, tmp_path: Path) -> None:

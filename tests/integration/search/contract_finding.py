@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from api.params import Asked
 from api.queries import query
-from federation.documents import FACETS, microseconds
+from federation.documents import FACETS
+from federation.forms import microseconds
 from federation.index import MAX_RELEVANT, Position, Query, Reached, SortBy, Span, Terms
 from schema.errors import BadParameter
 from tests.integration.search import corpus

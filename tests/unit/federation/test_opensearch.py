@@ -18,7 +18,7 @@ from federation.database import Database
 from federation.follow import Follower
 from federation.index import Query
 from federation.opensearch.address import Address, read
-from federation.opensearch.cluster import Broken, Clashed, Cluster, Late, Missing
+from federation.opensearch.cluster import Away, Broken, Clashed, Cluster, Late, Missing
 from federation.opensearch.store import Store
 from federation.opensearch_index import OpenSearchIndex
 from federation.tantivy_index import TantivyIndex
@@ -202,16 +202,17 @@ def test_a_search_is_tried_again_where_a_part_did_not_answer(canned: Canned) -> 
         ((404, _error("index_not_found_exception")), Missing, "has no /x"),
         ((409, _error("version_conflict_engine_exception")), Clashed, "changed by another process"),
         ((400, _error("resource_already_exists_exception")), Clashed, "made by another process"),
-        ((400, _error("illegal_argument_exception")), Busy, "answered 400: illegal_argument_exception"),
-        ((401, _error("security_exception")), Busy, "refuses our account"),
-        ((500, _error("oops")), Busy, "answered 500"),
+        ((400, _error("illegal_argument_exception")), Away, "answered 400: illegal_argument_exception"),
+        ((401, _error("security_exception")), Away, "refuses our account"),
+        ((500, _error("oops")), Away, "answered 500"),
     ],
 )
 def test_each_error_is_named_by_what_to_do(canned: Canned, reply: Reply, raised: type[Busy], told: str) -> None:
     """What is not there, what somebody else changed, and everything else that can only be tried again."""
     canned.replies = [reply]
-    with pytest.raises(raised, match=told):
+    with pytest.raises(raised, match=told) as found:
         canned.cluster.ask("POST", "/x", {})
+    assert found.value.public == "The search index cannot be asked now. Try again in a moment."
 
 
 def test_an_answer_that_does_not_come_in_time_is_late(canned: Canned) -> None:
