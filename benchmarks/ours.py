@@ -113,7 +113,7 @@ class Moot:
             health = orjson.loads(fetch(f"{self.url}/health/ready")) if self.near() else None
             if health is not None and health["checks"]["index"]["lag"] == 0:
                 break
-            time.sleep(0.02)
+            time.sleep(0.1)
         found = self.count("search?limit=1") - 1
         if found != expected:
             raise Failed(f"the index holds {found:,} records; the feeds hold {expected:,}")

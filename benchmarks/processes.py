@@ -39,7 +39,7 @@ class Spent:
 class Child:
     """A process of its own. `peak_mb` is the most anonymous memory it was seen with, looked at ten times a second.
 
-    What `serves` writes all it says to its log; the others are listened to.
+    What `serves` writes all it says to its log, and its memory is not looked at; the others are listened to.
     """
 
     command: Sequence[str | Path]
@@ -64,7 +64,8 @@ class Child:
             errors.close()
         self._watched = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
+        if not self.serves:  # to look takes the machine's time, and nobody asks for the memory of those
+            self._watcher.start()
         return self
 
     def ask(self, line: str) -> str:
@@ -113,7 +114,8 @@ class Child:
 
     def _end(self) -> None:
         self._watched.set()
-        self._watcher.join()
+        if self._watcher.ident is not None:
+            self._watcher.join()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):

@@ -5,9 +5,10 @@ Nothing here depends on today's date, and nothing raises: whatever a record hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeGuard
 
 import orjson
@@ -36,8 +37,12 @@ FILTERS = (*(name for name in FACETS if name != "endYear"), "signature")
 """What can be filtered by value. `supplier`, `service` and `tool` also find by their other names."""
 
 
-_DATES = {"contract": ("startDate", "endDate"), "roadmap-item": ("start", "end"), "tool": ("since", "until")}
-_CODES = ("phase", "status", "stage", "collaboration")
+_KNOWN, _SHORT = 8_192, 400
+_DATES = {
+    "contract": (("start", "startDate"), ("end", "endDate")),
+    "roadmap-item": (("start", "start"), ("end", "end")),
+    "tool": (("start", "since"), ("end", "until")),
+}
 
 
 class Source(NamedTuple):
@@ -139,23 +144,32 @@ def document(source: Source, place: Place | None) -> Document | None:
     if called:  # a record with both is called by the first and found by the second
         texts.append(named)
     texts.append(place.name)
+    values, labels = _standing(source.kind, source.publisher, source.signature, place)
     made = Document(
         source.id, source.kind, source.row, source.number, called or named,
-        texts=texts, values={"kind": [source.kind]}, changed=microseconds(source.changed),
+        texts=texts, values=values.copy(), labels=labels.copy(), changed=microseconds(source.changed),
     )  # fmt: skip
-    made.add("publisher", source.publisher, place.name)
-    made.add("region", name_key(place.region), place.region)
-    made.add("nation", name_key(place.nation), place.nation)
-    made.add("signature", source.signature)
-    for code in _CODES:
-        if code in data:
-            made.add(code, _text(data, code))
-    for member, take in _TAKEN:
+    for member, take in _TAKEN.items():
         if member in data:
             take(made, data)
     _dates(made, data)
-    _tool(made)
+    if source.kind == "tool":
+        _tool(made)
     return made
+
+
+@lru_cache(4_096)
+def _standing(
+    kind: str, publisher: str, signature: str, place: Place
+) -> tuple[dict[str, list[str]], dict[str, dict[str, str]]]:
+    """The values that all records of a kind and publisher have, and their labels. They are copied and not changed."""
+    made = Document("", kind, 0, 0, "", texts=[])
+    made.add("kind", kind)
+    made.add("publisher", publisher, place.name)
+    made.add("region", name_key(place.region), place.region)
+    made.add("nation", name_key(place.nation), place.nation)
+    made.add("signature", signature)
+    return made.values, made.labels
 
 
 def place_of(data: bytes) -> Place:
@@ -167,30 +181,45 @@ def place_of(data: bytes) -> Place:
 
 def _text(data: Data, name: str) -> str:
     value = data.get(name)
-    return value if isinstance(value, str) else ""
+    return value if type(value) is str else ""
 
 
-def _objects(data: Data, name: str) -> Iterator[Data]:
+def _objects(data: Data, name: str) -> list[Data]:
     value = data.get(name)
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, dict):
-            yield one
+    return [one for one in value if type(one) is dict] if type(value) is list else []
 
 
-def _strings(data: Data, name: str) -> Iterator[str]:
+def _strings(data: Data, name: str) -> list[str]:
     value = data.get(name)
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, str):
-            yield one
+    return [one for one in value if type(one) is str] if type(value) is list else []
+
+
+def _code(name: str, made: Document, data: Data) -> None:
+    made.add(name, _text(data, name))
 
 
 def _suppliers(made: Document, data: Data) -> None:
     for supplier in _objects(data, "suppliers"):
-        name = _text(supplier, "name")
-        keys = [*_identifier_keys(supplier), name_key(name)]
+        name, identifiers = _text(supplier, "name"), supplier.get("identifiers")
+        told = orjson.dumps(identifiers) if identifiers else b"[]"
+        keys = _remembered(name, told) if len(name) + len(told) <= _SHORT else _supplier(name, told)
         made.add("supplier", keys[0], name)
-        for alias in keys:
-            made.alias("supplier", alias)
+        if "supplier" in made.aliases:
+            for alias in keys:
+                made.alias("supplier", alias)
+        elif keys[0]:
+            made.aliases["supplier"] = [*keys]
+
+
+def _supplier(name: str, identifiers: bytes) -> tuple[str, ...]:
+    """The keys of a supplier, each once: the first of its identifiers, the others, its name. At least one, if empty."""
+    named = {"identifiers": orjson.loads(identifiers)}
+    keys = dict.fromkeys((*_identifier_keys(named), name_key(name)))
+    return tuple(key for key in keys if key) or ("",)
+
+
+_remembered = lru_cache(_KNOWN)(_supplier)
+"""Registers repeat their suppliers: to find the keys of one takes longer than all else that is done with it."""
 
 
 def _vendor(made: Document, data: Data) -> None:
@@ -227,10 +256,9 @@ def _links(made: Document, data: Data) -> None:
 
 
 def _tool(made: Document) -> None:
-    if made.kind == "tool":
-        made.add("tool", name_key(made.title), made.title)
-        made.alias("tool", name_key(made.title))
-        made.alias("tool", made.id)
+    made.add("tool", name_key(made.title), made.title)
+    made.alias("tool", name_key(made.title))
+    made.alias("tool", made.id)
 
 
 def _classifications(made: Document, data: Data) -> None:
@@ -239,30 +267,32 @@ def _classifications(made: Document, data: Data) -> None:
             beginnings = cpv_beginnings(_text(classification, "id")[:8])
             if beginnings:
                 made.add("cpv", beginnings[0])
-                known = made.aliases.setdefault("cpv", [])
-                known += [one for one in beginnings if one not in known] if known else beginnings
+                for beginning in beginnings if "cpv" in made.aliases else ():
+                    made.alias("cpv", beginning)
+                made.aliases.setdefault("cpv", [*beginnings])
 
 
 def _dates(made: Document, data: Data) -> None:
-    names = _DATES.get(made.kind, ())
-    for sort, name in zip(("start", "end"), names, strict=False):
-        ordinal, year = day(_text(data, name))
-        if ordinal:
-            made.keys[sort] = pack(ordinal, made.row)
-            if sort == "end":
-                made.add("endYear", year)
+    for sort, name in _DATES.get(made.kind, ()):
+        written = data.get(name)
+        if type(written) is str:
+            ordinal, year = day(written)
+            if ordinal:
+                made.keys[sort] = pack(ordinal, made.row)
+                if sort == "end":
+                    made.add("endYear", year)
 
 
 def _money(made: Document, data: Data) -> None:
     value, budget = data.get("value"), data.get("budget")
-    if isinstance(value, dict):
-        bounds = (value.get("amount"), value.get("minimum"), value.get("maximum"))
-    elif isinstance(budget, dict):
-        bounds = (None, budget.get("min"), budget.get("max"))
+    if type(value) is dict:
+        amount = value.get("amount")
+        bounds = (amount,) if _is_number(amount) else (value.get("minimum"), value.get("maximum"))
+    elif type(budget) is dict:
+        bounds = (budget.get("min"), budget.get("max"))
     else:
         return
-    amount, least, most = bounds
-    known = [float(b) for b in ((amount,) if _is_number(amount) else (least, most)) if _is_number(b)]
+    known = [float(bound) for bound in bounds if _is_number(bound)]
     if known:
         made.numbers["low"], made.numbers["high"] = min(known), max(known)
         made.keys["value"] = pack(money_bits(known[0]), made.row)
@@ -272,15 +302,16 @@ def _is_number(value: object) -> TypeGuard[float]:
     return type(value) is float or type(value) is int
 
 
-_TAKEN: Sequence[tuple[str, Callable[[Document, Data], None]]] = (
-    ("suppliers", _suppliers),
-    ("vendor", _vendor),
-    ("services", _services),
-    ("serviceAreas", _areas),
-    ("tools", _links),
-    ("classifications", _classifications),
-    ("value", _money),
-    ("budget", _money),
-)
+_TAKEN: Mapping[str, Callable[[Document, Data], None]] = {
+    **{code: partial(_code, code) for code in ("phase", "status", "stage", "collaboration")},
+    "suppliers": _suppliers,
+    "vendor": _vendor,
+    "services": _services,
+    "serviceAreas": _areas,
+    "tools": _links,
+    "classifications": _classifications,
+    "value": _money,
+    "budget": _money,
+}
 """What is read from which member. Most records have few of them."""
 _NOWHERE = Place()

@@ -6,6 +6,7 @@ of the log, is rebuilt beside the one that serves. One process writes; in the ot
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,16 +20,15 @@ from federation.documents import Document, Place, Source, document, place_of
 from federation.index import Index, Reached, Sink
 from schema.tables import Record
 
-READ, COMMIT = 1_000, 20_000
+READ, COMMIT = 1_000, 80_000
 """Rows a statement, and changes a commit at most."""
-PATIENCE = 1.0
-"""Seconds of work after which what was staged is committed: a reader waits no longer for it."""
-FAR, LONGER = 20_000, 4
-"""A follower that is more changes than this behind commits so many times less often, once there is an index to read.
+PATIENCE = 3.0
+"""Seconds of work after which what was staged is committed, where the end of the log is not reached before.
 
 Each commit costs a new segment, and its share of merging: commits of 5,000 changes cost a first crawl a third of the
 engine's time. Who waits for the end of what is behind sees it sooner so."""
-POLL = 0.5
+POLL, SOON = 0.5, 0.05
+"""Seconds until the next look at the log: usually, and where the last look found something."""
 _record = table(Record)
 _COLUMNS = (
     _record.c.row,
@@ -59,16 +59,23 @@ class Follower:
     def catch_up(self) -> int:
         """Follow the log to its end now. Gives the change number reached."""
         with self._lock:
-            sink = self.index.claim()
-            reached = self.index.reached()
-            fits = self._fits(reached, writing=sink is not None)
-            if not fits:
-                self.index.refuse()
-            if sink is not None and fits:
-                _Walk(self.database, sink, reached).to_the_end()
-            elif sink is not None:
-                rebuild(self.database, self.index)
-            reached = self.index.reached()
+            try:
+                return self._catch_up()
+            except BaseException:
+                self.index.release()  # what was staged must not be committed later: it will be staged again
+                raise
+
+    def _catch_up(self) -> int:
+        sink = self.index.claim()
+        reached = self.index.reached()
+        fits = self._fits(reached, writing=sink is not None)
+        if not fits:
+            self.index.refuse()
+        if sink is not None and fits:
+            _Walk(self.database, sink, reached).to_the_end()
+        elif sink is not None:
+            rebuild(self.database, self.index)
+        reached = self.index.reached()
         return reached.number if reached else 0
 
     def nudge(self) -> None:
@@ -92,20 +99,22 @@ class Follower:
         self.index.close()
 
     def _run(self) -> None:
+        before = 0
         while not self._stopping.is_set():
+            pause = POLL
             try:
-                self.catch_up()
+                number = self.catch_up()
+                pause, before = SOON if number > before else POLL, number
                 self.problem = ""
             except Exception as error:  # noqa: BLE001 - the thread outlives a full disk or a database that is away
                 self._tell(error)
-            self._wake.wait(POLL)
+            self._wake.wait(pause)
             self._wake.clear()
 
     def _tell(self, error: Exception) -> None:
         if str(error) != self.problem:
             _log.error("the index cannot follow the log", error=str(error), kind=type(error).__name__)
         self.problem = str(error)
-        self.index.release()
 
     def _fits(self, reached: Reached | None, *, writing: bool) -> bool:
         """Whether the index is of this database: same epoch, not ahead of its log.
@@ -132,7 +141,9 @@ class _Walk:
     `used` is what they were staged with, as far as this walk knows.
 
     A walk from zero fills an empty sink. A record stands at one number, so whatever is read at or below the number
-    that was the log's latest when the walk began is read for the first time: nothing needs to be taken out for it.
+    that was the log's latest when the walk began is read for the first time: nothing needs to be taken out for it. And
+    a record whose row is above all that the sink ever held (`top`) is new to it in any walk: to look for what it would
+    replace costs the engine as much again.
     Nobody sees an `unseen` sink before the end, so it is committed once.
     """
 
@@ -143,6 +154,7 @@ class _Walk:
         self.number = reached.number if reached else 0
         self.committed = reached is not None
         self.from_zero = reached is None
+        self.top = reached.row if reached else 0
         self.first_sight = -1
         self.used: dict[str, Place | None] = {}
         self.places: dict[str, Place] = {}
@@ -162,10 +174,9 @@ class _Walk:
         rows: Rows = ()
         with self.database.read() as session:
             epoch = _epoch(session)
-            times = self._times(session)
-            until = begun + PATIENCE * times
+            until = begun + PATIENCE
             self.places, self.asked = {}, set()
-            for _ in range(max(1, COMMIT * times // READ)):
+            for _ in range(max(1, COMMIT // READ)):
                 rows = _after(session, self.number, READ)
                 if rows:
                     self._stage(session, rows)
@@ -174,13 +185,9 @@ class _Walk:
                     break
         more = len(rows) == READ
         if (self.number > start or not self.committed) and not (self.unseen and more):
-            self.sink.commit(Reached(epoch, self.number))
+            self.sink.commit(Reached(epoch, self.number, self.top))
             self.committed = True
         return more
-
-    def _times(self, session: Reading) -> int:
-        """How many times the usual a commit may hold and wait."""
-        return LONGER if self.committed and log.latest(session) - self.number > FAR else 1
 
     def _stage(self, session: Reading, rows: Rows) -> None:
         told = {row.publisher for row in rows if _is_own(row)}
@@ -194,9 +201,20 @@ class _Walk:
         if self.from_zero:
             for row in rows:
                 self.used.setdefault(row.publisher, places.get(row.publisher))
-        new = rows[-1].number <= self.first_sight
-        gone = () if new else [row.id for row in rows if row.data is None]
-        self.sink.stage(_documents(rows, places), gone, new=new)
+        self._hand_over(rows, places)
+
+    def _hand_over(self, rows: Rows, places: Mapping[str, Place]) -> None:
+        new, known = rows, rows[:0]
+        if rows[-1].number > self.first_sight:
+            top = sys.maxsize if self.top is None else self.top
+            new = [row for row in rows if row.row > top]
+            known = [row for row in rows if row.row <= top]
+        if self.top is not None:
+            self.top = max(self.top, *(row.row for row in rows))
+        if known:
+            self.sink.stage(_documents(known, places), [row.id for row in known if row.data is None])
+        if new:
+            self.sink.stage(_documents(new, places), (), new=True)
 
     def _places(self, session: Reading, names: set[str], told: set[str]) -> Mapping[str, Place]:
         """What these publishers say of themselves: read once a commit, and again where it stands among the rows."""

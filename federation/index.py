@@ -102,10 +102,15 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far an index has followed the log, of which database."""
+    """How far an index has followed the log, of which database.
+
+    `row` is the highest row number of all records that it ever held, where that is known: a record with a higher one
+    is new to it.
+    """
 
     epoch: str
     number: int
+    row: int | None = field(default=None, compare=False)
 
 
 Matcher = Callable[[str], Sequence[tuple[int, int]]]

@@ -246,15 +246,18 @@ def _check_id(item: Item, prefixes: Prefixes) -> None:
             item.origin.publisher,
             prefixes[prefix],
         )
-    if item.kind not in KINDS or not _PLAIN.fullmatch(item.id, len(prefix)):
-        kind = _placed("/id", lambda: split_id(item.id, prefix))[0]
+    if item.kind in KINDS and _PLAIN.fullmatch(item.id, len(prefix)):
+        kind = item.id[len(prefix) : item.id.rfind("/")]
     else:
-        kind = item.id[len(prefix) :].partition("/")[0]
+        kind = _placed("/id", lambda: split_id(item.id, prefix))[0]
     if kind != item.kind:
         raise _fault("kind", "/kind", "The kind is not the one in the id.", item.kind, kind)
 
 
 def _prefix(record_id: str, prefixes: Prefixes) -> str | None:
+    usual = record_id[: record_id.rfind("/", 0, record_id.rfind("/")) + 1]
+    if usual in prefixes:  # the kind and the reference come after it: no need to look at the prefixes one by one
+        return usual
     for prefix in prefixes:
         if record_id.startswith(prefix):
             return prefix
@@ -262,7 +265,10 @@ def _prefix(record_id: str, prefixes: Prefixes) -> str | None:
 
 
 def _check_data(statement: Statement, data: bytes) -> None:
-    reference = _placed("/data", lambda: check(statement.kind, data))
+    try:
+        reference = check(statement.kind, data)
+    except Invalid as error:
+        raise _below("/data", error) from error
     segment = statement.id.rpartition("/")[2]
     plainly = reference == segment and "%" not in segment
     if reference is not None and not plainly and not matches_reference(segment, reference):
@@ -273,7 +279,11 @@ def _placed(pointer: str, work: Callable[[], _T]) -> _T:
     try:
         return work()
     except Invalid as error:
-        raise Invalid([replace(fault, pointer=pointer + fault.pointer) for fault in error.faults]) from error
+        raise _below(pointer, error) from error
+
+
+def _below(pointer: str, error: Invalid) -> Invalid:
+    return Invalid([replace(fault, pointer=pointer + fault.pointer) for fault in error.faults])
 
 
 def _fault(rule: str, pointer: str, message: str, found: object = None, expected: str = "") -> Invalid:

@@ -25,16 +25,16 @@ def said(data: Mapping[str, Any]) -> list[str]:
 def _members(data: Mapping[str, Any], found: list[str]) -> None:
     # What JSON gives is of exactly these types, and asking for the type is the cheapest question.
     for name, value in data.items():
-        if name not in _SILENT:
-            kind = type(value)
-            if kind is str:
-                first = value[:1]
-                if not ((first == "h" or first.isdecimal()) and _UNSAID.fullmatch(value)):
-                    found.append(value)
-            elif kind is list:
-                _items(value, found)
-            elif kind is dict:
-                _named(value, found)
+        if name in _SILENT:
+            continue
+        kind = type(value)
+        if kind is str:
+            if not ((value[4:5] == "-" or value[:4] == "http") and _UNSAID.fullmatch(value)):
+                found.append(value)
+        elif kind is list:
+            _items(value, found)
+        elif kind is dict:
+            _named(value, found)
 
 
 def _items(values: list[Any], found: list[str]) -> None:
@@ -42,10 +42,11 @@ def _items(values: list[Any], found: list[str]) -> None:
         kind = type(value)
         if kind is dict:
             _named(value, found)
+        elif kind is str:
+            if not ((value[4:5] == "-" or value[:4] == "http") and _UNSAID.fullmatch(value)):
+                found.append(value)
         elif kind is list:
             _items(value, found)
-        elif kind is str and not _UNSAID.fullmatch(value):
-            found.append(value)
 
 
 def _named(value: Mapping[str, Any], found: list[str]) -> None:

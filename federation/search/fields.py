@@ -78,7 +78,7 @@ def put(document: Document) -> str:
 
 def put_reached(reached: Reached) -> str:
     """How far the index goes, as a document of its own, so that one commit holds both."""
-    held = _bytes({"epoch": reached.epoch, "number": reached.number})
+    held = _bytes({"epoch": reached.epoch, "number": reached.number, "row": reached.row})
     return orjson.dumps({"id": REACHED, "stored": held}).decode()
 
 

@@ -54,12 +54,15 @@ class Store:
     def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
         """Replace documents by id and take others out; seen at the next commit. What is `new` replaces nothing."""
         writer = self._own()
+        # All are made before the first is handed over: the engine's thread then works through them in one go, where
+        # it would fall asleep and be woken between any two.
+        made = [(document.id, fields.put(document)) for document in documents]
         for name in gone:
             writer.delete_documents_by_term("id", name)
-        for document in documents:
+        for name, put in made:
             if not new:
-                writer.delete_documents_by_term("id", document.id)
-            writer.add_json(fields.put(document))
+                writer.delete_documents_by_term("id", name)
+            writer.add_json(put)
 
     def commit(self, reached: Reached) -> None:
         """Make it durable, with how far it reaches in the same commit."""
@@ -83,7 +86,7 @@ class Store:
         if not found:
             return None
         held = orjson.loads(stored(searcher, found[0][1]))
-        reached = Reached(held["epoch"], held["number"])
+        reached = Reached(held["epoch"], held["number"], held.get("row"))
         stamp = f"{self.path.name}.{reached.epoch}.{reached.number}"
         if known is None or known.stamp != stamp:
             return Snapshot(searcher, reached, stamp)

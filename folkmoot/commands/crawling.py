@@ -30,6 +30,9 @@ def crawl(
 
     Exit codes: 0 done; 1 with --once, when a visit failed.
     """
+    from folkmoot import garbage
+
+    garbage.rest()
     from federation import nodes
     from federation.database import clock
     from folkmoot import logs, wiring
@@ -48,6 +51,7 @@ def crawl(
             failed.append(result.key)
         typer.echo(_json(result) if as_json else _line(result))
 
+    garbage.resume()
     try:
         asyncio.run(_run(settings, base, tell, once=once))
     finally:
