@@ -19,13 +19,14 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from federation import follow, lists, log
+from federation import follow, lists, log, staging
 from federation.database import Database, Reading
 from federation.documents import Document
-from federation.follow import Follower, Rows, rebuild
+from federation.follow import Follower, rebuild
 from federation.index import Index, Query, Reached, Terms
 from federation.search import folder
 from federation.search.store import Store
+from federation.staging import Rows
 from federation.tantivy_index import TantivyIndex
 from federation.verify import verify
 from schema.errors import Busy
@@ -79,8 +80,8 @@ def test_any_batch_size_gives_the_same_index(world: World, batch: int, monkeypat
     """Organisation records that change while the log is walked reach the documents of earlier batches too."""
     own = next(one for one in world.made.values() if one.kind == "organisation" and one.publisher == "GB-LAE-MID")
     publish(world.database, [replace(own, data=organisation("GB-LAE-MID", "Middleton", "Anglia"))])
-    monkeypatch.setattr(follow, "READ", batch)
-    monkeypatch.setattr(follow, "COMMIT", batch * 2)
+    monkeypatch.setattr(staging, "READ", batch)
+    monkeypatch.setattr(staging, "COMMIT", batch * 2)
     rebuild(world.database, world.index)
     records_of = sum(one.publisher == "GB-LAE-MID" for one in world.made.values())
     assert world.index.search(Query(filters=(Terms("region", ("anglia",)),))).count == records_of
@@ -89,7 +90,7 @@ def test_any_batch_size_gives_the_same_index(world: World, batch: int, monkeypat
 
 def test_a_follower_behind_commits_seldom(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is behind goes in by one commit, where neither so many changes nor so much time ask for more."""
-    monkeypatch.setattr(follow, "READ", 5)
+    monkeypatch.setattr(staging, "READ", 5)
     commits: list[int] = []
     real = Store.commit
 
@@ -102,7 +103,7 @@ def test_a_follower_behind_commits_seldom(world: World, monkeypatch: pytest.Monk
     Follower(world.database, index).catch_up()
     with world.database.read() as session:
         assert commits == [log.latest(session)]
-    monkeypatch.setattr(follow, "COMMIT", 10)
+    monkeypatch.setattr(staging, "COMMIT", 10)
     Follower(world.database, TantivyIndex(tmp_path / "third")).catch_up()
     assert {after - before for before, after in pairwise([0, *commits[1:-1]])} == {10}
     monkeypatch.undo()
@@ -168,17 +169,17 @@ def test_what_was_staged_before_a_fault_is_not_committed_later(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A walk that breaks off in the middle is begun again, and no record then stands twice."""
-    monkeypatch.setattr(follow, "READ", 20)
+    monkeypatch.setattr(staging, "READ", 20)
     index = TantivyIndex(tmp_path / "another")
     follower = Follower(world.database, index)
-    real, calls = follow._after, iter(range(99))
+    real, calls = staging._after, iter(range(99))
 
     def breaks(session: Reading, number: int, limit: int) -> Rows:
         if next(calls) == 3:
             raise OSError("the disk is away")
         return real(session, number, limit)
 
-    monkeypatch.setattr(follow, "_after", breaks)
+    monkeypatch.setattr(staging, "_after", breaks)
     with pytest.raises(OSError, match="away"):
         follower.catch_up()
     follower.catch_up()
@@ -311,7 +312,7 @@ def test_a_rebuild_by_another_process_goes_on_while_serving(world: World) -> Non
         assert world.index.search(Query()).count == len(world.made)
         publish(world.database, [replace(one, id=one.id + "-z") for one in records(Random(6), 3)])
         world.follower.catch_up()
-        follow._Walk(world.database, fresh, None).to_the_end()
+        staging.Walk(world.database, fresh, None).to_the_end()
     assert world.index.search(Query()).count == len(world.made) + 3
     world.follower.catch_up()
     assert folder.current(world.index.root) != old
@@ -347,7 +348,7 @@ def test_the_thread_follows_and_is_nudged(world: World) -> None:
 
 def test_a_follower_outlives_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error while following is told in `problem`; the next round goes on from the last commit."""
-    monkeypatch.setattr(follow, "document", _fail)
+    monkeypatch.setattr(staging, "document", _fail)
     publish(world.database, [replace(one, id=one.id + "-f") for one in records(Random(9), 3)])
     world.follower.start()
     _until(lambda: "no space" in world.follower.problem)
@@ -422,11 +423,11 @@ def test_an_empty_database_makes_an_empty_index(database: Database, tmp_path: Pa
 _CHILD = """
 import sys
 from pathlib import Path
-from federation import follow
+from federation import staging
 from federation.database import Database
 from federation.follow import Follower
 from federation.tantivy_index import TantivyIndex
-follow.READ, follow.COMMIT = 20, 40
+staging.READ, staging.COMMIT = 20, 40
 follower = Follower(Database(sys.argv[1]), TantivyIndex(Path(sys.argv[2])))
 follower.start()
 print("following", flush=True)
@@ -467,9 +468,9 @@ def test_a_record_that_changes_while_the_index_is_built_stands_once(
     world: World, *, unseen: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A walk from zero takes nothing out for what it sees first, and does for what changes under its feet."""
-    monkeypatch.setattr(follow, "READ", 20)
-    monkeypatch.setattr(follow, "COMMIT", 40)
-    real, left = follow._after, [one for one in world.made.values() if one.kind == "contract"]
+    monkeypatch.setattr(staging, "READ", 20)
+    monkeypatch.setattr(staging, "COMMIT", 40)
+    real, left = staging._after, [one for one in world.made.values() if one.kind == "contract"]
 
     def meanwhile(session: Reading, number: int, limit: int) -> Rows:
         rows = real(session, number, limit)
@@ -479,7 +480,7 @@ def test_a_record_that_changes_while_the_index_is_built_stands_once(
             withdraw(world.database, [gone])
         return rows
 
-    monkeypatch.setattr(follow, "_after", meanwhile)
+    monkeypatch.setattr(staging, "_after", meanwhile)
     index = TantivyIndex(tmp_path / "another")
     if unseen:
         rebuild(world.database, index)
