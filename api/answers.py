@@ -8,7 +8,7 @@ off silently.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -19,7 +19,7 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import cursors, formats, queries, titles
+from api import cursors, downloads, formats, queries, titles
 from api.etags import unchanged
 from api.negotiation import accepts_gzip
 from api.pages.view import site
@@ -34,7 +34,7 @@ from federation.lists import Held, item_json
 
 FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
 _LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
-_BLOCK, _SMALL, _ROWS = 65_536, 1_000, 250
+_SMALL = 1_000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LEVEL = 3
 """Of gzip: level 5 takes 1.7 times as long for a page that is a twelfth smaller."""
@@ -90,12 +90,12 @@ def answer(
     if asked.cursor is not None:
         query = replace(query, after=cursors.decode(asked.cursor, bound))
     call = Call(request, here, session, asked, kinds, form, query, bound)
-    packed = form not in ("csv", "ndjson") and accepts_gzip(request.headers.get("accept-encoding"))
+    packed = form not in _DOWNLOADS and accepts_gzip(request.headers.get("accept-encoding"))
     headers = {"ETag": _tag(call, packed=packed), "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
     if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    if form in ("csv", "ndjson"):
-        return _download(call, headers)
+    if form in _DOWNLOADS:
+        return _DOWNLOADS[form](call, headers)
     body, hits = _BODIES[form](call)
     return _whole(call, headers | _around(call, hits), body, packed=packed)
 
@@ -130,7 +130,11 @@ def _around(call: Call, hits: Hits) -> dict[str, str]:
     following = _next(call, hits)
     if following:
         links.insert(0, f'<{following}>; rel="next"')
-    return {"Link": ", ".join(links), "Folkmoot-Count": str(hits.count)}
+    told = {"Link": ", ".join(links), "Folkmoot-Count": str(hits.count)}
+    if call.format in ("csv", "ndjson", "ics"):
+        name = call.request.url.path.rpartition("/")[2]
+        told["Content-Disposition"] = f'attachment; filename="{name}.{call.format}"'
+    return told
 
 
 def _whole(call: Call, headers: Mapping[str, str], body: bytes, *, packed: bool) -> Response:
@@ -138,13 +142,7 @@ def _whole(call: Call, headers: Mapping[str, str], body: bytes, *, packed: bool)
     if packed and len(body) > _SMALL:
         body = gzip.compress(body, _LEVEL, mtime=0)
         sent["Content-Encoding"] = "gzip"
-    if call.format == "ics":
-        sent["Content-Disposition"] = _filename(call)
     return Response(body, headers=sent, media_type=formats.content_type(call.format))
-
-
-def _filename(call: Call) -> str:
-    return f'attachment; filename="{call.request.url.path.rpartition("/")[2]}.{call.format}"'
 
 
 def _json(call: Call) -> tuple[bytes, Hits]:
@@ -228,31 +226,25 @@ def _calendar(call: Call) -> tuple[bytes, Hits]:
     return calendar.calendar(call.title, call.url, dated), hits
 
 
-def _download(call: Call, headers: Mapping[str, str]) -> Response:
+def _csv(call: Call, headers: Mapping[str, str]) -> Response:
+    """The whole list as a table, made once for all who are told the same tag: it says all that the table depends on."""
+
+    def make() -> downloads.Written:
+        hits = call.here.index.search(call.query)
+        table = columns.csv_lines(downloads.lines(call.here.database, hits.rows))
+        return downloads.write(table, {**headers, **_around(call, hits)})
+
+    files: downloads.Downloads = call.request.app.state.downloads
+    return downloads.Download(files, headers["ETag"], make, formats.content_type(call.format))
+
+
+def _ndjson(call: Call, headers: Mapping[str, str]) -> Response:
     """The whole list, streamed. Which records it holds is settled before the first byte, so the headers are true."""
     hits = call.here.index.search(call.query)
-    lines = _lines(call, hits)
-    stream = columns.csv_lines(lines) if call.format == "csv" else (line + b"\n" for line in lines)
-    sent = {**headers, **_around(call, hits), "Content-Disposition": _filename(call)}
-    return StreamingResponse(_blocks(stream), headers=sent, media_type=formats.content_type(call.format))
+    parts = downloads.in_blocks(line + b"\n" for line in downloads.lines(call.here.database, hits.rows))
+    sent = {**headers, **_around(call, hits)}
+    return StreamingResponse(parts, headers=sent, media_type=formats.content_type(call.format))
 
 
-def _lines(call: Call, hits: Hits) -> Iterator[bytes]:
-    """The items of a list as JSON. No session is held while they are sent: who reads slowly must not keep one."""
-    for start in range(0, len(hits.rows), _ROWS):
-        with call.here.database.read() as session:
-            items = [item_json(item) for item in lists.held(session, hits.rows[start : start + _ROWS])]
-        yield from items
-
-
-def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    block = bytearray()
-    for line in lines:
-        block += line
-        if len(block) >= _BLOCK:
-            yield bytes(block)
-            block.clear()
-    yield bytes(block)
-
-
+_DOWNLOADS = {"csv": _csv, "ndjson": _ndjson}
 _BODIES = {"json": _json, "jsonfeed": _json_feed, "atom": _atom, "ics": _calendar}

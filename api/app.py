@@ -28,6 +28,7 @@ from api import (
     search,
     writes,
 )
+from api.downloads import Downloads
 from api.feed_pages import FeedPages, PageCache
 from api.flights import Flights
 from api.metrics import Metrics
@@ -77,6 +78,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.pages = feed
     app.state.bulk = bulk.files(services)
     app.state.flights = Flights()
+    app.state.downloads = Downloads()
     problems.install(app, problem_page)
     for module in _routers(services.role):
         app.include_router(module)

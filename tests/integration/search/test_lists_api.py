@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -24,7 +26,9 @@ from starlette.testclient import TestClient
 
 from api import answers
 from api.app import create_app
-from federation.database import Database, insert
+from api.downloads import Downloads
+from federation import lists
+from federation.database import Database, ReadSession, insert
 from federation.index import Hits, Query
 from federation.search.lane import Lane
 from federation.tantivy_index import TantivyIndex
@@ -249,6 +253,103 @@ def test_csv_is_the_whole_list(site: Site) -> None:
         )
     assert answer.headers["folkmoot-count"] == str(len(rows))
     assert "contracts.csv" in answer.headers["content-disposition"]
+
+
+@dataclass
+class Gate:
+    """Counts searches of the index, and keeps them waiting while it is shut."""
+
+    searches: int = 0
+    open: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Yield a gate before the index, open."""
+    made, real = Gate(), TantivyIndex.search
+    made.open.set()
+
+    def search(index: TantivyIndex, query: Query) -> Hits:
+        made.searches += 1
+        assert made.open.wait(10)
+        return real(index, query)
+
+    monkeypatch.setattr(TantivyIndex, "search", search)
+    yield made
+    made.open.set()
+
+
+def waiting(site: Site, users: int) -> None:
+    """Wait until so many wait for files."""
+    downloads: Downloads = site.client.app.state.downloads  # type: ignore[attr-defined]  # the client's app is ours
+    end = time.monotonic() + 10
+    while sum(shared.users for shared in tuple(downloads._shared.values())) != users:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_those_who_ask_for_one_csv_at_once_cost_one_reading(site: Site, gate: Gate) -> None:
+    """GET and HEAD of the same list wait for one file, with the same headers; another list is another file."""
+    url, other = "/v1/contracts?format=csv", "/v1/contracts?format=csv&stage=active"
+    alone, others = site.get(url), site.get(other)
+    gate.searches = 0
+    gate.open.clear()
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(site.client.request, method, url) for method in ["GET", "HEAD"] * 4]
+        more = [pool.submit(site.get, other) for _ in range(4)]
+        waiting(site, 12)
+        gate.open.set()
+        answers = [one.result() for one in asked]
+    assert gate.searches == 2
+    for method, answer in zip(["GET", "HEAD"] * 4, answers, strict=True):
+        assert answer.content == (alone.content if method == "GET" else b"")
+    assert {one.result().content for one in more} == {others.content} != {alone.content}
+    own = {"x-request-id"}
+    kept = {name: value for name, value in alone.headers.items() if name not in own}
+    assert {"etag", "link", "folkmoot-count", "content-disposition", "vary", "cache-control"} <= kept.keys()
+    for answer in answers:
+        assert {name: value for name, value in answer.headers.items() if name not in own} == kept
+    waiting(site, 0)
+
+
+def test_a_change_is_in_the_csv_of_who_asks_after_it(site: Site, gate: Gate) -> None:
+    """A list with another ETag is another file, though the one of before is still being waited for."""
+    url = "/v1/contracts?format=csv"
+    gate.open.clear()
+    with ThreadPoolExecutor(2) as pool:
+        before = pool.submit(site.get, url)
+        waiting(site, 1)
+        contract = next(one for one in site.made.values() if one.kind == "contract")
+        publish(site.database, [replace(contract, data=contract.data | {"title": "Changed meanwhile"})])
+        site.follow()
+        after = pool.submit(site.get, url)
+        waiting(site, 2)
+        gate.open.set()
+        assert before.result().headers["etag"] != after.result().headers["etag"]
+    assert gate.searches == 2
+    assert b"Changed meanwhile" in after.result().content
+
+
+def test_a_csv_that_cannot_be_made_is_a_problem_to_all_who_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the index refuses, or breaks half-way, is told as a problem and not as half a file; then it is made anew."""
+    url, real = "/v1/contracts?format=csv", lists.held
+
+    def refused(_index: TantivyIndex, _query: Query) -> Hits:
+        raise Busy("Not now.")
+
+    def broken(session: ReadSession, rows: Sequence[int]) -> Iterator[lists.Held]:
+        yield from list(real(session, rows))[:3]
+        raise Busy("Not any more.")
+
+    for name, (where, does) in {"search": (TantivyIndex, refused), "held": (lists, broken)}.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, does)
+            with ThreadPoolExecutor(4) as pool:
+                for problem in pool.map(lambda _: site.get(url, 503), range(4)):
+                    assert problem.headers["content-type"] == "application/problem+json"
+                    assert "etag" not in problem.headers
+        waiting(site, 0)
+        assert site.get(url).headers["content-type"] == "text/csv; charset=utf-8"
 
 
 def test_what_is_cut_off_says_so_and_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
