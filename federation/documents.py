@@ -27,6 +27,7 @@ from federation.said import said
 from schema.kinds import KINDS
 
 Data = Mapping[str, Any]
+Members = dict[str, Any]
 
 FACETS = (
     "publisher", "region", "nation", "kind", "supplier", "cpv", "service", "tool", "phase", "status", "stage",
@@ -36,13 +37,8 @@ FACETS = (
 FILTERS = (*(name for name in FACETS if name != "endYear"), "signature")
 """What can be filtered by value. `supplier`, `service` and `tool` also find by their other names."""
 
-
 _KNOWN, _SHORT = 8_192, 400
-_DATES = {
-    "contract": (("start", "startDate"), ("end", "endDate")),
-    "roadmap-item": (("start", "start"), ("end", "end")),
-    "tool": (("start", "since"), ("end", "until")),
-}
+"""How many suppliers are remembered, and of how many characters at most."""
 
 
 class Source(NamedTuple):
@@ -71,54 +67,34 @@ class Place:
 class Document:
     """What the index holds of one record.
 
-    `values` are counted and filtered by, `aliases` only filtered by; `labels` say what a person calls a value;
-    `keys` are the packed sort keys and `numbers` what spans are compared with.
+    `members` are what every engine stores under the same names: what facets count (`FACETS`), what is only filtered by
+    (`any_supplier` and the like), what spans compare (`low`, `high`), `text` with the title in it, so that one field
+    says what matches. `labels` say what a person calls a value; `keys` are the packed sort keys.
     """
 
     id: str
     kind: str
     row: int
     number: int
-    title: str
-    texts: list[str]
-    values: dict[str, list[str]] = field(default_factory=dict)
-    aliases: dict[str, list[str]] = field(default_factory=dict)
+    members: Members
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
-    numbers: dict[str, float] = field(default_factory=dict)
-    changed: int = 0
 
     def add(self, name: str, value: str, label: str = "") -> None:
         """Give the record a value of a field, once."""
-        if value and _once(self.values, name, value) and label and label != value:
+        if value and _once(self.members, name, value) and label and label != value:
             self.labels.setdefault(name, {})[value] = label
-
-    def members(self) -> dict[str, object]:
-        """What every engine stores under the same names. `text` holds the title too: one field says what matches."""
-        found: dict[str, object] = {
-            "id": self.id,
-            "title": self.title,
-            "text": [self.title, *self.texts],
-            "row": self.row,
-            "number": self.number,
-            "changed": self.changed,
-        }
-        found |= self.values
-        found |= self.numbers
-        for name, values in self.aliases.items():
-            found[f"any_{name}"] = values
-        return found
 
     def alias(self, name: str, value: str) -> None:
         """Let a filter find the record by another name of a value."""
         if value:
-            _once(self.aliases, name, value)
+            _once(self.members, f"any_{name}", value)
 
 
-def _once(fields: dict[str, list[str]], name: str, value: str) -> bool:
-    known = fields.get(name)
+def _once(members: Members, name: str, value: str) -> bool:
+    known = members.get(name)
     if known is None:
-        fields[name] = [value]
+        members[name] = [value]
         return True
     if value in known:
         return False
@@ -134,42 +110,42 @@ def document(source: Source, place: Place | None) -> Document | None:
     if source.data is None:
         return None
     data = orjson.loads(source.data)
-    if source.kind not in KINDS or not isinstance(data, dict):
+    if source.kind not in KINDS or type(data) is not dict:
         return None
-    place = place or _NOWHERE
-    title, name = data.get("title"), data.get("name")
-    called = title if type(title) is str else ""
-    named = name if type(name) is str else ""
-    texts = said(data)
-    if called:  # a record with both is called by the first and found by the second
-        texts.append(named)
-    texts.append(place.name)
-    values, labels = _standing(source.kind, source.publisher, source.signature, place)
-    made = Document(
-        source.id, source.kind, source.row, source.number, called or named,
-        texts=texts, values=values.copy(), labels=labels.copy(), changed=microseconds(source.changed),
-    )  # fmt: skip
+    common, labels = _common(source.kind, source.publisher, source.signature, place or _NOWHERE)
+    members = common.copy()
+    made = Document(source.id, source.kind, source.row, source.number, members, labels.copy())
+    members["id"], members["row"], members["number"] = source.id, source.row, source.number
+    members["changed"] = microseconds(source.changed)
+    _words(members, data, place)
     for member, take in _TAKEN.items():
         if member in data:
             take(made, data)
-    _dates(made, data)
     if source.kind == "tool":
         _tool(made)
     return made
 
 
 @lru_cache(4_096)
-def _standing(
-    kind: str, publisher: str, signature: str, place: Place
-) -> tuple[dict[str, list[str]], dict[str, dict[str, str]]]:
-    """The values that all records of a kind and publisher have, and their labels. They are copied and not changed."""
-    made = Document("", kind, 0, 0, "", texts=[])
+def _common(kind: str, publisher: str, signature: str, place: Place) -> tuple[Members, dict[str, dict[str, str]]]:
+    """What the documents of a publisher's records of a kind all hold, and its labels. It is copied, never changed."""
+    made = Document("", kind, 0, 0, {})
     made.add("kind", kind)
     made.add("publisher", publisher, place.name)
     made.add("region", name_key(place.region), place.region)
     made.add("nation", name_key(place.nation), place.nation)
     made.add("signature", signature)
-    return made.values, made.labels
+    return made.members, made.labels
+
+
+def _words(members: Members, data: Data, place: Place | None) -> None:
+    title, name = _text(data, "title"), _text(data, "name")
+    members["title"] = title or name
+    texts = [title or name, *said(data)]
+    if title:  # a record with both is called by the first and found by the second
+        texts.append(name)
+    texts.append(place.name if place else "")
+    members["text"] = texts
 
 
 def place_of(data: bytes) -> Place:
@@ -204,11 +180,11 @@ def _suppliers(made: Document, data: Data) -> None:
         told = orjson.dumps(identifiers) if identifiers else b"[]"
         keys = _remembered(name, told) if len(name) + len(told) <= _SHORT else _supplier(name, told)
         made.add("supplier", keys[0], name)
-        if "supplier" in made.aliases:
+        if "any_supplier" in made.members:
             for alias in keys:
                 made.alias("supplier", alias)
         elif keys[0]:
-            made.aliases["supplier"] = [*keys]
+            made.members["any_supplier"] = [*keys]
 
 
 def _supplier(name: str, identifiers: bytes) -> tuple[str, ...]:
@@ -256,8 +232,9 @@ def _links(made: Document, data: Data) -> None:
 
 
 def _tool(made: Document) -> None:
-    made.add("tool", name_key(made.title), made.title)
-    made.alias("tool", name_key(made.title))
+    title = made.members["title"]
+    made.add("tool", name_key(title), title)
+    made.alias("tool", name_key(title))
     made.alias("tool", made.id)
 
 
@@ -267,20 +244,19 @@ def _classifications(made: Document, data: Data) -> None:
             beginnings = cpv_beginnings(_text(classification, "id")[:8])
             if beginnings:
                 made.add("cpv", beginnings[0])
-                for beginning in beginnings if "cpv" in made.aliases else ():
+                for beginning in beginnings if "any_cpv" in made.members else ():
                     made.alias("cpv", beginning)
-                made.aliases.setdefault("cpv", [*beginnings])
+                made.members.setdefault("any_cpv", [*beginnings])
 
 
-def _dates(made: Document, data: Data) -> None:
-    for sort, name in _DATES.get(made.kind, ()):
-        written = data.get(name)
-        if type(written) is str:
-            ordinal, year = day(written)
-            if ordinal:
-                made.keys[sort] = pack(ordinal, made.row)
-                if sort == "end":
-                    made.add("endYear", year)
+def _date(sort: str, kind: str, name: str, made: Document, data: Data) -> None:
+    written = data[name]
+    if made.kind == kind and type(written) is str:
+        ordinal, year = day(written)
+        if ordinal:
+            made.keys[sort] = pack(ordinal, made.row)
+            if sort == "end":
+                made.add("endYear", year)
 
 
 def _money(made: Document, data: Data) -> None:
@@ -294,7 +270,7 @@ def _money(made: Document, data: Data) -> None:
         return
     known = [float(bound) for bound in bounds if _is_number(bound)]
     if known:
-        made.numbers["low"], made.numbers["high"] = min(known), max(known)
+        made.members["low"], made.members["high"] = min(known), max(known)
         made.keys["value"] = pack(money_bits(known[0]), made.row)
 
 
@@ -312,6 +288,15 @@ _TAKEN: Mapping[str, Callable[[Document, Data], None]] = {
     "classifications": _classifications,
     "value": _money,
     "budget": _money,
+    **{
+        name: partial(_date, sort, kind, name)
+        for kind, names in {
+            "contract": ("startDate", "endDate"),
+            "roadmap-item": ("start", "end"),
+            "tool": ("since", "until"),
+        }.items()
+        for sort, name in zip(("start", "end"), names, strict=True)
+    },
 }
 """What is read from which member. Most records have few of them."""
 _NOWHERE = Place()

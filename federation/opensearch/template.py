@@ -91,7 +91,7 @@ def key(record: str) -> str:
 
 def source(document: Document) -> bytes:
     """A record as the cluster takes it: JSON."""
-    fields = document.members()
+    fields = document.members.copy()
     for sort, value in document.keys.items():
         fields[KEYS[sort]] = value
     if document.labels:

@@ -35,8 +35,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _document(row: int, text: str) -> Document:
-    values = {"kind": ["contract"], "publisher": [f"GB-LAE-{row % 300}"], "stage": ["active"]}
-    return Document(f"http://a.test/{row}", "contract", row, row, f"Title {row % 50}", [text], values)
+    id_, title = f"http://a.test/{row}", f"Title {row % 50}"
+    members = {"id": id_, "title": title, "text": [title, text], "row": row, "number": row, "changed": 0}
+    members |= {"kind": ["contract"], "publisher": [f"GB-LAE-{row % 300}"], "stage": ["active"]}
+    return Document(id_, "contract", row, row, members)
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_a_suppliers_page_is_where_the_search_keeps_it(supplier: dict[str, Any])
     data = orjson.dumps({"reference": "1", "title": "x", "suppliers": [supplier]})
     made = document(Source(1, "https://a.example/id/X/contract/1", "contract", "X", 1, data, datetime.now(UTC)), None)
     assert made is not None
-    assert made.values["supplier"] == [view.supplier_key(supplier)]
+    assert made.members["supplier"] == [view.supplier_key(supplier)]
 
 
 def test_every_problem_has_its_advice() -> None:
