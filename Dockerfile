@@ -6,6 +6,8 @@ FROM python:3.13-slim AS build
 WORKDIR /app
 COPY . .
 RUN scripts/install.sh requirements.txt
+# The server may not write beside its code, and would compile it at each start.
+RUN .venv/bin/python -m compileall -q api exchange federation folkmoot insight migrations schema
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="Folkmoot" org.opencontainers.image.licenses="MIT"

@@ -19,6 +19,7 @@ from benchmarks.places import ROOT
 
 READY_WITHIN = 120.0
 _WATCH = 0.1
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 class Failed(Exception):
@@ -137,8 +138,11 @@ class Child:
 
 
 def inherited() -> dict[str, str]:
-    """Give the environment less the settings of Folkmoot, and with this checkout to import from."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FOLKMOOT_")}
+    """Give the environment less the settings of Folkmoot, and with this checkout to import from.
+
+    Where Python may write no bytecode, a checkout is compiled anew at each start: an installed server never is.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FOLKMOOT_", _NO_BYTECODE))}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
