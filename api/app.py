@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from api import (
@@ -35,7 +35,6 @@ from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
 from api.services import Services
-from api.strict import strict_parameters
 
 log = structlog.get_logger("folkmoot.app")
 Role = Literal["node", "aggregator"]
@@ -63,7 +62,6 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(strict_parameters)],
         lifespan=lambda app: _lifespan(app, background),
         # What is told of requests is at /metrics and in the log; asking each time whether more is wanted costs as much.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -80,8 +78,8 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.flights = Flights()
     app.state.downloads = Downloads()
     problems.install(app, problem_page)
-    for module in _routers(services.role):
-        app.include_router(module)
+    for module in _routers(services.role):  # as they are: `include_router` would build each route once more
+        app.router.routes.extend(module.routes)
     openapi.install(app)
     return app
 

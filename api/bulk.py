@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
@@ -11,9 +11,10 @@ from api.deps import Here
 from api.etags import unchanged
 from api.flights import Flights
 from api.services import Services
+from api.strict import strict_router
 from federation.bulk import SHAPES, BulkFiles, Shape, Written
 
-router = APIRouter(tags=["Bulk files"])
+router = strict_router(tags=["Bulk files"])
 
 Name = Annotated[
     str,

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.feed_pages import PATH, FeedPages, Key
 from api.negotiation import JSON, coding, preferred
+from api.strict import strict_router
 from schema.change import MAX_NUMBER, NUMBER
 from schema.errors import BadParameter
 from schema.identifiers import KIND
 
-router = APIRouter(tags=["Feeds"])
+router = strict_router(tags=["Feeds"])
 
 After = Annotated[
     str,

@@ -6,19 +6,20 @@ from typing import Any
 
 import orjson
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from api import metrics
 from api.deps import Here, Read
 from api.negotiation import JSON
 from api.services import Services
+from api.strict import strict_router
 from federation import log, publishers, status
 from federation.database import DatabaseFault, ReadSession
 from federation.status import Lag
 from schema.errors import Busy
 
-router = APIRouter(tags=["This server"])
+router = strict_router(tags=["This server"])
 logger = structlog.get_logger("folkmoot.health")
 
 

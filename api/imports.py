@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -11,6 +11,7 @@ from api.auth import Caller
 from api.bodies import JSON, media_type
 from api.deps import Current, Here, Write
 from api.problems import instance
+from api.strict import strict_router
 from api.writes import Key, PublisherName
 from federation import jobs, tokens
 from federation.idempotency import Answer, fingerprint, once
@@ -18,7 +19,7 @@ from federation.wishes import File, Wish
 from schema.errors import BadParameter, Malformed, UnknownFormat
 from schema.kinds import KINDS
 
-router = APIRouter(tags=["Importing"])
+router = strict_router(tags=["Importing"])
 FORMATS = ("csv", "xlsx", "json", "ndjson")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ENDINGS = {"text/csv": ".csv", XLSX: ".xlsx", JSON: ".json", "application/x-ndjson": ".ndjson"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from api import bulk
@@ -12,12 +12,13 @@ from api.deps import Here, Read
 from api.etags import tag, unchanged
 from api.negotiation import JSON
 from api.services import Services
+from api.strict import strict_router
 from federation import publishers
 from federation.database import ReadSession
 from schema.kinds import KINDS
 from schema.tables import Publisher
 
-router = APIRouter(tags=["This server"])
+router = strict_router(tags=["This server"])
 LINKSET = "application/linkset+json"
 # What a publisher's organisation record and its entry in the manifest have in common (protocol section 1).
 _SHARED = (

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field, WithJsonSchema
 from pydantic.config import JsonDict
 from starlette.responses import Response
@@ -15,10 +15,11 @@ from api.etags import tag, unchanged
 from api.params import LIMIT, MAX_LIMIT
 from api.queries import limit_of
 from api.shapes import Count
+from api.strict import strict_router
 from federation import status
 from schema.errors import BadParameter
 
-router = APIRouter(tags=["Nodes"])
+router = strict_router(tags=["Nodes"])
 
 Limit = Annotated[
     str | None,

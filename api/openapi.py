@@ -66,7 +66,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         openapi_version="3.1.0",
         summary=_ROLE[services.role],
         description=_ABOUT,
-        routes=app.routes,
+        routes=[getattr(route, "declared", route) for route in app.routes],
         servers=[{"url": services.public_url}],
         license_info={"name": "The data's licence", "url": services.license},
     )

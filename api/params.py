@@ -219,3 +219,5 @@ def _names() -> Iterator[tuple[str, tuple[str, bool]]]:
 
 
 _NAMES = dict(_names())
+KNOWN = {alias: several for alias, (_, several) in _NAMES.items()}
+"""How each parameter is written, and whether it may be repeated."""

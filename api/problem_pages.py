@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from api.deps import Here, Read
@@ -12,10 +12,11 @@ from api.negotiation import JSON, wants_html
 from api.pages import view
 from api.problems import KINDS, Kind
 from api.services import Services
+from api.strict import strict_router
 from federation.database import ReadSession
 from schema.errors import NotFound
 
-router = APIRouter(tags=["This server"], include_in_schema=False)
+router = strict_router(tags=["This server"], include_in_schema=False)
 
 
 @router.get("/problems")

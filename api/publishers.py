@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
@@ -15,11 +15,12 @@ from api.etags import tag, unchanged
 from api.params import LIMIT, MAX_LIMIT
 from api.queries import limit_of
 from api.shapes import PublisherItem, PublisherList
+from api.strict import strict_router
 from federation import directory
 from federation.directory import Listed
 from schema.errors import BadParameter, NotFound
 
-router = APIRouter(tags=["Publishers"])
+router = strict_router(tags=["Publishers"])
 
 Limit = Annotated[
     str | None,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, unquote_to_bytes
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -14,12 +14,13 @@ from api.negotiation import HTML, JSON, preferred
 from api.pages.record import record_html
 from api.problems import instance
 from api.services import Services
+from api.strict import strict_router
 from federation import lists, log
 from federation.database import ReadSession
 from schema.change import Entry, record_json
 from schema.errors import NotFound, Withdrawn
 
-router = APIRouter(tags=["Records"])
+router = strict_router(tags=["Records"])
 MAX_ID = 4_000
 _RECORD = {"schema": {"$ref": "#/components/schemas/RecordItem"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The record.", "content": {JSON: _RECORD}}}

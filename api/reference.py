@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from api.deps import Here, Read
 from api.etags import tag, unchanged
 from api.negotiation import JSON
 from api.pages import view
+from api.strict import strict_router
 
-router = APIRouter(tags=["This server"], include_in_schema=False)
+router = strict_router(tags=["This server"], include_in_schema=False)
 
 
 @router.get("/openapi.json")

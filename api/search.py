@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +17,9 @@ from api import formats
 from api.answers import answer
 from api.deps import Here, services
 from api.negotiation import HTML, preferred
-from api.params import Asked, Several, read
+from api.params import KNOWN, Asked, Several, read
 from api.shapes import RecordList
-from api.strict import strict_parameters
+from api.strict import refuse_strange, strict_router
 from schema.kinds import KINDS
 
 _NOT_OF_PAGES = ("facets", "limit", "cursor")
@@ -54,24 +55,36 @@ class _List(APIRoute):
     """The route of a list: its parameters are declared, for the description and for what is refused, but read by hand.
 
     FastAPI looks for each of two dozen by itself, most of which are not there: longer than the index takes to find.
+    It also takes as long to build seven routes with them as to build all others; so that is left until `declared`.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        self._given = {"path": path, "endpoint": endpoint, **given}
+        more = {"kind": True} if "kind" in signature(endpoint).parameters else {}
+        known = {**KNOWN, "format": False, **more}
+
+        async def handle(request: Request) -> Response:
+            refuse_strange(request, known)
+            asked = request.query_params
+            call = Call(request, await services(request), read(asked))
+            kinds = {name: asked.getlist(name) for name in more}
+            answered: Response = await endpoint(call, form=asked.get("format"), **kinds)
+            return answered
+
+        super().__init__(path, handle, **given | {"name": endpoint.__name__, "responses": {}, "dependencies": []})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Give what answers a request, instead of what FastAPI makes of the declaration."""
-        by_kind = "kind" in signature(self.endpoint).parameters
-
-        async def handle(request: Request) -> Response:
-            await strict_parameters(request)
-            given = request.query_params
-            more = {"kind": given.getlist("kind")} if by_kind else {}
-            call = Call(request, await services(request), read(given))
-            answered: Response = await self.endpoint(call, form=given.get("format"), **more)
-            return answered
-
+        handle: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
         return handle
 
+    @cached_property
+    def declared(self) -> APIRoute:
+        """The route as it is described."""
+        return APIRoute(**self._given)
 
-router = APIRouter(tags=["Search"], route_class=_List)
+
+router = strict_router(tags=["Search"], route_class=_List)
 Listed = Annotated[Call, Depends(Call)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
@@ -28,14 +28,22 @@ async def strict_parameters(request: Request) -> None:
     """
     if not request.url.path.startswith("/v1/") and request.method in ("GET", "HEAD"):
         return
-    if not request.query_params:
-        return
-    known = _of_route(request)
+    if request.query_params:
+        refuse_strange(request, _of_route(request))
+
+
+def refuse_strange(request: Request, known: Mapping[str, bool]) -> None:
+    """Refuse what is not known, and repeats of what may not be repeated. Raises as `strict_parameters` does."""
     for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in known:
             raise unknown(name, known)
         if count > 1 and not known[name]:
             raise BadParameter(name, f"given {count} times", "it once")
+
+
+def strict_router(**given: Any) -> APIRouter:
+    """A router each of whose routes refuses what it does not read; it is told all else that a router may be told."""
+    return APIRouter(dependencies=[Depends(strict_parameters)], **given)
 
 
 def unknown(name: str, known: Mapping[str, Any]) -> UnknownParameter:

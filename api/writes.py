@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from api.bodies import JSON, MERGE_PATCH, JsonBody, PatchBody
 from api.deps import Here, Write
 from api.etags import names_version, record_tag
 from api.problems import instance
+from api.strict import strict_router
 from federation import tokens, writes
 from federation.idempotency import Answer, fingerprint, once
 from federation.tokens import Grant
@@ -22,7 +23,7 @@ from schema.change import Entry, record_json
 from schema.errors import NotFound
 from schema.kinds import KINDS, PLURALS
 
-router = APIRouter(tags=["Writing"])
+router = strict_router(tags=["Writing"])
 
 Key = Annotated[
     str | None,

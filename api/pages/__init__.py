@@ -6,6 +6,6 @@ from fastapi import APIRouter
 
 from api.pages import home, nodes, plain, publishers, records, search, suppliers
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 for _part in (home, search, records, publishers, suppliers, nodes, plain):
-    router.include_router(_part.router)
+    router.routes.extend(_part.router.routes)

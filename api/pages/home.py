@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from api.deps import Here, Read
 from api.pages import finding, svg, view, words
+from api.strict import strict_router
 from federation import lists
 from federation.index import Facet
 from insight import pipeline
 
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 _ORDER = ("contract", "roadmap-item", "tool", "asset", "skill", "organisation")
 _NAMED = 12
 

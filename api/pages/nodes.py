@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import HTMLResponse
 
 from api.deps import Here, Read
@@ -12,6 +12,7 @@ from api.pages.advice import advised
 from api.pages.cells import Cell
 from api.pages.layout import Row
 from api.services import Services
+from api.strict import strict_router
 from federation import status
 from schema.errors import Invalid, NotFound
 from schema.identifiers import publisher_id
@@ -25,7 +26,7 @@ def aggregator(here: Here) -> Services:
 
 
 Aggregator = Annotated[Services, Depends(aggregator)]
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 _LISTED = 500
 
 

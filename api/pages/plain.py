@@ -1,14 +1,15 @@
 """Pages that ask for nothing but the site's own words: how to join, accessibility, privacy; and our own files."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from api.deps import Here, Read
 from api.etags import tag, unchanged
 from api.pages import view
+from api.strict import strict_router
 
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 
 
 @router.get("/accessibility")

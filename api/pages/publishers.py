@@ -4,18 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from api.deps import Here, Read
 from api.pages import finding, home, items, record, svg, view, words
 from api.services import Services
+from api.strict import strict_router
 from federation import directory
 from federation.database import ReadSession
 from insight import pipeline
 from schema.errors import NotFound
 
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 _LISTED = 1_000
 _SHOWN = 3
 _KINDS = ("roadmap-item", "tool", "asset", "skill")

@@ -1,14 +1,15 @@
 """Any record that is held here as a page, by its id."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from api import records
 from api.deps import Here, Read
 from api.pages.record import record_html
+from api.strict import strict_router
 from schema.errors import BadParameter
 
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 
 
 @router.get("/records")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from api import cursors, queries, titles
@@ -13,12 +13,13 @@ from api.deps import Here, Read
 from api.pages import asking, finding, view, words
 from api.params import Asked
 from api.services import Services
+from api.strict import strict_router
 from federation import lists
 from federation.database import ReadSession
 from federation.index import Facet, Hits
 from schema.kinds import SINGULARS
 
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 FACETS: Mapping[str, tuple[str, str]] = {
     "kind": ("What it is", "Show only"),
     "publisher": ("Publisher", "Published by any of"),

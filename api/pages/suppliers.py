@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from api import queries
@@ -11,11 +11,12 @@ from api.deps import Here, Read
 from api.pages import asking, finding, view, words
 from api.pages.search import downloads
 from api.params import Asked
+from api.strict import strict_router
 from federation import lists
 from federation.forms import name_key, spelling
 from schema.errors import NotFound
 
-router = APIRouter()
+router = strict_router(include_in_schema=False)
 _SHOWN = "50"
 
 

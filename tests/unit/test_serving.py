@@ -118,7 +118,7 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         process = subprocess.Popen(
             [*folkmoot, "node", "serve", "--workers", "2"], env=env, cwd=ROOT, stdout=told, stderr=told
         )
-    _until(lambda: _answers(address))
+    _until(lambda: _answers(address, "/health/ready"))  # it is alive before the first index is built
     yield process, address
     process.kill()
     process.wait()
