@@ -42,6 +42,7 @@ class Model(BaseModel):
         allow_inf_nan=False,
         regex_engine="rust-regex",
         protected_namespaces=(),
+        defer_build=True,  # a model is built when a record is first held against it: a server may never do so
     )
 
     def wire(self) -> dict[str, Any]:
