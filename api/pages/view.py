@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from api.pages import words
@@ -23,6 +22,9 @@ from federation.database import ReadSession
 from federation.forms import name_key
 from schema.errors import Invalid
 from schema.identifiers import identifier_key
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _ROOM = Path(__file__).resolve().parent.parent
 STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
@@ -130,6 +132,8 @@ def fingerprint() -> str:
 
 @cache
 def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a server may be asked for no page
+
     made = Environment(
         loader=FileSystemLoader(_ROOM / "templates"),
         autoescape=True,
