@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Path, Query, Request
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 from pydantic.config import JsonDict
 from starlette.responses import Response
 
@@ -14,7 +14,7 @@ from api.deps import Here, Read
 from api.etags import tag, unchanged
 from api.params import LIMIT, MAX_LIMIT
 from api.queries import limit_of
-from api.shapes import Count
+from api.shapes import Count, Shape
 from api.strict import strict_router
 from federation import status
 from schema.errors import BadParameter
@@ -41,7 +41,7 @@ Key = Annotated[
 ]
 
 
-class NodeProblem(BaseModel):
+class NodeProblem(Shape):
     """Something that the node's publisher should mend."""
 
     rule: str = Field(description="The rule that was broken.", examples=["id-prefix"])
@@ -57,7 +57,7 @@ class NodeProblem(BaseModel):
 _WHEN: JsonDict = {"format": "date-time"}
 
 
-class NodeItem(BaseModel):
+class NodeItem(Shape):
     """A node, as it was pinned, and how its visits go."""
 
     key: str = Field(examples=["moot.exampleshire.example"])
@@ -86,7 +86,7 @@ class NodeItem(BaseModel):
     problems: list[NodeProblem]
 
 
-class NodeList(BaseModel):
+class NodeList(Shape):
     """A page of nodes."""
 
     items: list[NodeItem]

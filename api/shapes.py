@@ -2,13 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from schema.codelists import Kind
 from schema.feedpage import ItemOrigin, ItemVia
 
 
-class Highlight(BaseModel):
+class Shape(BaseModel):
+    """A part of an answer as it is described: it is built for the description, not when a server starts."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Highlight(Shape):
     """Where the words of a query stand in a member of the record. The text is plain: escape it in HTML."""
 
     field: str = Field(description="The member.", examples=["title"])
@@ -18,7 +24,7 @@ class Highlight(BaseModel):
     )
 
 
-class ListItem(BaseModel):
+class ListItem(Shape):
     """A record in a list."""
 
     id: str = Field(description="The record's id, where it can also be read.")
@@ -33,14 +39,14 @@ class ListItem(BaseModel):
     highlight: list[Highlight] = Field(default=[], description="Where the words of the query stand in it.")
 
 
-class Count(BaseModel):
+class Count(Shape):
     """How many records match."""
 
     value: int = Field(ge=0, examples=[42])
     exact: bool = Field(examples=[True])
 
 
-class FacetItem(BaseModel):
+class FacetItem(Shape):
     """One value of a facet."""
 
     value: str = Field(description="What to filter by.", examples=["GB-LAE-EXA"])
@@ -48,7 +54,7 @@ class FacetItem(BaseModel):
     count: int = Field(ge=0, description="How many records have it.", examples=[12])
 
 
-class Facet(BaseModel):
+class Facet(Shape):
     """The commonest values among what matches, the filter of this facet itself left out."""
 
     items: list[FacetItem]
@@ -56,7 +62,7 @@ class Facet(BaseModel):
     exact: bool = Field(examples=[True])
 
 
-class RecordList(BaseModel):
+class RecordList(Shape):
     """A page of records."""
 
     items: list[ListItem]
@@ -65,7 +71,7 @@ class RecordList(BaseModel):
     facets: dict[str, Facet] = Field(default={}, description="Only where they were asked for.")
 
 
-class PublisherItem(BaseModel):
+class PublisherItem(Shape):
     """A publisher, as its own organisation record tells of it."""
 
     id: str = Field(description="The publisher id.", examples=["GB-LAE-EXA"])
@@ -76,7 +82,7 @@ class PublisherItem(BaseModel):
     records: dict[str, int] = Field(description="How many live records of each kind are held.", examples=[{"tool": 3}])
 
 
-class PublisherList(BaseModel):
+class PublisherList(Shape):
     """A page of publishers."""
 
     items: list[PublisherItem]
