@@ -12,9 +12,10 @@ app = typer.Typer(help="Serve the index of what other nodes publish.", no_args_i
 @app.command()
 def serve(workers: Workers = None) -> None:
     """Serve as an aggregator: API, feeds and web site."""
-    from folkmoot import garbage
+    from folkmoot import garbage, lean
 
     garbage.rest()
+    lean.structlog_alone()
     from folkmoot.serving import serve as run
     from folkmoot.settings import load
 

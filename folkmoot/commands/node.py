@@ -57,9 +57,10 @@ def _examine(settings: Settings, url: str, *, aggregator: bool) -> Report:
 @app.command()
 def serve(workers: Workers = None) -> None:
     """Serve as a node: manifest, change feed, lists, files and pages of its publishers."""
-    from folkmoot import garbage
+    from folkmoot import garbage, lean
 
     garbage.rest()
+    lean.structlog_alone()
     from folkmoot.serving import serve as run
     from folkmoot.settings import load
 

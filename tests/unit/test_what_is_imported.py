@@ -96,6 +96,15 @@ def test_a_server_on_sqlite_waits_for_nothing_that_it_may_never_need() -> None:
     assert not modules & unused
 
 
+def test_a_server_imports_structlog_without_what_draws_in_colour() -> None:
+    """What structlog would import to draw is left out of a server's start, and whoever asks for it later gets it."""
+    program = "from folkmoot import lean\nlean.structlog_alone()\n"
+    modules = _imported(program)
+    assert "structlog" in modules
+    assert not modules & {"rich", "pygments"}
+    assert "rich" in _imported(f"{program}import rich")
+
+
 def test_the_collector_of_cycles_looks_again_once_the_server_is_built() -> None:
     """It rests while a server starts and not longer; what stood then is never looked at."""
     program = "from folkmoot import garbage\nimport gc\ngarbage.rest()\nassert not gc.isenabled()\ngarbage.resume()\n"
