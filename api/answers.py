@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -27,8 +28,9 @@ from api.params import Asked
 from api.services import Services
 from exchange import columns, feeds
 from exchange.summaries import label, summary
-from federation import lists
+from federation import glance, lists
 from federation.database import ReadSession
+from federation.glance import Glance
 from federation.index import Facet, Hits, Query
 from federation.lists import Held, item_json
 
@@ -47,6 +49,7 @@ class Call:
     request: Request
     here: Services
     session: ReadSession
+    rows: Glance
     asked: Asked
     kinds: Sequence[str]
     format: str
@@ -74,7 +77,6 @@ class Call:
 def answer(
     request: Request,
     here: Services,
-    session: ReadSession,
     asked: Asked,
     *,
     kinds: Sequence[str],
@@ -89,10 +91,20 @@ def answer(
     bound = cursors.digest(request.url.path, query)
     if asked.cursor is not None:
         query = replace(query, after=cursors.decode(asked.cursor, bound))
-    call = Call(request, here, session, asked, kinds, form, query, bound)
-    packed = form not in ("csv", "ndjson") and accepts_gzip(request.headers.get("accept-encoding"))
+    with here.database.read() as session, _glance(here, session, form) as rows:
+        return _answer(Call(request, here, session, rows, asked, kinds, form, query, bound))
+
+
+def _glance(here: Services, session: ReadSession, form: str) -> AbstractContextManager[Glance]:
+    """What rows are read by. A page of JSON needs no more, and its session then never takes a connection."""
+    return glance.glance(here.database) if form == "json" else nullcontext(glance.of(session))
+
+
+def _answer(call: Call) -> Response:
+    heard, form = call.request.headers, call.format
+    packed = form not in ("csv", "ndjson") and accepts_gzip(heard.get("accept-encoding"))
     headers = {"ETag": _tag(call, packed=packed), "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
-    if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
+    if unchanged(heard.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if form in ("csv", "ndjson"):
         return _download(call, headers)
@@ -104,7 +116,7 @@ def _tag(call: Call, *, packed: bool) -> str:
     """The answer's tag, known before the answer is made: what the index and the rows stand at, and what was asked."""
     parts = (
         call.here.index.stamp(),
-        lists.state(call.session),
+        lists.state(call.rows),
         call.request.url.path,
         call.request.url.query,
         call.format,
@@ -148,7 +160,7 @@ def _filename(call: Call) -> str:
 
 
 def _json(call: Call) -> tuple[bytes, Hits]:
-    found = lists.find(call.session, call.here.index, call.query)
+    found = lists.find(call.rows, call.here.index, call.query)
     hits = found.hits
     tail: dict[str, Any] = {"next": _next(call, hits), "count": {"value": hits.count, "exact": hits.exact}}
     if call.query.facets:
@@ -163,7 +175,7 @@ def _facet(facet: Facet) -> Mapping[str, Any]:
 
 
 def _feed(call: Call) -> tuple[feeds.Feed, list[feeds.Entry], Hits]:
-    found = lists.find(call.session, call.here.index, call.query)
+    found = lists.find(call.rows, call.here.index, call.query)
     changed = [item.changed for item in found.items]
     names = lists.names(call.session, {item.publisher for item in found.items})
     feed = feeds.Feed(
@@ -217,7 +229,7 @@ def _calendar(call: Call) -> tuple[bytes, Hits]:
     from exchange import calendar  # noqa: PLC0415 - the library of calendars: a server starts without it
 
     hits = call.here.index.search(call.query)
-    items = list(lists.held(call.session, hits.rows))
+    items = list(lists.held(call.rows, hits.rows))
     names = lists.names(call.session, {item.publisher for item in items})
     dated = (
         calendar.Dated(

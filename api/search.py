@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -112,13 +113,9 @@ async def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
     offered = formats.EVERY if not kinds or set(kinds) & {"contract", "roadmap-item"} else formats.DATELESS
     if form is None and _asks_for_a_page(call.request.headers.get("accept"), offered):
         return _page_of(call.request)
-    return await run_in_threadpool(_read, call, kinds, form, offered)
-
-
-def _read(call: Call, kinds: list[str], form: str | None, offered: Sequence[str]) -> Response:
-    """Answer in one thread, which has the session to itself: each step to a thread and back costs more than a count."""
-    with call.here.database.read() as session:
-        return answer(call.request, call.here, session, call.asked, kinds=kinds, format=form, offered=offered)
+    # In one thread, which has the rows to itself: each step to a thread and back costs more than a count.
+    make = partial(answer, call.request, call.here, call.asked, kinds=kinds, format=form, offered=offered)
+    return await run_in_threadpool(make)
 
 
 @router.get(
