@@ -57,6 +57,11 @@ class Call:
     bound: str
 
     @property
+    def path(self) -> str:
+        """The request's own path: those of lists are plain."""
+        return str(self.request.scope["path"])
+
+    @property
     def url(self) -> str:
         """The request's own address at the public URL, the format in it."""
         changes = {"format": self.format} if self.format != "json" else {}
@@ -88,7 +93,7 @@ def answer(
     query = queries.query(asked, kinds, ranked=form == "json")
     if form != "json":
         query = replace(query, facets=(), limit=query.limit if asked.limit else _LENGTHS[form])
-    bound = cursors.digest(request.url.path, query)
+    bound = cursors.digest(request.scope["path"], query)
     if asked.cursor is not None:
         query = replace(query, after=cursors.decode(asked.cursor, bound))
     with here.database.read() as session, _glance(here, session, form) as rows:
@@ -117,8 +122,8 @@ def _tag(call: Call, *, packed: bool) -> str:
     parts = (
         call.here.index.stamp(),
         lists.state(call.rows),
-        call.request.url.path,
-        call.request.url.query,
+        call.path,
+        call.request.scope["query_string"].decode("latin-1"),
         call.format,
         call.here.version,
         call.here.title,
@@ -130,7 +135,7 @@ def _tag(call: Call, *, packed: bool) -> str:
 def _url(call: Call, **changes: str) -> str:
     kept = [(name, value) for name, value in call.request.query_params.multi_items() if name not in changes]
     query = urlencode([*kept, *changes.items()])
-    return call.here.public_url + call.request.url.path + (f"?{query}" if query else "")
+    return call.here.public_url + call.path + (f"?{query}" if query else "")
 
 
 def _next(call: Call, hits: Hits) -> str | None:
@@ -156,7 +161,7 @@ def _whole(call: Call, headers: Mapping[str, str], body: bytes, *, packed: bool)
 
 
 def _filename(call: Call) -> str:
-    return f'attachment; filename="{call.request.url.path.rpartition("/")[2]}.{call.format}"'
+    return f'attachment; filename="{call.path.rpartition("/")[2]}.{call.format}"'
 
 
 def _json(call: Call) -> tuple[bytes, Hits]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 from weakref import WeakKeyDictionary
@@ -26,16 +25,18 @@ async def strict_parameters(request: Request) -> None:
     Holds for everything under /v1/ and for every method that writes; a page or an id may carry what a mail program
     or a link shortener has added. Raises `UnknownParameter` with the near match, `BadParameter` for a repeat.
     """
-    if not request.url.path.startswith("/v1/") and request.method in ("GET", "HEAD"):
+    if not request.scope["path"].startswith("/v1/") and request.method in ("GET", "HEAD"):
         return
     if not request.query_params:
         return
-    known = _of_route(request)
-    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+    known, given = _of_route(request), request.query_params.multi_items()
+    for name in dict.fromkeys([name for name, _ in given]):
         if name not in known:
             raise unknown(name, known)
-        if count > 1 and not known[name]:
-            raise BadParameter(name, f"given {count} times", "it once")
+        if not known[name] and len(given) > 1:
+            count = sum(one == name for one, _ in given)
+            if count > 1:
+                raise BadParameter(name, f"given {count} times", "it once")
 
 
 def unknown(name: str, known: Mapping[str, Any]) -> UnknownParameter:
