@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -32,15 +33,20 @@ _CODES = frozenset({"kind", "phase", "status", "stage", "collaboration"})
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A record as a list shows it. `changed` is when it changed here; `marks` are those of protocol section 5."""
+    """A record as a list shows it. `stored` is when it changed here, as it is stored; `marks` are those of protocol section 5."""
 
     row: int
     entry: Entry
     publisher: str
-    changed: datetime
+    stored: str | datetime
     signature: str
     marks: tuple[str, ...] = ()
     highlight: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def changed(self) -> datetime:
+        """When it changed here."""
+        return glance.moment(self.stored)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -100,13 +106,16 @@ _OF_ID: Texts = {"sqlite": _MARKED + "r.id = ?", "postgresql": _MARKED + "r.id =
 
 
 def _held(columns: Sequence[Any], matches: Matcher | None = None) -> Held:
-    row, publisher, changed, signature, state, relation, vouched_by, *entry = columns
-    marks = [state] if state in _NODE_MARKS else []
-    marks += ["unofficial"] if relation == "unofficial" else []
-    marks += ["vouched"] if vouched_by else []
-    said = Entry(*entry)
+    row, publisher, changed, signature, state, relation, vouched_by = columns[:7]
+    said = Entry(*columns[7:])
+    marks = _marks(state, relation, vouched_by) if state or relation or vouched_by else ()
     found = highlight(matches, _texts(said.data)) if matches is not None else ()
-    return Held(row, said, publisher, glance.moment(changed), signature, tuple(marks), found)
+    return Held(row, said, publisher, changed, signature, marks, found)
+
+
+def _marks(state: str | None, relation: str | None, vouched_by: str | None) -> tuple[str, ...]:
+    told = {state or "": state in _NODE_MARKS, "unofficial": relation == "unofficial", "vouched": bool(vouched_by)}
+    return tuple(name for name, stands in told.items() if stands)
 
 
 def _read(data: bytes | None) -> dict[str, Any]:
@@ -115,7 +124,7 @@ def _read(data: bytes | None) -> dict[str, Any]:
 
 
 _Texts = msgspec.defstruct("_Texts", [(name, str, "") for name in _TEXTS], gc=False)
-_texts_of = msgspec.json.Decoder(_Texts)
+_texts_of, _values_of = msgspec.json.Decoder(_Texts), attrgetter(*_TEXTS)
 
 
 def _texts(data: bytes | None) -> Iterable[tuple[str, Any]]:
@@ -125,7 +134,7 @@ def _texts(data: bytes | None) -> Iterable[tuple[str, Any]]:
     except (msgspec.DecodeError, RecursionError):  # a text that is no text
         whole = _read(data)
         return [(name, whole.get(name)) for name in _TEXTS]
-    return [(name, getattr(found, name)) for name in _TEXTS]
+    return zip(_TEXTS, _values_of(found), strict=True)
 
 
 def item_json(item: Held) -> bytes:

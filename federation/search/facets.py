@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import tantivy
@@ -11,6 +12,7 @@ from federation.index import FACET_SIZE, Facet, FacetItem
 
 _FETCHED, _ALL = 100, 65_000
 _TOTAL = "#"
+_KEY, _COUNT = itemgetter("key"), itemgetter("doc_count")
 Label = Callable[[str, str], str]
 
 
@@ -40,8 +42,11 @@ def _tied(buckets: list[Mapping[str, Any]]) -> bool:
 
 def facet(name: str, counted: Mapping[str, Any], label: Label) -> Facet:
     """The commonest values, the order of equal counts settled by the value itself."""
-    buckets = sorted(counted["buckets"], key=lambda bucket: (-bucket["doc_count"], bucket["key"]))
-    shown, rest = buckets[:FACET_SIZE], buckets[FACET_SIZE:]
-    other = sum(bucket["doc_count"] for bucket in rest) + counted["sum_other_doc_count"]
-    items = tuple(FacetItem(b["key"], label(name, b["key"]), b["doc_count"]) for b in shown)
+    buckets = counted["buckets"]  # the commonest first: those that are rarer than the last one shown are not sorted
+    least = buckets[FACET_SIZE - 1]["doc_count"] if len(buckets) > FACET_SIZE else 0
+    shown = sorted([one for one in buckets if one["doc_count"] >= least], key=_KEY)
+    shown.sort(key=_COUNT, reverse=True)
+    del shown[FACET_SIZE:]
+    other = sum(map(_COUNT, buckets)) - sum(map(_COUNT, shown)) + counted["sum_other_doc_count"]
+    items = tuple([FacetItem(one["key"], label(name, one["key"]), one["doc_count"]) for one in shown])
     return Facet(items, other, exact=counted["doc_count_error_upper_bound"] == 0)

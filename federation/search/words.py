@@ -64,6 +64,9 @@ def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Seque
 
     def matches(text: str) -> Sequence[tuple[int, int]]:
         if plain is not None and text.isascii():
+            # Most texts say none of the words: to see that costs a third of finding where each word stands.
+            if not any([known[word] for word in set(plain.findall(text))]):
+                return []
             return [found.span() for found in plain.finditer(text) if known[found[0]]]
         found = analysed.pre_tokenize(text).tokens
         return [(one.char_offset_from, one.char_offset_to) for one in found if one.text in asked]
@@ -91,14 +94,14 @@ def tokens(analysed: tantivy.TextAnalyzer, words: str) -> list[tuple[Piece, list
 
 
 def query(
-    schema: tantivy.Schema, analysed: tantivy.TextAnalyzer, words: str, *, ranked: bool = False
+    schema: tantivy.Schema, found: Sequence[tuple[Piece, list[tuple[int, str]]]], words: str, *, ranked: bool = False
 ) -> tantivy.Query | None:
-    """The query of what was typed; None where nothing was, and a query that finds nothing where no word was.
+    """The query of what was typed, whose tokens were found; None where nothing was typed.
 
+    Where no word was, it finds nothing.
     `text` holds the title too, so that one list of postings a word says what matches. Where it is `ranked`, a word in
     the title counts more, and the same records match.
     """
-    found = tokens(analysed, words)
     if not found:
         return tantivy.Query.empty_query() if words.strip() else None
     needed = [p for p, _ in found if not p.excluded and not p.optional]
