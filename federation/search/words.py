@@ -8,7 +8,7 @@ there. There is no other syntax: `title:x`, `*` and brackets are words and punct
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import tantivy
@@ -53,14 +53,12 @@ def wanted(analysed: tantivy.TextAnalyzer, words: str) -> set[str]:
 def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Sequence[tuple[int, int]]]:
     """Find where the words that were typed stand in a text, in characters.
 
-    Folding and stemming leave the first letter of a plain word as it is. So in plain text only the words that begin as
-    one of those that were typed does are compared, each once: a page of records says the same few hundred words.
+    In plain text only the words that begin as one of those that were typed does are compared, each once: a page of
+    records says the same few hundred words.
     """
     asked = wanted(analysed, typed)
     known = _Known(analysed, asked)
-    firsts = "".join(sorted({re.escape(form) for token in asked for form in (token[0], token[0].upper())}))
-    # The letter stands before the look behind it, so that the engine of `re` leaps from one such letter to the next.
-    plain = re.compile(f"[{firsts}](?<![A-Za-z0-9][{firsts}])[A-Za-z0-9]*") if firsts else None
+    plain = _beginnings(asked)
 
     def matches(text: str) -> Sequence[tuple[int, int]]:
         if plain is not None and text.isascii():
@@ -72,6 +70,25 @@ def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Seque
         return [(one.char_offset_from, one.char_offset_to) for one in found if one.text in asked]
 
     return matches
+
+
+def _beginnings(asked: set[str]) -> re.Pattern[str] | None:
+    """The plain words that begin as one of these does.
+
+    Folding and stemming leave the first two letters of a plain word as they are, but that "dying" becomes "die". Of a
+    word as short as "aed" they may leave one letter.
+    """
+    firsts, seconds = _class(token[0] for token in asked), _class(f"{token[1]}y" for token in asked if len(token) > 1)
+    if not firsts:
+        return None
+    second = seconds if all(len(token) > 1 for token in asked) else ""
+    # The letter stands before the look behind it, so that the engine of `re` leaps from one such letter to the next.
+    return re.compile(f"{firsts}(?<![A-Za-z0-9]{firsts}){second}[A-Za-z0-9]*")
+
+
+def _class(letters: Iterable[str]) -> str:
+    found = {form for several in letters for one in several for form in (one, one.upper())}
+    return f"[{''.join(map(re.escape, sorted(found)))}]" if found else ""
 
 
 class _Known(dict[str, bool]):
