@@ -8,13 +8,13 @@ off silently.
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 import orjson
@@ -39,6 +39,7 @@ FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
 _LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
 _BLOCK, _SMALL, _ROWS = 65_536, 1_000, 250
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
 _tail = msgspec.json.encode
 _LEVEL = 3
 """Of gzip: level 5 takes 1.7 times as long for a page that is a twelfth smaller."""
@@ -46,17 +47,23 @@ _LEVEL = 3
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for a list, read: where, what, in which format."""
+    """One request for a list, read: where, what, in which format. A page of JSON needs no session, only its rows."""
 
     request: Request
     here: Services
-    session: ReadSession
+    opened: ReadSession | None
     rows: Glance
     asked: Asked
     kinds: Sequence[str]
     format: str
     query: Query
     bound: str
+
+    @property
+    def session(self) -> ReadSession:
+        """What names and titles are read by."""
+        assert self.opened is not None
+        return self.opened
 
     @property
     def path(self) -> str:
@@ -98,13 +105,11 @@ def answer(
     bound = cursors.digest(request.scope["path"], query)
     if asked.cursor is not None:
         query = replace(query, after=cursors.decode(asked.cursor, bound))
-    with here.database.read() as session, _glance(here, session, form) as rows:
-        return _answer(Call(request, here, session, rows, asked, kinds, form, query, bound))
-
-
-def _glance(here: Services, session: ReadSession, form: str) -> AbstractContextManager[Glance]:
-    """What rows are read by. A page of JSON needs no more, and its session then never takes a connection."""
-    return glance.glance(here.database) if form == "json" else nullcontext(glance.of(session))
+    if form == "json":
+        with glance.glance(here.database) as rows:
+            return _answer(Call(request, here, None, rows, asked, kinds, form, query, bound))
+    with here.database.read() as session:
+        return _answer(Call(request, here, session, glance.of(session), asked, kinds, form, query, bound))
 
 
 def _answer(call: Call) -> Response:
@@ -136,8 +141,13 @@ def _tag(call: Call, *, packed: bool) -> str:
 
 def _url(call: Call, **changes: str) -> str:
     kept = [(name, value) for name, value in call.request.query_params.multi_items() if name not in changes]
-    query = urlencode([*kept, *changes.items()])
+    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in (*kept, *changes.items())])
     return call.here.public_url + call.path + (f"?{query}" if query else "")
+
+
+def _quoted(text: str) -> str:
+    """As `urlencode` writes it; what needs no quoting, as most does, is told apart first."""
+    return text if _UNQUOTED.fullmatch(text) else quote_plus(text)
 
 
 def _next(call: Call, hits: Hits) -> str | None:

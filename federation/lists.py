@@ -33,7 +33,7 @@ _CODES = frozenset({"kind", "phase", "status", "stage", "collaboration"})
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A record as a list shows it. `stored` is when it changed here, as it is stored; `marks` are those of protocol section 5."""
+    """A record as a list shows it. `stored` is when it changed, as stored; `marks` are those of protocol section 5."""
 
     row: int
     entry: Entry

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import tantivy
 
@@ -23,6 +24,8 @@ _COMMON = frozenset(
     }
 )  # fmt: skip
 _TITLE_WEIGHT = 3.0
+_WORDS = 2_000
+"""How many words of texts are known of one query, for the next pages that it finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def wanted(analysed: tantivy.TextAnalyzer, words: str) -> set[str]:
     return {token for piece in found for token in analysed.analyze(piece.text)}
 
 
+@lru_cache(maxsize=64)
 def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Sequence[tuple[int, int]]]:
     """Find where the words that were typed stand in a text, in characters.
 
@@ -63,7 +67,7 @@ def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Seque
     def matches(text: str) -> Sequence[tuple[int, int]]:
         if plain is not None and text.isascii():
             # Most texts say none of the words: to see that costs a third of finding where each word stands.
-            if not any([known[word] for word in set(plain.findall(text))]):
+            if not any(map(known.__getitem__, plain.findall(text))):
                 return []
             return [found.span() for found in plain.finditer(text) if known[found[0]]]
         found = analysed.pre_tokenize(text).tokens
@@ -100,7 +104,9 @@ class _Known(dict[str, bool]):
         self.asked = asked
 
     def __missing__(self, word: str) -> bool:
-        found = self[word] = not self.asked.isdisjoint(self.analysed.analyze(word))
+        found = not self.asked.isdisjoint(self.analysed.analyze(word))
+        if len(self) < _WORDS:
+            self[word] = found
         return found
 
 
