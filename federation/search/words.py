@@ -66,10 +66,11 @@ def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Seque
 
     def matches(text: str) -> Sequence[tuple[int, int]]:
         if plain is not None and text.isascii():
+            small = text.lower()
             # Most texts say none of the words: to see that costs a third of finding where each word stands.
-            if not any(map(known.__getitem__, plain.findall(text))):
+            if not any(map(known.__getitem__, plain.findall(small))):
                 return []
-            return [found.span() for found in plain.finditer(text) if known[found[0]]]
+            return [found.span() for found in plain.finditer(small) if known[found[0]]]
         found = analysed.pre_tokenize(text).tokens
         return [(one.char_offset_from, one.char_offset_to) for one in found if one.text in asked]
 
@@ -77,22 +78,22 @@ def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Seque
 
 
 def _beginnings(asked: set[str]) -> re.Pattern[str] | None:
-    """The plain words that begin as one of these does.
+    """The plain words, in small letters, that begin as one of these does.
 
     Folding and stemming leave the first two letters of a plain word as they are, but that "dying" becomes "die". Of a
     word as short as "aed" they may leave one letter.
     """
-    firsts, seconds = _class(token[0] for token in asked), _class(f"{token[1]}y" for token in asked if len(token) > 1)
-    if not firsts:
+    if not asked:
         return None
-    second = seconds if all(len(token) > 1 for token in asked) else ""
-    # The letter stands before the look behind it, so that the engine of `re` leaps from one such letter to the next.
-    return re.compile(f"{firsts}(?<![A-Za-z0-9]{firsts}){second}[A-Za-z0-9]*")
+    begin = _class(token[0] for token in asked)
+    if all(len(token) > 1 for token in asked):
+        begin += _class("iy" if token[1] == "i" else token[1] for token in asked)
+    # They stand before the look behind them, so that the engine of `re` leaps from one such beginning to the next.
+    return re.compile(f"{begin}(?<![a-z0-9]{begin})[a-z0-9]*")
 
 
 def _class(letters: Iterable[str]) -> str:
-    found = {form for several in letters for one in several for form in (one, one.upper())}
-    return f"[{''.join(map(re.escape, sorted(found)))}]" if found else ""
+    return f"[{''.join(map(re.escape, sorted({one for several in letters for one in several})))}]"
 
 
 class _Known(dict[str, bool]):
