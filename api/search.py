@@ -1,8 +1,8 @@
 """Search, and a list for each kind, on nodes and aggregators alike (protocol section 6)."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -78,6 +78,12 @@ class _List(APIRoute):
         return handle
 
 
+@cache
+def straight() -> Mapping[str, tuple[APIRoute, Handler]]:
+    """The lists by path, and what answers each."""
+    return {one.path: (one, one.get_route_handler()) for one in router.routes if isinstance(one, _List)}
+
+
 class Straight:
     """Takes what asks for a list straight to its route.
 
@@ -87,12 +93,10 @@ class Straight:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        lists = [route for route in router.routes if isinstance(route, _List)]
-        self.routes = {route.path: (route, route.get_route_handler()) for route in lists}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a GET of a list; let all else through."""
-        found = self.routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        found = straight().get(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
         if found is None or scope.get("root_path"):
             await self.app(scope, receive, send)
             return

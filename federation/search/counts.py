@@ -43,13 +43,13 @@ class Counts:
             self._kept.move_to_end(key)
             return found.total, {name: found.facets[name] for name in names if name in found.facets}
 
-    def keep(self, key: Key, total: int, facets: Mapping[str, Facet]) -> None:
-        """Remember. Queries so long that a few would fill the memory are not remembered."""
+    def keep(self, key: Key, total: int | None, facets: Mapping[str, Facet]) -> None:
+        """Remember; None is a total that was not counted. A few very long queries would fill the memory: not those."""
         if _length(key) > 10 * _SHORT:
             return
         with self._lock:
             found = self._kept.setdefault(key, Counted())
-            found.total = total
+            found.total = found.total if total is None else total
             found.facets.update(facets)
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:

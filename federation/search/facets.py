@@ -16,22 +16,27 @@ _KEY, _COUNT = itemgetter("key"), itemgetter("doc_count")
 Label = Callable[[str, str], str]
 
 
-def count(searcher: tantivy.Searcher, matching: tantivy.Query, names: Sequence[str]) -> tuple[int, Mapping[str, Any]]:
-    """Count what matches and the values of these fields among it: in one pass, exactly.
+def count(
+    searcher: tantivy.Searcher, matching: tantivy.Query, names: Sequence[str], *, total: bool = True
+) -> tuple[int | None, Mapping[str, Any]]:
+    """Count what matches, if the `total` is asked for, and the values of these fields among it: in one pass, exactly.
 
     The engine leaves the order of equal counts open. Where that could decide which values are shown, all are fetched.
     """
     if not names:
         return searcher.search(matching, 1).count, {}  # type: ignore[attr-defined]  # the stub forgets it
-    found = _pass(searcher, matching, names, _FETCHED)
-    total = int(found.pop(_TOTAL)["value"])
+    found = _pass(searcher, matching, names, _FETCHED, total=total)
+    number = int(found.pop(_TOTAL)["value"]) if total else None
     vague = [name for name, counted in found.items() if _tied(counted["buckets"])]
-    return total, found | _pass(searcher, matching, vague, _ALL) if vague else found
+    return number, found | _pass(searcher, matching, vague, _ALL) if vague else found
 
 
-def _pass(searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str], size: int) -> dict[str, Any]:
+def _pass(
+    searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str], size: int, *, total: bool = False
+) -> dict[str, Any]:
     asked: dict[str, Any] = {name: {"terms": {"field": name, "size": size, "segment_size": _ALL}} for name in names}
-    asked[_TOTAL] = {"value_count": {"field": "number"}}  # every record has one
+    if total:
+        asked[_TOTAL] = {"value_count": {"field": "number"}}  # every record has one
     found: dict[str, Any] = searcher.aggregate(matching, asked)
     return found
 
