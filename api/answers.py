@@ -8,84 +8,37 @@ off silently.
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 import orjson
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import cursors, formats, queries, titles
+from api import cursors, formats, queries
+from api.calls import Call
 from api.etags import unchanged
 from api.negotiation import accepts_gzip
-from api.pages.view import site
 from api.params import Asked
 from api.services import Services
 from exchange import columns, feeds
 from exchange.summaries import label, summary
 from federation import glance, lists
-from federation.database import ReadSession
-from federation.glance import Glance
-from federation.index import Hits, Query
+from federation.index import Hits
 from federation.lists import Held, item_json
 
 FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
 _LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
 _BLOCK, _SMALL, _ROWS = 65_536, 1_000, 250
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
 _tail = msgspec.json.encode
 _LEVEL = 3
 """Of gzip: level 5 takes 1.7 times as long for a page that is a twelfth smaller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request for a list, read: where, what, in which format. A page of JSON needs no session, only its rows."""
-
-    request: Request
-    here: Services
-    opened: ReadSession | None
-    rows: Glance
-    asked: Asked
-    kinds: Sequence[str]
-    format: str
-    query: Query
-    bound: str
-
-    @property
-    def session(self) -> ReadSession:
-        """What names and titles are read by."""
-        assert self.opened is not None
-        return self.opened
-
-    @property
-    def path(self) -> str:
-        """The request's own path: those of lists are plain."""
-        return str(self.request.scope["path"])
-
-    @property
-    def url(self) -> str:
-        """The request's own address at the public URL, the format in it."""
-        changes = {"format": self.format} if self.format != "json" else {}
-        return _url(self, **changes)
-
-    @property
-    def title(self) -> str:
-        """What a person would call this list."""
-        names = lists.names(self.session, self.asked.publisher or ())
-        return titles.title(self.asked, self.kinds, names, self.site)
-
-    @property
-    def site(self) -> str:
-        """Who serves."""
-        return site(self.here, self.session).name
 
 
 def answer(
@@ -139,21 +92,6 @@ def _tag(call: Call, *, packed: bool) -> str:
     return f'"{digest}-gz"' if packed else f'"{digest}"'
 
 
-def _url(call: Call, **changes: str) -> str:
-    kept = [(name, value) for name, value in call.request.query_params.multi_items() if name not in changes]
-    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in (*kept, *changes.items())])
-    return call.here.public_url + call.path + (f"?{query}" if query else "")
-
-
-def _quoted(text: str) -> str:
-    """As `urlencode` writes it; what needs no quoting, as most does, is told apart first."""
-    return text if _UNQUOTED.fullmatch(text) else quote_plus(text)
-
-
-def _next(call: Call, hits: Hits) -> str | None:
-    return _url(call, cursor=cursors.encode(hits.next, call.bound)) if hits.next else None
-
-
 def _around(call: Call, hits: Hits, following: str | None) -> dict[str, str]:
     links = [f'<{call.here.license}>; rel="license"']
     if following:
@@ -181,7 +119,7 @@ Made = tuple[bytes, Hits, str | None]
 
 def _json(call: Call) -> Made:
     found = lists.find(call.rows, call.here.index, call.query)
-    hits, following = found.hits, _next(call, found.hits)
+    hits, following = found.hits, call.following(found.hits)
     tail: dict[str, Any] = {"next": following, "count": {"value": hits.count, "exact": hits.exact}}
     if call.query.facets:
         tail["facets"] = hits.facets  # each has the members that the protocol gives it
@@ -201,7 +139,7 @@ def _feed(call: Call) -> tuple[feeds.Feed, list[feeds.Entry], Hits]:
         license=call.here.license,
         updated=max(changed, default=None) or lists.last_changed(call.session) or _NEVER,
         language=call.here.languages[0],
-        next=_next(call, found.hits),
+        next=call.following(found.hits),
     )
     return feed, [_entry(item, names) for item in found.items], found.hits
 
@@ -252,7 +190,7 @@ def _calendar(call: Call) -> Made:
         )
         for item in items
     )
-    return calendar.calendar(call.title, call.url, dated), hits, _next(call, hits)
+    return calendar.calendar(call.title, call.url, dated), hits, call.following(hits)
 
 
 def _download(call: Call, headers: Mapping[str, str]) -> Response:
@@ -260,7 +198,7 @@ def _download(call: Call, headers: Mapping[str, str]) -> Response:
     hits = call.here.index.search(call.query)
     lines = _lines(call, hits)
     stream = columns.csv_lines(lines) if call.format == "csv" else (line + b"\n" for line in lines)
-    sent = {**headers, **_around(call, hits, _next(call, hits)), "Content-Disposition": _filename(call)}
+    sent = {**headers, **_around(call, hits, call.following(hits)), "Content-Disposition": _filename(call)}
     return StreamingResponse(_blocks(stream), headers=sent, media_type=formats.content_type(call.format))
 
 
