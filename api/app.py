@@ -69,6 +69,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
             Middleware(Edge, metrics=metrics, quickly=feed.quick),
             Middleware(LastResort),
             Middleware(BodyCap, ordinary=ORDINARY_BODY, uploads=services.max_upload_bytes + FORM_AROUND),
+            Middleware(search.Straight),
         ],
     )
     app.state.services = services

@@ -1,8 +1,8 @@
 """Search, and a list for each kind, on nodes and aggregators alike (protocol section 6)."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -10,16 +10,19 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
-from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import formats
+from api import formats, problems
 from api.answers import answer
 from api.deps import Here, services
 from api.negotiation import HTML, preferred
 from api.params import KNOWN, Asked, Several, read
 from api.shapes import RecordList
 from api.strict import refuse_strange, strict_router
+from api.threads import in_thread
+from schema.errors import FolkmootError
 from schema.kinds import KINDS
 
 _NOT_OF_PAGES = ("facets", "limit", "cursor")
@@ -51,6 +54,9 @@ class Call:
     asked: Annotated[Asked, Depends(Asked)]
 
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
 class _List(APIRoute):
     """The route of a list: its parameters are declared, for the description and for what is refused, but read by hand.
 
@@ -73,15 +79,49 @@ class _List(APIRoute):
 
         super().__init__(path, handle, **given | {"name": endpoint.__name__, "responses": {}, "dependencies": []})
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """Give what answers a request, instead of what FastAPI makes of the declaration."""
-        handle: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        handle: Handler = self.endpoint
         return handle
 
     @cached_property
     def declared(self) -> APIRoute:
         """The route as it is described."""
         return APIRoute(**self._given)
+
+
+@cache
+def straight() -> Mapping[str, tuple[APIRoute, Handler]]:
+    """The lists by path, and what answers each."""
+    return {one.path: (one, one.get_route_handler()) for one in router.routes if isinstance(one, _List)}
+
+
+class Straight:
+    """Takes what asks for a list straight to its route.
+
+    To look through all routes, and to pass what the framework has around each, takes as long as the index takes to
+    find. What is answered is the same: `tests/integration/search/test_straight.py` asks both ways.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a GET of a list; let all else through."""
+        found = straight().get(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if found is None or scope.get("root_path"):
+            await self.app(scope, receive, send)
+            return
+        scope["route"], handle = found
+        scope["endpoint"] = scope["route"].endpoint
+        request = Request(scope, receive, send)
+        try:
+            response = await handle(request)
+        except FolkmootError as error:
+            response = problems.of_error(scope, error)
+        except HTTPException as error:
+            response = problems.of_http(request, error)
+        await response(scope, receive, send)
 
 
 router = strict_router(tags=["Search"], route_class=_List)
@@ -114,7 +154,7 @@ def _asks_for_a_page(accept: str | None, offered: Sequence[str]) -> bool:
 def _page_of(request: Request) -> Response:
     """Lead to the page that asks the same, from its beginning; what only a program asks for is left out."""
     asked = [pair for pair in request.query_params.multi_items() if pair[0] not in _NOT_OF_PAGES]
-    path = request.url.path.removeprefix("/v1")
+    path = str(request.scope["path"]).removeprefix("/v1")
     where = f"{path}?{urlencode(asked)}" if asked else path
     return Response(
         status_code=303, headers={"Location": where, "Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
@@ -125,13 +165,9 @@ async def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
     offered = formats.EVERY if not kinds or set(kinds) & {"contract", "roadmap-item"} else formats.DATELESS
     if form is None and _asks_for_a_page(call.request.headers.get("accept"), offered):
         return _page_of(call.request)
-    return await run_in_threadpool(_read, call, kinds, form, offered)
-
-
-def _read(call: Call, kinds: list[str], form: str | None, offered: Sequence[str]) -> Response:
-    """Answer in one thread, which has the session to itself: each step to a thread and back costs more than a count."""
-    with call.here.database.read() as session:
-        return answer(call.request, call.here, session, call.asked, kinds=kinds, format=form, offered=offered)
+    # In one thread, which has the rows to itself: each step to a thread and back costs more than a count.
+    make = partial(answer, call.request, call.here, call.asked, kinds=kinds, format=form, offered=offered)
+    return await in_thread(make)
 
 
 @router.get(

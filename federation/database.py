@@ -55,6 +55,11 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self._writer.dialect.name
 
+    @property
+    def reader(self) -> Engine:
+        """What `read` reads with; nothing can be written by it."""
+        return self._reader
+
     @contextmanager
     def read(self) -> Iterator[ReadSession]:
         """A session that cannot write."""

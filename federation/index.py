@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import msgspec
+
 from federation.documents import Document
 
 SortBy = Literal["relevance", "updated", "start", "end", "value"]
@@ -71,8 +73,7 @@ class Query:
     facets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FacetItem:
+class FacetItem(msgspec.Struct, frozen=True, gc=False):
     """One value, what to call it, and how many records have it."""
 
     value: str

@@ -15,6 +15,7 @@ from api import queries
 from api.params import Asked
 from federation import lists
 from federation.database import Database
+from federation.glance import glance
 from federation.index import Index
 from folkmoot import wiring
 from folkmoot.settings import load
@@ -36,8 +37,8 @@ def page(base: Database, index: Index, asked: Asked) -> dict[str, float]:
     """Compute one page, and tell how long it took."""
     began = time.perf_counter()
     query = queries.query(asked, ["contract"])
-    with base.read() as session:
-        found = lists.find(session, index, query)
+    with glance(base) as rows:
+        found = lists.find(rows, index, query)
     items = b",".join(lists.item_json(item) for item in found.items)
     facets = {
         name: [{"value": one.value, "label": one.label, "count": one.count} for one in facet.items]

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from federation.index import Facet, Filter
+from federation.index import Facet, Filter, Terms
 
 KEPT, WARM = 128, 6
 _SHORT = 200
@@ -21,6 +21,10 @@ class Counted:
 
     total: int | None = None
     facets: dict[str, Facet] = field(default_factory=dict)
+
+
+def _length(key: Key) -> int:
+    return len(key[0]) + sum(len(value) for one in key[1] if isinstance(one, Terms) for value in one.values)
 
 
 class Counts:
@@ -39,13 +43,13 @@ class Counts:
             self._kept.move_to_end(key)
             return found.total, {name: found.facets[name] for name in names if name in found.facets}
 
-    def keep(self, key: Key, total: int, facets: Mapping[str, Facet]) -> None:
-        """Remember. Queries so long that a few would fill the memory are not remembered."""
-        if len(repr(key)) > 10 * _SHORT:
+    def keep(self, key: Key, total: int | None, facets: Mapping[str, Facet]) -> None:
+        """Remember; None is a total that was not counted. A few very long queries would fill the memory: not those."""
+        if _length(key) > 10 * _SHORT:
             return
         with self._lock:
             found = self._kept.setdefault(key, Counted())
-            found.total = total
+            found.total = found.total if total is None else total
             found.facets.update(facets)
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import tantivy
@@ -11,25 +12,31 @@ from federation.index import FACET_SIZE, Facet, FacetItem
 
 _FETCHED, _ALL = 100, 65_000
 _TOTAL = "#"
+_KEY, _COUNT = itemgetter("key"), itemgetter("doc_count")
 Label = Callable[[str, str], str]
 
 
-def count(searcher: tantivy.Searcher, matching: tantivy.Query, names: Sequence[str]) -> tuple[int, Mapping[str, Any]]:
-    """Count what matches and the values of these fields among it: in one pass, exactly.
+def count(
+    searcher: tantivy.Searcher, matching: tantivy.Query, names: Sequence[str], *, total: bool = True
+) -> tuple[int | None, Mapping[str, Any]]:
+    """Count what matches, if the `total` is asked for, and the values of these fields among it: in one pass, exactly.
 
     The engine leaves the order of equal counts open. Where that could decide which values are shown, all are fetched.
     """
     if not names:
         return searcher.search(matching, 1).count, {}  # type: ignore[attr-defined]  # the stub forgets it
-    found = _pass(searcher, matching, names, _FETCHED)
-    total = int(found.pop(_TOTAL)["value"])
+    found = _pass(searcher, matching, names, _FETCHED, total=total)
+    number = int(found.pop(_TOTAL)["value"]) if total else None
     vague = [name for name, counted in found.items() if _tied(counted["buckets"])]
-    return total, found | _pass(searcher, matching, vague, _ALL) if vague else found
+    return number, found | _pass(searcher, matching, vague, _ALL) if vague else found
 
 
-def _pass(searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str], size: int) -> dict[str, Any]:
+def _pass(
+    searcher: tantivy.Searcher, matching: tantivy.Query, names: Iterable[str], size: int, *, total: bool = False
+) -> dict[str, Any]:
     asked: dict[str, Any] = {name: {"terms": {"field": name, "size": size, "segment_size": _ALL}} for name in names}
-    asked[_TOTAL] = {"value_count": {"field": "number"}}  # every record has one
+    if total:
+        asked[_TOTAL] = {"value_count": {"field": "number"}}  # every record has one
     found: dict[str, Any] = searcher.aggregate(matching, asked)
     return found
 
@@ -40,8 +47,11 @@ def _tied(buckets: list[Mapping[str, Any]]) -> bool:
 
 def facet(name: str, counted: Mapping[str, Any], label: Label) -> Facet:
     """The commonest values, the order of equal counts settled by the value itself."""
-    buckets = sorted(counted["buckets"], key=lambda bucket: (-bucket["doc_count"], bucket["key"]))
-    shown, rest = buckets[:FACET_SIZE], buckets[FACET_SIZE:]
-    other = sum(bucket["doc_count"] for bucket in rest) + counted["sum_other_doc_count"]
-    items = tuple(FacetItem(b["key"], label(name, b["key"]), b["doc_count"]) for b in shown)
+    buckets = counted["buckets"]  # the commonest first: those that are rarer than the last one shown are not sorted
+    least = buckets[FACET_SIZE - 1]["doc_count"] if len(buckets) > FACET_SIZE else 0
+    shown = sorted([one for one in buckets if one["doc_count"] >= least], key=_KEY)
+    shown.sort(key=_COUNT, reverse=True)
+    del shown[FACET_SIZE:]
+    other = sum(map(_COUNT, buckets)) - sum(map(_COUNT, shown)) + counted["sum_other_doc_count"]
+    items = tuple([FacetItem(one["key"], label(name, one["key"]), one["doc_count"]) for one in shown])
     return Facet(items, other, exact=counted["doc_count_error_upper_bound"] == 0)

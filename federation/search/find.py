@@ -37,14 +37,14 @@ class Search:
         counted: dict[str, Facet] = {}
         key: Key = (query.words.strip(), query.filters)
         total, parts = self._passes(query, key, counted)
-        both = query.sort == "relevance" and parts == [(key, ())]  # one pass then finds and counts
-        passes = [] if both else parts
+        both = query.sort == "relevance" and total is None  # the pass that finds then counts as well
+        passes = [part for part in parts if part != (key, ())] if both else parts
         calls: list[Callable[[], Any]] = [partial(self._page, query, counting=both)]
-        calls += [partial(self._count, part, names) for part, names in passes]
+        calls += [partial(self._count, part, names, total=not both or part is not key) for part, names in passes]
         cost = self.build.cost(self.snapshot.searcher, query) * len(calls)
         (hits, found), *made = lane.run(calls, cost)
         for (part, _), (number, several) in zip(passes, made, strict=True):
-            found = number if part is key else found
+            found = number if part is key and number is not None else found
             counted |= several
         if both:
             self.snapshot.counts.keep(key, found, {})
@@ -84,14 +84,14 @@ class Search:
                 parts += [] if known else [(part, (name,))]
         return total, parts
 
-    def _count(self, key: Key, names: tuple[str, ...]) -> tuple[int, dict[str, Facet]]:
-        """Count what matches and these facets of it: one pass."""
+    def _count(self, key: Key, names: tuple[str, ...], *, total: bool = True) -> tuple[int | None, dict[str, Facet]]:
+        """Count what matches, if the `total` is asked for, and these facets of it: one pass."""
         matching = self.build.matching(Query(words=key[0], filters=key[1]))
-        total, found = facets.count(self.snapshot.searcher, matching, names)
+        number, found = facets.count(self.snapshot.searcher, matching, names, total=total)
         called = partial(label, self.snapshot, self.build)
         made = {name: facets.facet(name, found[name], called) for name in names}
-        self.snapshot.counts.keep(key, total, made)
-        return total, made
+        self.snapshot.counts.keep(key, number, made)
+        return number, made
 
     def _page(self, query: Query, *, counting: bool) -> tuple[Scored, int]:
         searcher = self.snapshot.searcher

@@ -21,16 +21,18 @@ _NEWEST = 4_096
 
 
 class Builder:
-    """Makes tantivy queries of ours, with the schema and analyser of one index."""
+    """Makes tantivy queries of ours, with the schema and analyser of one index; of one search, each part once."""
 
     def __init__(self, schema: tantivy.Schema, analysed: tantivy.TextAnalyzer) -> None:
         self.schema = schema
         self.analysed = analysed
+        self._read: dict[str, list[tuple[words.Piece, list[tuple[int, str]]]]] = {}
+        self._made: dict[Filter, tantivy.Query] = {}
 
     def matching(self, asked: Query, *, ranked: bool = False) -> tantivy.Query:
         """All that matches, wherever a page starts; `ranked` where the order is to be that of relevance."""
         clauses = [self._filter(one) for one in asked.filters]
-        typed = words.query(self.schema, self.analysed, asked.words, ranked=ranked)
+        typed = words.query(self.schema, self._tokens(asked.words), asked.words, ranked=ranked)
         if typed is None and not clauses:
             return everything(self.schema)
         if typed is None:
@@ -42,12 +44,18 @@ class Builder:
         held = int(searcher.num_docs)
         needed = [self._size(searcher, one, held) for one in asked.filters]
         beside = 0
-        for piece, tokens in words.tokens(self.analysed, asked.words):
+        for piece, tokens in self._tokens(asked.words):
             if piece.excluded or piece.optional:
                 beside += len(tokens)
             else:
                 needed += [searcher.doc_freq("text", token) for _, token in tokens]
         return min(needed, default=held) * (1 + len(needed) + beside)
+
+    def _tokens(self, typed: str) -> list[tuple[words.Piece, list[tuple[int, str]]]]:
+        found = self._read.get(typed)
+        if found is None:
+            found = self._read[typed] = words.tokens(self.analysed, typed)
+        return found
 
     def _size(self, searcher: tantivy.Searcher, one: Filter, held: int) -> int:
         if isinstance(one, Span) or len(one.values) > _COUNTED:
@@ -104,6 +112,12 @@ class Builder:
         return tantivy.Query.boolean_query([(_MUST, matching), (_MUST, self._whole(field, least, most))])
 
     def _filter(self, one: Filter) -> tantivy.Query:
+        found = self._made.get(one)
+        if found is None:
+            found = self._made[one] = self._make(one)
+        return found
+
+    def _make(self, one: Filter) -> tantivy.Query:
         if isinstance(one, Span):
             return self._span(one)
         field = self._field(one.name)

@@ -8,8 +8,9 @@ there. There is no other syntax: `title:x`, `*` and brackets are words and punct
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import tantivy
 
@@ -23,6 +24,8 @@ _COMMON = frozenset(
     }
 )  # fmt: skip
 _TITLE_WEIGHT = 3.0
+_WORDS = 2_000
+"""How many words of texts are known of one query, for the next pages that it finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +53,47 @@ def wanted(analysed: tantivy.TextAnalyzer, words: str) -> set[str]:
     return {token for piece in found for token in analysed.analyze(piece.text)}
 
 
+@lru_cache(maxsize=64)
 def matcher(analysed: tantivy.TextAnalyzer, typed: str) -> Callable[[str], Sequence[tuple[int, int]]]:
     """Find where the words that were typed stand in a text, in characters.
 
-    Folding and stemming leave the first letter of a plain word as it is. So in plain text only the words that begin as
-    one of those that were typed does are compared, each once: a page of records says the same few hundred words.
+    In plain text only the words that begin as one of those that were typed does are compared, each once: a page of
+    records says the same few hundred words.
     """
     asked = wanted(analysed, typed)
     known = _Known(analysed, asked)
-    firsts = "".join(sorted({re.escape(form) for token in asked for form in (token[0], token[0].upper())}))
-    # The letter stands before the look behind it, so that the engine of `re` leaps from one such letter to the next.
-    plain = re.compile(f"[{firsts}](?<![A-Za-z0-9][{firsts}])[A-Za-z0-9]*") if firsts else None
+    plain = _beginnings(asked)
 
     def matches(text: str) -> Sequence[tuple[int, int]]:
         if plain is not None and text.isascii():
-            return [found.span() for found in plain.finditer(text) if known[found[0]]]
+            small = text.lower()
+            # Most texts say none of the words: to see that costs a third of finding where each word stands.
+            if not any(map(known.__getitem__, plain.findall(small))):
+                return []
+            return [found.span() for found in plain.finditer(small) if known[found[0]]]
         found = analysed.pre_tokenize(text).tokens
         return [(one.char_offset_from, one.char_offset_to) for one in found if one.text in asked]
 
     return matches
+
+
+def _beginnings(asked: set[str]) -> re.Pattern[str] | None:
+    """The plain words, in small letters, that begin as one of these does.
+
+    Folding and stemming leave the first two letters of a plain word as they are, but that "dying" becomes "die". Of a
+    word as short as "aed" they may leave one letter.
+    """
+    if not asked:
+        return None
+    begin = _class(token[0] for token in asked)
+    if all(len(token) > 1 for token in asked):
+        begin += _class("iy" if token[1] == "i" else token[1] for token in asked)
+    # They stand before the look behind them, so that the engine of `re` leaps from one such beginning to the next.
+    return re.compile(f"{begin}(?<![a-z0-9]{begin})[a-z0-9]*")
+
+
+def _class(letters: Iterable[str]) -> str:
+    return f"[{''.join(map(re.escape, sorted({one for several in letters for one in several})))}]"
 
 
 class _Known(dict[str, bool]):
@@ -80,7 +105,9 @@ class _Known(dict[str, bool]):
         self.asked = asked
 
     def __missing__(self, word: str) -> bool:
-        found = self[word] = not self.asked.isdisjoint(self.analysed.analyze(word))
+        found = not self.asked.isdisjoint(self.analysed.analyze(word))
+        if len(self) < _WORDS:
+            self[word] = found
         return found
 
 
@@ -91,14 +118,14 @@ def tokens(analysed: tantivy.TextAnalyzer, words: str) -> list[tuple[Piece, list
 
 
 def query(
-    schema: tantivy.Schema, analysed: tantivy.TextAnalyzer, words: str, *, ranked: bool = False
+    schema: tantivy.Schema, found: Sequence[tuple[Piece, list[tuple[int, str]]]], words: str, *, ranked: bool = False
 ) -> tantivy.Query | None:
-    """The query of what was typed; None where nothing was, and a query that finds nothing where no word was.
+    """The query of what was typed, whose tokens were found; None where nothing was typed.
 
+    Where no word was, it finds nothing.
     `text` holds the title too, so that one list of postings a word says what matches. Where it is `ranked`, a word in
     the title counts more, and the same records match.
     """
-    found = tokens(analysed, words)
     if not found:
         return tantivy.Query.empty_query() if words.strip() else None
     needed = [p for p, _ in found if not p.excluded and not p.optional]

@@ -102,3 +102,17 @@ def test_plain_text_is_marked_as_the_index_reads_it(index: TantivyIndex, typed: 
     """Words are found in plain text by us, and in other text by the engine: at the same places."""
     matches = index.matcher(f"{typed} park die sky")
     assert [span for span in matches(f"{text} é") if span[1] <= len(text)] == list(matches(text))
+
+
+_ENDINGS = (
+    "  s es ies ied ed edly ing ingly eed eedly y ly ational er est e ness fulness ization ity ment al ive ion ying"
+)
+
+
+def test_the_first_two_letters_of_a_word_stay(index: TantivyIndex) -> None:
+    """A word of any two letters, or of one, is marked with whichever ending it has."""
+    letters = "adeilsty"
+    for begin in (*letters, *(f"{one}{other}" for one in letters for other in letters)):
+        for ending in _ENDINGS.split(" "):
+            word = begin + ending
+            assert index.matcher(word)(word.title()) == [(0, len(word))], word
