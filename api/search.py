@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import formats, problems
 from api.answers import answer
@@ -114,14 +114,30 @@ class Straight:
             return
         scope["route"], handle = found
         scope["endpoint"] = scope["route"].endpoint
-        request = Request(scope, receive, send)
+        request, begun = Request(scope, receive, send), _Begun(send)
         try:
             response = await handle(request)
-        except FolkmootError as error:
-            response = problems.of_error(scope, error)
-        except HTTPException as error:
-            response = problems.of_http(request, error)
-        await response(scope, receive, send)
+            await response(scope, receive, begun)  # a file is made only now, and may turn out not to be had
+        except (FolkmootError, HTTPException) as error:
+            if begun.yes:
+                raise
+            if isinstance(error, FolkmootError):
+                problem = problems.of_error(scope, error)
+            else:
+                problem = problems.of_http(request, error)
+            await problem(scope, receive, send)
+
+
+class _Begun:
+    """What sends, and whether it has sent anything: an answer that was begun cannot become a problem."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.yes = False
+
+    async def __call__(self, message: Message) -> None:
+        self.yes = True
+        await self._send(message)
 
 
 router = strict_router(tags=["Search"], route_class=_List)
