@@ -3,13 +3,16 @@
 Why files and not streams: the manifest promises each one's size and SHA-256 before anybody asks for it, a download can
 be resumed, and a thousand readers cost one reading of the database. A file is written when it is asked for and the log
 has moved, and by the `Keeper` now and then; one that took long to write is given out for a while longer, in proportion,
-so that a busy aggregator does not write a million records for every change.
+so that a busy aggregator does not write a million records for every change. A large one is written by a process of its
+own (`federation/bulk_child.py`): in this one it would keep requests waiting for as long as it takes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,7 +31,10 @@ from schema.errors import NotFound
 from schema.kinds import PLURALS
 
 CHEAP_SECONDS = 1.0
+LARGE = 20_000
+"""Changes of a log whose files are not cheap, as long as nothing better is known."""
 PATIENCE = 20
+_ROOT = Path(__file__).resolve().parent.parent
 
 Writer = Callable[[Iterable[Entry]], Iterator[bytes]]
 
@@ -131,26 +137,67 @@ class BulkFiles:
     def _write(self, shape: Shape, replaced: Written | None) -> Written:
         self._folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        fresh = self._folder / f"{shape.name}.{threading.get_native_id()}.part"
-        with self._database.read() as session:
-            number = snapshot.freeze(session)
-            counted = _Counted(snapshot.live(session, shape.kind))
-            size, digest = _save(fresh, shape.write(counted))
-        file = f"{number}-{digest[:12]}-{shape.name}"
-        fresh.replace(self._folder / file)
+        cut = _cut_apart if self._is_large(replaced) else cut_file
+        made = cut(self._database, self._folder, shape)
         seconds = time.monotonic() - began
-        written = Written(shape.name, file, number, counted.count, size, digest, seconds, stamp(self._now()))
+        written = Written(shape.name, seconds=seconds, at=stamp(self._now()), **asdict(made))
         note = self._folder / f"{shape.name}.json.{threading.get_native_id()}.part"
         note.write_bytes(orjson.dumps(asdict(written)))
         note.replace(self._folder / f"{shape.name}.json")
-        self._forget(shape.name, {file, replaced.file if replaced else file})
+        self._forget(shape.name, {made.file, replaced.file if replaced else made.file})
         return written
+
+    def _is_large(self, replaced: Written | None) -> bool:
+        if replaced is not None:
+            return replaced.seconds > CHEAP_SECONDS
+        with self._database.read() as session:
+            return log.latest(session) > LARGE
 
     def _forget(self, name: str, kept: set[str]) -> None:
         """Drop older files. The one just replaced stays until the next time: somebody may be about to open it."""
         for path in self._folder.glob(f"*-{name}"):
             if path.name not in kept and path.name.split("-", 2)[-1] == name:
                 path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A file just written: its name in the folder, up to which change it is complete, and what it consists of."""
+
+    file: str
+    change_number: int
+    count: int
+    bytes: int
+    sha256: str
+
+
+def cut_file(database: Database, folder: Path, shape: Shape) -> Cut:
+    """Write a file from one moment of the database."""
+    fresh = folder / f"{shape.name}.{threading.get_native_id()}.part"
+    with database.read() as session:
+        number = snapshot.freeze(session)
+        counted = _Counted(snapshot.live(session, shape.kind))
+        size, digest = _save(fresh, shape.write(counted))
+    file = f"{number}-{digest[:12]}-{shape.name}"
+    fresh.replace(folder / file)
+    return Cut(file, number, counted.count, size, digest)
+
+
+def _cut_apart(database: Database, folder: Path, shape: Shape) -> Cut:
+    """Do the same in a process of its own. Raises `ChildProcessError` with the end of what that said."""
+    begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from federation.bulk_child import main; main()"
+    # By standard input, for an address may hold a password, and the arguments of a process are seen by all.
+    asked = {
+        "url": database.reader.url.render_as_string(hide_password=False),
+        "folder": str(folder),
+        "name": shape.name,
+    }
+    command = [sys.executable, "-P", "-c", begin]
+    done = subprocess.run(command, input=orjson.dumps(asked), capture_output=True, check=False)  # noqa: S603
+    if done.returncode:
+        told = done.stderr[-500:].decode("utf-8", "replace").strip()
+        raise ChildProcessError(f"{shape.name} could not be written ({done.returncode}): {told}")
+    return Cut(**orjson.loads(done.stdout))
 
 
 class Keeper:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -138,6 +139,44 @@ def test_a_costly_file_is_given_for_a_while_but_never_with_what_was_erased(
     assert files.current("contracts.ndjson") == second
     times[0] += timedelta(days=36_500)
     assert files.current("contracts.ndjson").count == 0
+
+
+def test_a_large_file_is_written_by_another_process_and_is_the_same(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process of its own writes is byte for byte what this one would, on both databases, and is told alike."""
+    make_services(database, tmp_path)
+    publish(database, {"contract": CONTRACTS})
+    here, apart = (BulkFiles(database, tmp_path / name, lambda: NOW) for name in ("here", "apart"))
+    small = {name: here.current(name) for name in bulk.SHAPES}
+    monkeypatch.setattr(bulk, "LARGE", 0)
+    monkeypatch.setattr(bulk, "cut_file", _not_here)
+    for name in ("contracts.ndjson", "contracts.csv"):
+        made = apart.current(name)
+        assert replace(made, seconds=0.0) == replace(small[name], seconds=0.0)
+        assert apart.path(made).read_bytes() == here.path(small[name]).read_bytes()
+    monkeypatch.setattr(bulk, "CHEAP_SECONDS", -1.0)  # and so is the next one, where the last took long
+    withdraw(database, "C-0", "personal-data")
+    assert apart.current("contracts.ndjson").count == 2
+    assert not list((tmp_path / "apart").glob("*.part"))
+
+
+def _not_here(*_given: object) -> None:
+    raise AssertionError("written in this process")
+
+
+def test_a_process_that_fails_says_what_went_wrong(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file cannot be written, the error has the end of what the process said, and no file stands."""
+    make_services(database, tmp_path)
+    publish(database, {"contract": CONTRACTS})
+    monkeypatch.setattr(bulk, "LARGE", 0)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(ChildProcessError, match=r"contracts\.ndjson could not be written"):
+        files.current("contracts.ndjson")
+    assert files.listed() == []
 
 
 def test_older_files_are_dropped(site: Site) -> None:

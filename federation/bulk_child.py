@@ -1,0 +1,29 @@
+"""The process that writes a large bulk file, so that the interpreter of the server is free for requests.
+
+A JSON object {"url": of the database, "folder": ..., "name": of the file} comes on standard input; what was written
+(`bulk.Cut`) goes out. Whoever serves goes first: this process steps back behind it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+
+from federation import bulk
+from federation.database import Database
+
+NICE = 10
+
+
+def main() -> None:
+    """Write the file that was asked for."""
+    os.nice(NICE)
+    asked = orjson.loads(sys.stdin.buffer.read())
+    database = Database(asked["url"])
+    made = bulk.cut_file(database, Path(asked["folder"]), bulk.SHAPES[asked["name"]])
+    database.dispose()
+    sys.stdout.buffer.write(orjson.dumps(asdict(made)))
