@@ -32,7 +32,9 @@ from schema.kinds import PLURALS
 
 CHEAP_SECONDS = 1.0
 LARGE = 20_000
-"""Changes of a log whose files are not cheap, as long as nothing better is known."""
+"""Records from which on a file is written by a process of its own."""
+_LEFT_SECONDS = 3_600.0
+"""How long nothing was written to a part that its writer must have left behind, killed."""
 PATIENCE = 20
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -148,16 +150,21 @@ class BulkFiles:
         return written
 
     def _is_large(self, replaced: Written | None) -> bool:
-        if replaced is not None:
-            return replaced.seconds > CHEAP_SECONDS
+        """Whether there may be many records now: as many as there were, and one for each change since."""
         with self._database.read() as session:
-            return log.latest(session) > LARGE
+            latest = log.latest(session)
+        before, since = (replaced.count, replaced.change_number) if replaced else (0, 0)
+        return before + latest - since > LARGE
 
     def _forget(self, name: str, kept: set[str]) -> None:
         """Drop older files. The one just replaced stays until the next time: somebody may be about to open it."""
         for path in self._folder.glob(f"*-{name}"):
             if path.name not in kept and path.name.split("-", 2)[-1] == name:
                 path.unlink(missing_ok=True)
+        for path in self._folder.glob(f"{name}.*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _LEFT_SECONDS:
+                    path.unlink()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -155,10 +157,50 @@ def test_a_large_file_is_written_by_another_process_and_is_the_same(
         made = apart.current(name)
         assert replace(made, seconds=0.0) == replace(small[name], seconds=0.0)
         assert apart.path(made).read_bytes() == here.path(small[name]).read_bytes()
-    monkeypatch.setattr(bulk, "CHEAP_SECONDS", -1.0)  # and so is the next one, where the last took long
     withdraw(database, "C-0", "personal-data")
     assert apart.current("contracts.ndjson").count == 2
     assert not list((tmp_path / "apart").glob("*.part"))
+
+
+def test_a_file_is_large_by_what_it_holds_now(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A register that was small when its file was last written, and is not any more, is not written here either."""
+    make_services(database, tmp_path)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    monkeypatch.setattr(bulk, "LARGE", 2)
+    apart: list[str] = []
+    monkeypatch.setattr(bulk, "_cut_apart", lambda base, folder, shape: _noted(apart, base, folder, shape))
+    files.current("contracts.ndjson")
+    assert apart == []
+    publish(database, {"contract": CONTRACTS})
+    assert files.current("contracts.ndjson").count == 3
+    files.current("tools.ndjson")
+    publish(database, {"tool": [{"reference": "T-1", "name": "Plotwise"}]})
+    files.current("tools.ndjson")  # one change since its last file, which was empty
+    assert apart == ["contracts.ndjson", "tools.ndjson"]
+
+
+def _noted(apart: list[str], base: Database, folder: Path, shape: bulk.Shape) -> bulk.Cut:
+    apart.append(shape.name)
+    return bulk.cut_file(base, folder, shape)
+
+
+def test_what_a_killed_writer_left_is_taken_away(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part to which nothing was written for an hour goes with the next file; one that is being written stays."""
+    make_services(database, tmp_path)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    files.current("contracts.csv")
+    old, young = (tmp_path / "bulk" / f"contracts.csv.{number}.part" for number in (1, 2))
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (time.time() - 4_000, time.time() - 4_000))
+    publish(database, {"contract": CONTRACTS})
+    files.current("contracts.csv")
+    assert not old.exists()
+    assert young.exists()
 
 
 def _not_here(*_given: object) -> None:
