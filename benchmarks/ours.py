@@ -16,6 +16,7 @@ import orjson
 from benchmarks.corpus import Corpus
 from benchmarks.places import free_port, fresh
 from benchmarks.processes import Child, Failed, Spent, fetch, python, ready, run
+from federation.bulk import SHAPES
 
 LATEST_WITHIN = 1_800.0
 OWN = "GB-LAE-ZZZ"
@@ -117,6 +118,17 @@ class Moot:
         found = self.count("search?limit=1") - 1
         if found != expected:
             raise Failed(f"the index holds {found:,} records; the feeds hold {expected:,}")
+
+    def settled(self) -> None:
+        """Wait until every bulk file is that of the log's end. Raises `Failed` after half an hour."""
+        latest = self.sql("SELECT n FROM counter")[0][0]
+        until = time.monotonic() + LATEST_WITHIN
+        while time.monotonic() < until:
+            files = orjson.loads(fetch(f"{self.url}/.well-known/folkmoot"))["bulk"]
+            if len(files) == len(SHAPES) and all(file["changeNumber"] == latest for file in files):
+                return
+            time.sleep(0.5)
+        raise Failed("the bulk files were not written in half an hour")
 
     def near(self) -> bool:
         """Whether the server answers that it is ready; it does not while the index is far behind."""

@@ -33,6 +33,7 @@ class Scene:
     stack: ExitStack = field(default_factory=ExitStack)
     crawls: dict[int, list[Crawled]] = field(default_factory=dict)
     _held: dict[int, Moot] = field(default_factory=dict)
+    _settled: set[int] = field(default_factory=set)
 
     @property
     def size(self) -> int:
@@ -76,7 +77,10 @@ class Scene:
         self._held[size] = moot
 
     def held(self, size: int) -> Moot:
-        """Give an aggregator that holds this many contracts, crawled now where no part has done it."""
+        """Give an aggregator that holds this many contracts, crawled now where no part has done it.
+
+        Its bulk files are written: a server does that by itself when it has crawled, and is measured afterwards.
+        """
         if size not in self._held:
             print(f"Crawling {size:,} contracts ...", flush=True)
             if size == self.crawled:
@@ -85,6 +89,10 @@ class Scene:
                 site = corpus(size, net=1)
                 with ours.site_up(site):
                     self._crawl(ours.begun(f"held-{size}", site), site, size)
+        if size not in self._settled:
+            with self._held[size].serving():
+                self._held[size].settled()
+            self._settled.add(size)
         return self._held[size]
 
     def _crawl(self, moot: Moot, site: Corpus, size: int) -> None:
