@@ -96,6 +96,7 @@ def _busy(scene: Scene, moot: Moot, line: Line) -> Measured:
     """Search while nodes that nobody has read yet are crawled into the same aggregator."""
     more = max(scene.size // 10, 5_000)
     site = scene.up(more, net=2)
+    moot.leave_alone()
     moot.add(site)
     least = itertools.count(LEAST)
     words = itertools.cycle(terms("common"))

@@ -152,6 +152,10 @@ class Moot:
         with closing(sqlite3.connect(self.store, timeout=60)) as base, base:
             return base.execute(statement, values).fetchall()
 
+    def leave_alone(self) -> None:
+        """Let no feed that was crawled fall due again: its made-up node may not be there any more."""
+        self.sql("UPDATE feed SET due = '9999-01-01 00:00:00.000000'")
+
     def forget_place(self) -> None:
         """Have every feed read again from its beginning, as after a cursor that was lost."""
         self.sql("UPDATE feed SET cursor = url, position = 0, etag = NULL, latest = NULL")
