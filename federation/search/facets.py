@@ -13,7 +13,7 @@ from federation.index import FACET_SIZE, Facet, FacetItem
 _FETCHED, _ALL = 100, 65_000
 _TOTAL = "#"
 _KEY, _COUNT = itemgetter("key"), itemgetter("doc_count")
-Label = Callable[[str, str], str]
+Label = Callable[[str], str]
 
 
 def count(
@@ -45,7 +45,7 @@ def _tied(buckets: list[Mapping[str, Any]]) -> bool:
     return len(buckets) == _FETCHED and buckets[FACET_SIZE - 1]["doc_count"] == buckets[-1]["doc_count"]
 
 
-def facet(name: str, counted: Mapping[str, Any], label: Label) -> Facet:
+def facet(counted: Mapping[str, Any], label: Label) -> Facet:
     """The commonest values, the order of equal counts settled by the value itself."""
     buckets = counted["buckets"]  # the commonest first: those that are rarer than the last one shown are not sorted
     least = buckets[FACET_SIZE - 1]["doc_count"] if len(buckets) > FACET_SIZE else 0
@@ -53,5 +53,5 @@ def facet(name: str, counted: Mapping[str, Any], label: Label) -> Facet:
     shown.sort(key=_COUNT, reverse=True)
     del shown[FACET_SIZE:]
     other = sum(map(_COUNT, buckets)) - sum(map(_COUNT, shown)) + counted["sum_other_doc_count"]
-    items = tuple([FacetItem(one["key"], label(name, one["key"]), one["doc_count"]) for one in shown])
+    items = tuple([FacetItem(one["key"], label(one["key"]), one["doc_count"]) for one in shown])
     return Facet(items, other, exact=counted["doc_count_error_upper_bound"] == 0)

@@ -14,7 +14,7 @@ from federation.index import MAX_RELEVANT, Facet, Hits, Position, Query
 from federation.search import facets
 from federation.search.counts import Key
 from federation.search.fields import KEYS
-from federation.search.labels import label
+from federation.search.labels import label, labeller
 from federation.search.lane import Lane
 from federation.search.queries import Builder, position
 from federation.search.store import Snapshot
@@ -88,8 +88,7 @@ class Search:
         """Count what matches, if the `total` is asked for, and these facets of it: one pass."""
         matching = self.build.matching(Query(words=key[0], filters=key[1]))
         number, found = facets.count(self.snapshot.searcher, matching, names, total=total)
-        called = partial(label, self.snapshot, self.build)
-        made = {name: facets.facet(name, found[name], called) for name in names}
+        made = {name: facets.facet(found[name], labeller(self.snapshot, self.build, name)) for name in names}
         self.snapshot.counts.keep(key, number, made)
         return number, made
 

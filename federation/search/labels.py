@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 
 import orjson
@@ -15,6 +16,11 @@ from federation.search.store import Snapshot, stored
 _SPELLINGS = 50
 SAID = frozenset({"publisher", "supplier", "region", "nation", "service", "tool"})
 """The fields whose values have a name that records say; those of the others are told elsewhere, or are their own."""
+
+
+def labeller(snapshot: Snapshot, build: Builder, name: str) -> Callable[[str], str]:
+    """What names the values of a facet: of many it is the value itself, and of most others it is known."""
+    return partial(label, snapshot, build, name) if name in SAID else str
 
 
 def label(snapshot: Snapshot, build: Builder, name: str, value: str) -> str:
