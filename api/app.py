@@ -35,6 +35,7 @@ from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
 from api.services import Services
+from federation.bulk import BulkFiles
 
 log = structlog.get_logger("folkmoot.app")
 Role = Literal["node", "aggregator"]
@@ -107,6 +108,8 @@ async def _lifespan(app: FastAPI, background: Sequence[Worker]) -> AsyncIterator
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        files: BulkFiles = app.state.bulk
+        files.give_up()
         feed: FeedPages = app.state.pages
         await feed.close()
         await asyncio.to_thread(services.follower.stop)

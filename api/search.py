@@ -46,7 +46,7 @@ KindNames = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ListRequest:
     """What every list is answered with."""
 
     request: Request
@@ -72,7 +72,7 @@ class _List(APIRoute):
         async def handle(request: Request) -> Response:
             refuse_strange(request, known)
             asked = request.query_params
-            call = Call(request, await services(request), read(asked))
+            call = ListRequest(request, await services(request), read(asked))
             kinds = {name: asked.getlist(name) for name in more}
             answered: Response = await endpoint(call, form=asked.get("format"), **kinds)
             return answered
@@ -141,7 +141,7 @@ class _Begun:
 
 
 router = strict_router(tags=["Search"], route_class=_List)
-Listed = Annotated[Call, Depends(Call)]
+Listed = Annotated[ListRequest, Depends(ListRequest)]
 
 
 def _responses(offered: tuple[str, ...]) -> dict[int | str, dict[str, Any]]:
@@ -177,7 +177,7 @@ def _page_of(request: Request) -> Response:
     )
 
 
-async def _answer(call: Call, kinds: list[str], form: str | None) -> Response:
+async def _answer(call: ListRequest, kinds: list[str], form: str | None) -> Response:
     offered = formats.EVERY if not kinds or set(kinds) & {"contract", "roadmap-item"} else formats.DATELESS
     if form is None and _asks_for_a_page(call.request.headers.get("accept"), offered):
         return _page_of(call.request)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import cache
 from typing import TypeVar
 
 from anyio import WouldBlock, to_thread
@@ -13,7 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 T = TypeVar("T")
 _MOST = 40
-_pool = ThreadPoolExecutor(_MOST, thread_name_prefix="list")
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST, thread_name_prefix="list")
 
 
 async def in_thread(call: Callable[[], T]) -> T:
@@ -24,6 +29,6 @@ async def in_thread(call: Callable[[], T]) -> T:
     except WouldBlock:
         return await run_in_threadpool(call)
     try:
-        return await asyncio.get_running_loop().run_in_executor(_pool, copy_context().run, call)
+        return await asyncio.get_running_loop().run_in_executor(_pool(), copy_context().run, call)
     finally:
         limiter.release_on_behalf_of(borrower)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +23,7 @@ import orjson
 
 from exchange import columns, lga_export
 from federation import log, snapshot
+from federation.apart import Apart, Broken
 from federation.database import Database
 from schema.change import Entry, record_json, stamp
 from schema.errors import NotFound
@@ -33,10 +32,10 @@ from schema.kinds import PLURALS
 CHEAP_SECONDS = 1.0
 LARGE = 20_000
 """Records from which on a file is written by a process of its own."""
+_AGAIN = 0.2
 _LEFT_SECONDS = 3_600.0
 """How long nothing was written to a part that its writer must have left behind, killed."""
 PATIENCE = 20
-_ROOT = Path(__file__).resolve().parent.parent
 
 Writer = Callable[[Iterable[Entry]], Iterator[bytes]]
 
@@ -100,6 +99,7 @@ class BulkFiles:
         self._folder = folder
         self._now = now
         self._locks = {name: threading.Lock() for name in SHAPES}
+        self._apart = Apart()
 
     def current(self, name: str) -> Written:
         """The file, written anew where it must be. Raises `NotFound` for a name that is none."""
@@ -139,8 +139,8 @@ class BulkFiles:
     def _write(self, shape: Shape, replaced: Written | None) -> Written:
         self._folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        cut = _cut_apart if self._is_large(replaced) else cut_file
-        made = cut(self._database, self._folder, shape)
+        large = self._is_large(replaced)
+        made = self._cut_apart(shape) if large else cut_file(self._database, self._folder, shape)
         seconds = time.monotonic() - began
         written = Written(shape.name, seconds=seconds, at=stamp(self._now()), **asdict(made))
         note = self._folder / f"{shape.name}.json.{threading.get_native_id()}.part"
@@ -155,6 +155,19 @@ class BulkFiles:
             latest = log.latest(session)
         before, since = (replaced.count, replaced.change_number) if replaced else (0, 0)
         return before + latest - since > LARGE
+
+    def _cut_apart(self, shape: Shape) -> Cut:
+        url = self._database.reader.url.render_as_string(hide_password=False)
+        asked = orjson.dumps({"url": url, "folder": str(self._folder), "name": shape.name})
+        try:
+            return Cut(**orjson.loads(self._apart.run("federation.bulk_child", asked)))
+        except Broken as error:
+            _part(self._folder, shape.name, error.pid).unlink(missing_ok=True)
+            raise
+
+    def give_up(self) -> None:
+        """Write no further at the large files that are being written; whoever waits for one is told `Broken`."""
+        self._apart.end()
 
     def _forget(self, name: str, kept: set[str]) -> None:
         """Drop older files. The one just replaced stays until the next time: somebody may be about to open it."""
@@ -180,7 +193,7 @@ class Cut:
 
 def cut_file(database: Database, folder: Path, shape: Shape) -> Cut:
     """Write a file from one moment of the database."""
-    fresh = folder / f"{shape.name}.{threading.get_native_id()}.part"
+    fresh = _part(folder, shape.name, threading.get_native_id())
     with database.read() as session:
         number = snapshot.freeze(session)
         counted = _Counted(snapshot.live(session, shape.kind))
@@ -190,21 +203,8 @@ def cut_file(database: Database, folder: Path, shape: Shape) -> Cut:
     return Cut(file, number, counted.count, size, digest)
 
 
-def _cut_apart(database: Database, folder: Path, shape: Shape) -> Cut:
-    """Do the same in a process of its own. Raises `ChildProcessError` with the end of what that said."""
-    begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from federation.bulk_child import main; main()"
-    # By standard input, for an address may hold a password, and the arguments of a process are seen by all.
-    asked = {
-        "url": database.reader.url.render_as_string(hide_password=False),
-        "folder": str(folder),
-        "name": shape.name,
-    }
-    command = [sys.executable, "-P", "-c", begin]
-    done = subprocess.run(command, input=orjson.dumps(asked), capture_output=True, check=False)  # noqa: S603
-    if done.returncode:
-        told = done.stderr[-500:].decode("utf-8", "replace").strip()
-        raise ChildProcessError(f"{shape.name} could not be written ({done.returncode}): {told}")
-    return Cut(**orjson.loads(done.stdout))
+def _part(folder: Path, name: str, thread: int) -> Path:
+    return folder / f"{name}.{thread}.part"
 
 
 class Keeper:
@@ -218,13 +218,26 @@ class Keeper:
         self._every = every
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, and end the file in hand."""
+        """Work until `stop` is set, and end the file in hand, but for a large one, which is given up."""
         while not stop.is_set():
             for name in SHAPES:
                 if not stop.is_set():
-                    await asyncio.to_thread(self._files.current, name)
+                    await self._write(name, stop)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every)
+
+    async def _write(self, name: str, stop: asyncio.Event) -> None:
+        work = asyncio.create_task(asyncio.to_thread(self._files.current, name))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        while not work.done():
+            self._files.give_up()  # again and again: its process may not have been there the first time
+            await asyncio.wait({work}, timeout=_AGAIN)
+        if stop.is_set():
+            await asyncio.gather(work, return_exceptions=True)
+        else:
+            await work
 
 
 class _Counted:

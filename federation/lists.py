@@ -210,7 +210,8 @@ def state(session: Reading | Glance) -> str:
 
 
 _MARKING = (
-    "SELECT c.n, n.id, n.state FROM counter AS c LEFT JOIN node AS n ON n.state IN ('stale', 'retired') ORDER BY n.id"
+    "SELECT c.n, n.id, n.state FROM counter AS c "
+    f"LEFT JOIN node AS n ON n.state IN ({', '.join(map(repr, _NODE_MARKS))}) ORDER BY n.id"
 )
 _STATE: Texts = {"sqlite": _MARKING, "postgresql": _MARKING}
 

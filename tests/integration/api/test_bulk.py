@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -17,8 +18,9 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from federation import bulk
-from federation.bulk import BulkFiles
+from federation import apart, bulk
+from federation.apart import Broken
+from federation.bulk import BulkFiles, Keeper
 from federation.database import Database
 from tests.contract.world import publish, withdraw
 from tests.integration.api.conftest import Site
@@ -149,17 +151,17 @@ def test_a_large_file_is_written_by_another_process_and_is_the_same(
     """What a process of its own writes is byte for byte what this one would, on both databases, and is told alike."""
     make_services(database, tmp_path)
     publish(database, {"contract": CONTRACTS})
-    here, apart = (BulkFiles(database, tmp_path / name, lambda: NOW) for name in ("here", "apart"))
+    here, there = (BulkFiles(database, tmp_path / name, lambda: NOW) for name in ("here", "there"))
     small = {name: here.current(name) for name in bulk.SHAPES}
     monkeypatch.setattr(bulk, "LARGE", 0)
     monkeypatch.setattr(bulk, "cut_file", _not_here)
     for name in ("contracts.ndjson", "contracts.csv"):
-        made = apart.current(name)
+        made = there.current(name)
         assert replace(made, seconds=0.0) == replace(small[name], seconds=0.0)
-        assert apart.path(made).read_bytes() == here.path(small[name]).read_bytes()
+        assert there.path(made).read_bytes() == here.path(small[name]).read_bytes()
     withdraw(database, "C-0", "personal-data")
-    assert apart.current("contracts.ndjson").count == 2
-    assert not list((tmp_path / "apart").glob("*.part"))
+    assert there.current("contracts.ndjson").count == 2
+    assert not list((tmp_path / "there").glob("*.part"))
 
 
 def test_a_file_is_large_by_what_it_holds_now(
@@ -169,20 +171,20 @@ def test_a_file_is_large_by_what_it_holds_now(
     make_services(database, tmp_path)
     files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
     monkeypatch.setattr(bulk, "LARGE", 2)
-    apart: list[str] = []
-    monkeypatch.setattr(bulk, "_cut_apart", lambda base, folder, shape: _noted(apart, base, folder, shape))
+    elsewhere: list[str] = []
+    monkeypatch.setattr(files, "_cut_apart", lambda shape: _noted(elsewhere, database, tmp_path / "bulk", shape))
     files.current("contracts.ndjson")
-    assert apart == []
+    assert elsewhere == []
     publish(database, {"contract": CONTRACTS})
     assert files.current("contracts.ndjson").count == 3
     files.current("tools.ndjson")
     publish(database, {"tool": [{"reference": "T-1", "name": "Plotwise"}]})
     files.current("tools.ndjson")  # one change since its last file, which was empty
-    assert apart == ["contracts.ndjson", "tools.ndjson"]
+    assert elsewhere == ["contracts.ndjson", "tools.ndjson"]
 
 
-def _noted(apart: list[str], base: Database, folder: Path, shape: bulk.Shape) -> bulk.Cut:
-    apart.append(shape.name)
+def _noted(elsewhere: list[str], base: Database, folder: Path, shape: bulk.Shape) -> bulk.Cut:
+    elsewhere.append(shape.name)
     return bulk.cut_file(base, folder, shape)
 
 
@@ -216,9 +218,53 @@ def test_a_process_that_fails_says_what_went_wrong(
     monkeypatch.setattr(bulk, "LARGE", 0)
     files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(ChildProcessError, match=r"contracts\.ndjson could not be written"):
+    with pytest.raises(Broken, match="bulk_child ended with 1"):
         files.current("contracts.ndjson")
     assert files.listed() == []
+
+
+def test_a_server_that_stops_does_not_wait_for_a_large_file(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that writes it is ended, nothing of it is left, and the file before it stands."""
+    make_services(database, tmp_path)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    before = files.current("organisations.ndjson")
+    publish(database, {"contract": CONTRACTS})
+    monkeypatch.setattr(bulk, "LARGE", 0)
+    monkeypatch.setattr(apart, "_ROOT", _slow(tmp_path / "slow"))
+
+    async def stopped() -> float:
+        stop = asyncio.Event()
+        task = asyncio.create_task(Keeper(files).run(stop))
+        await asyncio.to_thread(_begun, tmp_path / "bulk")
+        began = time.monotonic()
+        stop.set()
+        await task
+        return time.monotonic() - began
+
+    assert asyncio.run(asyncio.wait_for(stopped(), 60)) < 10
+    assert [written for _, written in files.listed()] == [before]
+    assert not list((tmp_path / "bulk").glob("*.part"))
+
+
+def _begun(folder: Path) -> None:
+    while not list(folder.glob("*.part")):
+        time.sleep(0.05)
+
+
+def _slow(root: Path) -> Path:
+    """Make a place whose `federation.bulk_child` begins to write and then takes an hour."""
+    (root / "federation").mkdir(parents=True)
+    (root / "federation" / "__init__.py").touch()
+    (root / "federation" / "bulk_child.py").write_text(
+        "import json, os, pathlib, sys, time\n"
+        "def main():\n"
+        "    asked = json.load(sys.stdin)\n"
+        "    (pathlib.Path(asked['folder']) / f\"{asked['name']}.{os.getpid()}.part\").write_text('half')\n"
+        "    time.sleep(3600)\n"
+    )
+    return root
 
 
 def test_older_files_are_dropped(site: Site) -> None:

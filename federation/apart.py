@@ -1,0 +1,49 @@
+"""Work in processes of their own: what takes the interpreter for seconds must not keep requests waiting."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Broken(ChildProcessError):
+    """A process did not do its work. `pid` is the one it had; the sentence has the end of what it said."""
+
+    def __init__(self, pid: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.pid = pid
+
+
+class Apart:
+    """The processes that work for this one. A key at the terminal does not reach them: they end when `end` says so."""
+
+    def __init__(self) -> None:
+        self._working: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, module: str, asked: bytes) -> bytes:
+        """Call `main` of a module of ours, which reads what is asked and writes its answer. Raises `Broken`.
+
+        By standard input, for an address may hold a password, and the arguments of a process are seen by all.
+        """
+        begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from {module} import main; main()"
+        pipe = subprocess.PIPE
+        child = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+            [sys.executable, "-P", "-c", begin], stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        self._working.add(child)
+        try:
+            answer, told = child.communicate(asked)
+        finally:
+            self._working.discard(child)
+        if child.returncode:
+            end = told[-500:].decode("utf-8", "replace").strip()
+            raise Broken(child.pid, f"{module} ended with {child.returncode}: {end}")
+        return answer
+
+    def end(self) -> None:
+        """End what works now."""
+        for child in list(self._working):
+            child.terminate()
