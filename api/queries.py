@@ -15,7 +15,7 @@ from federation.documents import FACETS
 from federation.forms import microseconds, name_key
 from federation.index import SORTS, Filter, Query, SortBy, Span, Terms
 from schema import codelists
-from schema.errors import BadParameter, Invalid
+from schema.errors import BadParameter, Invalid, Repeated
 from schema.identifiers import PUBLISHER_ID, identifier_key
 from schema.kinds import KINDS
 
@@ -75,7 +75,7 @@ def _terms(asked: Asked) -> Iterator[Filter]:
 
 def _bounded(name: str, values: Sequence[str]) -> None:
     if len(values) > MAX_VALUES:
-        raise BadParameter(name, f"given {len(values)} times", f"it at most {MAX_VALUES} times")
+        raise Repeated(name, len(values), f"it at most {MAX_VALUES} times")
     for value in values:
         if not 1 <= len(value) <= MAX_VALUE:
             raise BadParameter(name, value, f"1 to {MAX_VALUE} characters")
@@ -106,7 +106,7 @@ def _forms(name: str, value: str) -> Iterator[str]:
 
 def _codes(name: str, values: Sequence[str], known: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
     if len(values) > MAX_VALUES:
-        raise BadParameter(name, f"given {len(values)} times", f"it at most {MAX_VALUES} times")
+        raise Repeated(name, len(values), f"it at most {MAX_VALUES} times")
     for value in values:
         if value not in known:
             raise BadParameter(name, value, f"one of {', '.join(known)}")

@@ -17,7 +17,7 @@ from api.services import Services
 from api.strict import strict_router
 from federation import lists, log
 from federation.database import ReadSession
-from schema.change import Entry, record_json
+from schema.entry import Entry, record_json
 from schema.errors import NotFound, Withdrawn
 
 router = strict_router(tags=["Records"])

@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
 
-from schema.errors import BadParameter, UnknownParameter
+from schema.errors import Repeated, UnknownParameter
 
 PAGING = frozenset({"page", "offset", "per_page", "perpage", "page_size", "pagesize", "skip", "start_index"})
 """How other APIs ask for the next page; none of these resembles one of our filters in sense."""
@@ -23,7 +23,7 @@ async def strict_parameters(request: Request) -> None:
     """Refuse what the route does not read. A dependency of the whole application.
 
     Holds for everything under /v1/ and for every method that writes; a page or an id may carry what a mail program
-    or a link shortener has added. Raises `UnknownParameter` with the near match, `BadParameter` for a repeat.
+    or a link shortener has added. Raises `UnknownParameter` with the near match, `Repeated` for a repeat.
     """
     if not request.scope["path"].startswith("/v1/") and request.method in ("GET", "HEAD"):
         return
@@ -40,7 +40,7 @@ def refuse_strange(request: Request, known: Mapping[str, bool]) -> None:
         if not known[name] and len(given) > 1:
             count = sum(one == name for one, _ in given)
             if count > 1:
-                raise BadParameter(name, f"given {count} times", "it once")
+                raise Repeated(name, count, "it once")
 
 
 def strict_router(**given: Any) -> APIRouter:

@@ -19,7 +19,7 @@ from federation import tokens, writes
 from federation.idempotency import Answer, fingerprint, once
 from federation.tokens import Grant
 from federation.writes import Desk, Matches, Place
-from schema.change import Entry, record_json
+from schema.entry import Entry, record_json
 from schema.errors import NotFound
 from schema.kinds import KINDS, PLURALS
 

@@ -78,5 +78,7 @@ def _line(name: str, points: Points, across: _Axis, up: _Axis, colour: str) -> l
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{n:,}: {s:.1f} s</title></circle>'
         )
     x, y = places[-1]
-    parts.append(f'<text x="{x + 10:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(name)}</text>')
+    # A point alone has its name above and before it, where no rising line of others passes.
+    x, y, anchor = (x - 8, y - 6, "end") if len(places) == 1 else (x + 10, y + 4, "start")
+    parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(name)}</text>')
     return parts

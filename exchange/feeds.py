@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import orjson
 
-from schema.change import stamp
+from schema.entry import stamp
 
 JSON_FEED = "https://jsonfeed.org/version/1.1"
 ATOM = "http://www.w3.org/2005/Atom"

@@ -25,7 +25,7 @@ from exchange import columns, lga_export
 from federation import log, snapshot
 from federation.apart import Apart, Broken
 from federation.database import Database
-from schema.change import Entry, record_json, stamp
+from schema.entry import Entry, record_json, stamp
 from schema.errors import NotFound
 from schema.kinds import PLURALS
 

@@ -24,7 +24,7 @@ from federation import tokens
 from federation.database import Database, Reading, WriteSession, clock, dialect, insert, table
 from federation.tokens import Grant
 from federation.wishes import File, Wish
-from schema.change import stamp
+from schema.entry import stamp
 from schema.errors import Busy, FolkmootError, Forbidden, LeaseLost, Misconfigured, NotFound
 from schema.tables import Job
 

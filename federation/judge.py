@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
-from schema.change import Item, Loose, Via, read_item, via_json
+from schema.change import Item, Loose, Via, read_item
+from schema.entry import via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
 from schema.kinds import KINDS, check

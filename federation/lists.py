@@ -21,7 +21,7 @@ from federation import glance
 from federation.database import Reading, table
 from federation.glance import Glance, Texts
 from federation.index import Facet, FacetItem, Hits, Index, Matcher, Query
-from schema.change import Entry, record_json
+from schema.entry import Entry, record_json
 from schema.tables import Record
 
 _record = table(Record)

@@ -15,7 +15,8 @@ from sqlalchemy import select, update
 
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
-from schema.change import PAGE_SIZE, Entry, item_json, origin_json, page_json, same
+from schema.change import PAGE_SIZE, same
+from schema.entry import Entry, item_json, origin_json, page_json
 from schema.tables import Counter, History, Record
 
 _record, _counter = table(Record), table(Counter)

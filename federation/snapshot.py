@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from federation import log
 from federation.database import Reading, dialect, table
-from schema.change import Entry
+from schema.entry import Entry
 from schema.tables import Record
 
 _record = table(Record)

@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select
 
 from federation import told
 from federation.database import Reading, table
-from schema.change import stamp
+from schema.entry import stamp
 from schema.errors import NotFound
 from schema.tables import Feed, Node, Record
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 
 from federation.database import Reading, WriteSession, table, upserting
 from federation.judge import Trouble
-from schema.change import stamp
+from schema.entry import stamp
 from schema.tables import Problem
 
 _problem = table(Problem)

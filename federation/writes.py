@@ -15,7 +15,7 @@ from sqlalchemy import delete
 
 from federation import idempotency, log, publishers
 from federation.database import WriteSession, table
-from schema.change import Entry
+from schema.entry import Entry
 from schema.errors import BadParameter, Conflict, Fault, Invalid, Malformed, NotFound, Stale, Unguarded, Withdrawn
 from schema.guard import check_json
 from schema.identifiers import identifier_key, is_canonical, matches_reference, record_id, split_id

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -285,81 +283,6 @@ def _check_item(item: Loose, data: bytes | None, origin: Origin) -> None:
         raise Invalid(
             [Fault("/via", f"The record passed {len(item.via)} aggregators; {MAX_HOPS} at most.", rule="hops")]
         )
-
-
-def origin_json(node: str, publisher: str, seq: int, now: datetime) -> bytes:
-    """The bytes of an origin for a record that is published here."""
-    return orjson.dumps({"node": node, "publisher": publisher, "seq": seq, "time": stamp(now)})
-
-
-def via_json(via: Sequence[Via], node: str, now: datetime) -> bytes:
-    """The bytes of `via` with this aggregator added at its end."""
-    hops = [{"node": v.node, "harvested": v.harvested} for v in via]
-    return orjson.dumps([*hops, {"node": node, "harvested": stamp(now)}])
-
-
-@lru_cache(maxsize=64)
-def stamp(moment: datetime) -> str:
-    """A time as the protocol writes it: UTC to the second, with Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What the log holds of one record, ready to be put into a page."""
-
-    number: int
-    kind: str
-    id: str
-    data: bytes | None
-    origin: bytes
-    via: bytes | None = None
-    reason: str | None = None
-    moved_to: str | None = None
-
-
-def item_json(entry: Entry) -> bytes:
-    """One item of a page, joined from the stored bytes."""
-    head: dict[str, object] = {
-        "state": "updated" if entry.data is not None else "deleted",
-        "kind": entry.kind,
-        "id": entry.id,
-        "modified": entry.number,
-    }
-    if entry.reason is not None:
-        head["reason"] = entry.reason
-    if entry.moved_to is not None:
-        head["movedTo"] = entry.moved_to
-    return b"".join(_members(head, (b"data", entry.data), (b"origin", entry.origin), (b"via", entry.via)))
-
-
-def record_json(entry: Entry, extra: dict[str, object] | None = None) -> bytes:
-    """One item of a list or a record by id: {id, kind, data, origin, via?, ...} (protocol section 6)."""
-    told = [b'{"id":', orjson.dumps(entry.id), b',"kind":', orjson.dumps(entry.kind)]
-    if entry.data is not None:
-        told += (b',"data":', entry.data)
-    told += (b',"origin":', entry.origin)
-    if entry.via is not None:
-        told += (b',"via":', entry.via)
-    told.append(b"," + orjson.dumps(extra)[1:] if extra else b"}")
-    return b"".join(told)
-
-
-def _members(head: dict[str, object], *rest: tuple[bytes, bytes | None]) -> Iterator[bytes]:
-    yield orjson.dumps(head)[:-1]
-    for name, value in rest:
-        if value is not None:
-            yield b',"' + name + b'":' + value
-    yield b"}"
-
-
-def page_json(
-    *, url: str, next_url: str, epoch: str, license_url: str, items: Iterable[bytes], latest: int | None
-) -> bytes:
-    """The bytes of a page. `latest` stands only on the last one (protocol section 2)."""
-    head: dict[str, object] = {"next": next_url, "epoch": epoch, "license": license_url}
-    if next_url == url and latest is not None:
-        head["latest"] = latest
-    return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(items) + b"]}"
 
 
 def canonical(data: bytes) -> bytes:

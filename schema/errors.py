@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 Severity = Literal["error", "warning"]
 
@@ -95,11 +95,22 @@ class UnknownParameter(Bad):
 class BadParameter(Bad):
     """A query parameter with a value that cannot be read."""
 
+    _shown: ClassVar = "'{}'"
+
     def __init__(self, name: str, found: str, expected: str) -> None:
         self.parameter = name
         self.found = found
         self.expected = expected
-        super().__init__(f"Parameter '{name}' is '{found[:80]}'; expected {expected}.")
+        super().__init__(f"Parameter '{name}' is {self._shown.format(found[:80])}; expected {expected}.")
+
+
+class Repeated(BadParameter):
+    """A query parameter that is given more often than it may be."""
+
+    _shown = "{}"
+
+    def __init__(self, name: str, times: int, expected: str) -> None:
+        super().__init__(name, f"given {times} times", expected)
 
 
 class UnknownFormat(BadParameter):

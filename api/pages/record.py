@@ -14,7 +14,7 @@ from api.services import Services
 from federation import lists, log
 from federation.database import ReadSession
 from insight import whole
-from schema.change import Entry
+from schema.entry import Entry
 from schema.identifiers import organisation_id
 
 SIGNATURES = {

@@ -14,7 +14,7 @@ from folkmoot.files import replacing, writable
 
 if TYPE_CHECKING:
     from federation.bulk import Writer
-    from schema.change import Entry
+    from schema.entry import Entry
 
 FORMATS = ("csv", "ndjson", "json", "lga")
 
@@ -69,7 +69,7 @@ def _writer(kind: str, wanted: str) -> Writer:
 
 def _as_json(entries: Iterable[Entry]) -> Iterator[bytes]:
     """One object with all list items, a line each."""
-    from schema.change import record_json
+    from schema.entry import record_json
 
     yield b'{"items":['
     for turn, entry in enumerate(entries):

@@ -270,6 +270,11 @@ def test_results_are_written_between_their_marks_alone(tmp_path: Path) -> None:
     assert text.partition("<!-- bench 1m -->")[0] == telling.PAGE.read_text().partition("<!-- bench 1m -->")[0]
     drawn = ET.fromstring((tmp_path / "assets" / "growth.svg").read_text())  # noqa: S314 - ours
     assert len(drawn.findall("{http://www.w3.org/2000/svg}circle")) == 3
+    anchors = {one.text: one.get("text-anchor") for one in drawn.findall("{http://www.w3.org/2000/svg}text")}
+    assert (anchors["Folkmoot"], anchors["Scrapy, items"]) == (
+        "start",
+        "end",
+    )  # a line's name after it, a point's before
     assert text.count("(assets/growth.svg)") == 1
     with pytest.raises(LookupError):
         telling.write(found, about, "10k", page=page)

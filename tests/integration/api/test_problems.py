@@ -76,6 +76,15 @@ def test_a_missing_parameter_is_told_in_plain_words(site: Site) -> None:
     assert short["errors"][0]["expected"] == "1 or more characters"
 
 
+@pytest.mark.parametrize("path", ["/v1/contracts?limit=1&limit=2", "/v1/changes?kind=tool&kind=asset&kind=skill"])
+def test_a_parameter_given_too_often_is_told_as_that(site: Site, path: str) -> None:
+    """The sentence says how often it was given; it is no value that somebody wrote."""
+    name, times = ("limit", 2) if "limit" in path else ("kind", 3)
+    answer = site.client.get(path)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"Parameter '{name}' is given {times} times; expected it once."
+
+
 def test_every_get_under_v1_refuses_what_it_does_not_read(site: Site) -> None:
     """The rule holds for all routes, those without parameters too."""
     app: FastAPI = site.client.app  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from federation.database import Database, Reading
 from federation.identity import read_manifest
 from federation.rounds import Crawler, TurnResult
 from federation.seam import Answer
-from schema.change import stamp
+from schema.entry import stamp
 from schema.errors import Vanished
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

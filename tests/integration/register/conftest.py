@@ -15,7 +15,7 @@ from federation import log, publishers, register
 from federation.database import Database
 from federation.register import Outcome
 from federation.wishes import File, Wish
-from schema.change import Entry
+from schema.entry import Entry
 from tests.services import EXAMPLESHIRE, NODE, NOW, PREFIX, PUBLISHER
 
 

@@ -15,7 +15,7 @@ from api.app import create_app
 from api.services import Services
 from federation import log, publishers, tokens
 from federation.database import Database
-from schema.change import Entry
+from schema.entry import Entry
 from tests.services import NODE, NOW, PUBLISHER, client, make_services
 
 OTHER = "GB-LAE-OTH"
