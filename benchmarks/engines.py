@@ -28,8 +28,9 @@ from benchmarks.generate import SIZES, Feed
 from benchmarks.machine import told
 from benchmarks.scene import CHECKED, five, terms
 from benchmarks.taking_turns import percentile
-from federation.documents import Document, Place, Source, document
+from federation.documents import Document, Place, Source
 from federation.index import Index, Query, Reached, Span, Terms
+from federation.making import document
 from federation.opensearch.address import read
 from federation.opensearch_index import OpenSearchIndex
 from federation.tantivy_index import TantivyIndex

@@ -13,7 +13,8 @@ import structlog
 from federation import log
 from federation.database import Database
 from federation.index import Index, Reached
-from federation.staging import Walk, epoch
+from federation.scan import epoch
+from federation.staging import Walk
 
 POLL, SOON = 0.5, 0.05
 """Seconds until the next look at the log: usually, and where the last look found something."""

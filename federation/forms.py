@@ -21,6 +21,7 @@ MISSING = (2**32 - 1) << ROW_BITS
 """The sort key of a record without the value, its row still to be added: above every key that has one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEGAL_FORMS = frozenset({"ltd", "limited", "plc", "llp", "lp", "inc"})
+_WORD = re.compile(r"\w+")
 _LGSL = re.compile(r"https?://id\.esd\.org\.uk/service/([0-9]+)")
 _FLOAT, _BITS = struct.Struct(">f"), struct.Struct(">I")
 (_LARGEST,) = _FLOAT.unpack(b"\x7f\x7f\xff\xff")
@@ -46,8 +47,11 @@ def name_key(name: str) -> str:
 
 
 def _one_form(name: str) -> str:
-    folded = unicodedata.normalize("NFKD", re.sub("['\u2019]", "", name.replace("&", " and ")))
-    words = re.findall(r"\w+", "".join(c for c in folded if not unicodedata.combining(c)).casefold())
+    folded = name.replace("&", " and ").replace("'", "")
+    if not folded.isascii():
+        apart = unicodedata.normalize("NFKD", folded.replace("\u2019", ""))
+        folded = "".join(c for c in apart if not unicodedata.combining(c))
+    words = _WORD.findall(folded.casefold())
     while len(words) > 1 and words[-1] in _LEGAL_FORMS:
         words.pop()
     return "-".join(words) or name.strip()

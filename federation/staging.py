@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
-from sqlalchemy import Executable, select
-
-from federation import log, publishers
-from federation.database import Database, Reading, table
-from federation.documents import Document, Place, Source, document, place_of
+from federation import log, scan
+from federation.database import Database, Reading
+from federation.documents import Document, Place
 from federation.index import Reached, Sink
-from schema.tables import Record
+from federation.making import document, place_of
+from federation.scan import Rows
 
-READ, COMMIT = 1_000, 80_000
-"""Rows a statement, and changes a commit at most."""
+COMMIT = 80_000
+"""Changes a commit at most."""
 PATIENCE = 3.0
 """Seconds of work after which what was staged is committed, where the end of the log is not reached before.
 
 Each commit costs a new segment, and its share of merging: commits of 5,000 changes cost a first crawl a third of the
 engine's time. Who waits for the end of what is behind sees it sooner so."""
-_record = table(Record)
-_COLUMNS = (
-    _record.c.row,
-    _record.c.id,
-    _record.c.kind,
-    _record.c.publisher,
-    _record.c.number,
-    _record.c.data,
-    _record.c.changed,
-    _record.c.signature,
-)
-Rows = Sequence[Source]
 
 
 class Walk:
@@ -76,35 +63,37 @@ class Walk:
         start, begun = self.number, time.monotonic()
         rows: Rows = ()
         with self.database.read() as session:
-            of = epoch(session)
+            of = scan.epoch(session)
             until = begun + PATIENCE
             self.places, self.asked = {}, set()
-            for _ in range(max(1, COMMIT // READ)):
-                rows = _after(session, self.number, READ)
+            for _ in range(max(1, COMMIT // scan.BATCH)):
+                rows = scan.after(session, self.number, scan.BATCH)
                 if rows:
                     self._stage(session, rows)
                     self.number = rows[-1].number
-                if len(rows) < READ or time.monotonic() > until:
+                if len(rows) < scan.BATCH or time.monotonic() > until:
                     break
-        more = len(rows) == READ
+        more = len(rows) == scan.BATCH
         if (self.number > start or not self.committed) and not (self.unseen and more):
             self.sink.commit(Reached(of, self.number, self.top))
             self.committed = True
         return more
 
     def _stage(self, session: Reading, rows: Rows) -> None:
-        told = {row.publisher for row in rows if _is_own(row)}
+        told = {row.publisher for row in rows if scan.is_own(row)}
         places = self._places(session, {row.publisher for row in rows}, told)
-        for publisher in told:
-            place = places.get(publisher)
-            if self.number and self.used.get(publisher, self) != place:
-                for earlier in _of_publisher(session, publisher, self.number):
-                    self.sink.stage(_documents(earlier, places), ())
-            self.used[publisher] = place
+        self._restage(session, [name for name in told if self.used.get(name, self) != places.get(name)], places)
+        self.used |= {name: places.get(name) for name in told}
         if self.from_zero:
             for row in rows:
                 self.used.setdefault(row.publisher, places.get(row.publisher))
         self._hand_over(rows, places)
+
+    def _restage(self, session: Reading, names: Collection[str], places: Mapping[str, Place]) -> None:
+        """Stage what the sink holds of publishers that now speak of themselves in other words."""
+        for publisher in scan.having(session, names, self.number):
+            for earlier in scan.of_publisher(session, publisher, self.number):
+                self.sink.stage(_documents(earlier, places), ())
 
     def _hand_over(self, rows: Rows, places: Mapping[str, Place]) -> None:
         new, known = rows, rows[:0]
@@ -126,7 +115,7 @@ class Walk:
             self.asked |= asked
             for name in asked:
                 self.places.pop(name, None)
-            self.places |= _places(session, asked)
+            self.places |= {row.publisher: place_of(row.data) for row in scan.telling(session, asked) if row.data}
         return self.places
 
 
@@ -135,48 +124,3 @@ def _documents(rows: Rows, places: Mapping[str, Place]) -> Iterator[Document]:
         made = document(row, places.get(row.publisher))
         if made is not None:
             yield made
-
-
-def _places(session: Reading, names: Iterable[str]) -> dict[str, Place]:
-    """What each publisher's own organisation record says; the first to come, where several nodes have one."""
-    chosen = (
-        select(*_COLUMNS)
-        .where(_record.c.publisher.in_(list(names)), _record.c.kind == "organisation", ~_record.c.deleted)
-        .order_by(_record.c.row.desc())
-    )
-    return {row.publisher: place_of(row.data) for row in _sources(session, chosen) if row.data and _is_own(row)}
-
-
-def _is_own(row: Source) -> bool:
-    return row.kind == "organisation" and row.id.endswith(f"/organisation/{row.publisher}")
-
-
-def epoch(session: Reading) -> str:
-    """Which database this is: the epoch that its manifest names."""
-    return publishers.recall(session, "epoch") or ""
-
-
-def _after(session: Reading, number: int, limit: int) -> Rows:
-    chosen = select(*_COLUMNS).where(_record.c.number > number).order_by(_record.c.number).limit(limit)
-    return _sources(session, chosen)
-
-
-def _sources(session: Reading, chosen: Executable) -> Rows:
-    return [Source._make(row) for row in session.connection().execute(chosen)]
-
-
-def _of_publisher(session: Reading, publisher: str, most: int) -> Iterator[Rows]:
-    """The live records of a publisher up to a change number, in batches."""
-    row = 0
-    while True:
-        chosen = (
-            select(*_COLUMNS)
-            .where(_record.c.publisher == publisher, _record.c.number <= most, ~_record.c.deleted, _record.c.row > row)
-            .order_by(_record.c.row)
-            .limit(READ)
-        )
-        rows = _sources(session, chosen)
-        if not rows:
-            return
-        yield rows
-        row = rows[-1].row

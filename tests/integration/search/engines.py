@@ -9,8 +9,9 @@ from typing import Protocol
 
 import orjson
 
-from federation.documents import Document, Place, Source, document
+from federation.documents import Document, Place, Source
 from federation.index import Index, Query, Reached
+from federation.making import document
 from tests.integration.search.corpus import PLACES, Made, organisation
 from tests.services import NOW
 

@@ -19,14 +19,14 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from federation import follow, lists, log, staging
+from federation import follow, lists, log, scan, staging
 from federation.database import Database, Reading
 from federation.documents import Document
 from federation.follow import Follower, rebuild
 from federation.index import Index, Query, Reached, Terms
+from federation.scan import Rows
 from federation.search import folder
 from federation.search.store import Store
-from federation.staging import Rows
 from federation.tantivy_index import TantivyIndex
 from federation.verify import verify
 from schema.errors import Busy
@@ -80,7 +80,7 @@ def test_any_batch_size_gives_the_same_index(world: World, batch: int, monkeypat
     """Organisation records that change while the log is walked reach the documents of earlier batches too."""
     own = next(one for one in world.made.values() if one.kind == "organisation" and one.publisher == "GB-LAE-MID")
     publish(world.database, [replace(own, data=organisation("GB-LAE-MID", "Middleton", "Anglia"))])
-    monkeypatch.setattr(staging, "READ", batch)
+    monkeypatch.setattr(scan, "BATCH", batch)
     monkeypatch.setattr(staging, "COMMIT", batch * 2)
     rebuild(world.database, world.index)
     records_of = sum(one.publisher == "GB-LAE-MID" for one in world.made.values())
@@ -90,7 +90,7 @@ def test_any_batch_size_gives_the_same_index(world: World, batch: int, monkeypat
 
 def test_a_follower_behind_commits_seldom(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is behind goes in by one commit, where neither so many changes nor so much time ask for more."""
-    monkeypatch.setattr(staging, "READ", 5)
+    monkeypatch.setattr(scan, "BATCH", 5)
     commits: list[int] = []
     real = Store.commit
 
@@ -169,17 +169,17 @@ def test_what_was_staged_before_a_fault_is_not_committed_later(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A walk that breaks off in the middle is begun again, and no record then stands twice."""
-    monkeypatch.setattr(staging, "READ", 20)
+    monkeypatch.setattr(scan, "BATCH", 20)
     index = TantivyIndex(tmp_path / "another")
     follower = Follower(world.database, index)
-    real, calls = staging._after, iter(range(99))
+    real, calls = scan.after, iter(range(99))
 
     def breaks(session: Reading, number: int, limit: int) -> Rows:
         if next(calls) == 3:
             raise OSError("the disk is away")
         return real(session, number, limit)
 
-    monkeypatch.setattr(staging, "_after", breaks)
+    monkeypatch.setattr(scan, "after", breaks)
     with pytest.raises(OSError, match="away"):
         follower.catch_up()
     follower.catch_up()
@@ -423,11 +423,11 @@ def test_an_empty_database_makes_an_empty_index(database: Database, tmp_path: Pa
 _CHILD = """
 import sys
 from pathlib import Path
-from federation import staging
+from federation import scan, staging
 from federation.database import Database
 from federation.follow import Follower
 from federation.tantivy_index import TantivyIndex
-staging.READ, staging.COMMIT = 20, 40
+scan.BATCH, staging.COMMIT = 20, 40
 follower = Follower(Database(sys.argv[1]), TantivyIndex(Path(sys.argv[2])))
 follower.start()
 print("following", flush=True)
@@ -468,9 +468,9 @@ def test_a_record_that_changes_while_the_index_is_built_stands_once(
     world: World, *, unseen: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A walk from zero takes nothing out for what it sees first, and does for what changes under its feet."""
-    monkeypatch.setattr(staging, "READ", 20)
+    monkeypatch.setattr(scan, "BATCH", 20)
     monkeypatch.setattr(staging, "COMMIT", 40)
-    real, left = staging._after, [one for one in world.made.values() if one.kind == "contract"]
+    real, left = scan.after, [one for one in world.made.values() if one.kind == "contract"]
 
     def meanwhile(session: Reading, number: int, limit: int) -> Rows:
         rows = real(session, number, limit)
@@ -480,7 +480,7 @@ def test_a_record_that_changes_while_the_index_is_built_stands_once(
             withdraw(world.database, [gone])
         return rows
 
-    monkeypatch.setattr(staging, "_after", meanwhile)
+    monkeypatch.setattr(scan, "after", meanwhile)
     index = TantivyIndex(tmp_path / "another")
     if unseen:
         rebuild(world.database, index)

@@ -245,12 +245,12 @@ def test_a_lost_point_in_time_is_no_end(open_index: Open) -> None:
 
 _CHILD = """
 import sys
-from federation import staging
+from federation import scan, staging
 from federation.database import Database
 from federation.follow import Follower
 from federation.opensearch.address import read
 from federation.opensearch_index import OpenSearchIndex
-staging.READ, staging.COMMIT = 20, 40
+scan.BATCH, staging.COMMIT = 20, 40
 follower = Follower(Database(sys.argv[1]), OpenSearchIndex(read(sys.argv[2]), lease_seconds=3))
 follower.start()
 print("following", flush=True)

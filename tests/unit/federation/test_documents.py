@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.documents import Place, Source, document
+from federation.documents import Place, Source
 from federation.forms import MISSING, ROW_BITS, microseconds, money_bits, name_key, pack, spelling
+from federation.making import document
 from tests.strategies import unknown_values
 
 CHANGED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from federation.documents import Source, document
+from federation.documents import Source
 from federation.index import Query, Reached
+from federation.making import document
 from federation.tantivy_index import TantivyIndex
 
 TEXTS = {

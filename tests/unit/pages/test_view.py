@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.pages import advice, asking, svg, view
-from federation.documents import Source, document
+from federation.documents import Source
+from federation.making import document
 from insight.pipeline import Ending, Quarter, quarters
 from schema.errors import BadParameter, UnknownParameter
 
