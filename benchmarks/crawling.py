@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks.scene import Scene, five
 
 PEERS = HERE / "peers"
 LARGE_TABLE = 5_000
+Runs = Mapping[str, list[float]]
 
 
 class Crawling:
@@ -36,22 +38,25 @@ class Crawling:
         self.answers: dict[str, dict[str, Any]] = {}
         self.ours: equality.Digest = (0, "")
 
-    def turns(self, server: postgres.Server | None) -> dict[str, list[float]]:
-        """Run all sides in turns; each gives seconds a record."""
-        sides: dict[str, taking_turns.Turn] = {
-            "ours": self.folkmoot,
-            "scrapy": lambda number: self.scrapy("item", number),
-            "scrapy_page": lambda number: self.scrapy("page", number),
-            "floor": self.floor,
-            "sqlmodel": self.sqlmodel,
-        }
-        if server is not None:
-            sides["postgres"] = lambda number: self.postgres(server, number)
-        environment("scrapy")
+    def turns(self, others: Mapping[str, taking_turns.Turn]) -> dict[str, list[float]]:
+        """Run ours, the floor and the others in turns; each gives seconds a record."""
+        sides: dict[str, taking_turns.Turn] = {"ours": self.folkmoot, **others, "floor": self.floor}
         print(
             f"Crawling {self.scene.crawled:,} contracts, {self.scene.rounds} rounds of {len(sides)} sides", flush=True
         )
         return taking_turns.turns(sides, self.scene.rounds)
+
+    def others(self, server: postgres.Server | None) -> dict[str, taking_turns.Turn]:
+        """Give the peers' turns, and that of ours on PostgreSQL where there is one."""
+        environment("scrapy")
+        sides: dict[str, taking_turns.Turn] = {
+            "scrapy": lambda number: self.scrapy("item", number),
+            "scrapy_page": lambda number: self.scrapy("page", number),
+            "sqlmodel": self.sqlmodel,
+        }
+        if server is not None:
+            sides["postgres"] = lambda number: self.postgres(server, number)
+        return sides
 
     def folkmoot(self, number: int) -> float:
         """Crawl with ours, once and once again; in the last round also when there is nothing new."""
@@ -168,28 +173,39 @@ def measure(scene: Scene) -> list[Measured]:
     """Give the figures of the crawl."""
     crawling = Crawling(scene)
     with postgres.server(scene.site) as server:
-        found = crawling.turns(server)
-    size, again = scene.crawled, crawling.again
-    stages = {name: crawling.stage(name, fresh(name)) for name in ("fetch", "validate")}
-    mine = found["ours"]
-
-    def against(key: str, side: str, by: str = "ours") -> Measured:
-        both = {name: found[name] for name in (by, side)}
-        told = " against ".join(f"{1 / statistics.median(runs):,.0f}" for runs in both.values())
-        return Measured(key, {"x": taking_turns.ratio(found[side], found[by])}, size, f"{told} records/s", both)
-
+        found = crawling.turns(crawling.others(server))
     return [
-        against("crawl.scrapy", "scrapy"),
-        against("crawl.scrapy_page", "scrapy_page"),
-        against("crawl.sqlmodel", "sqlmodel"),
-        *([against("crawl.postgres", "scrapy", "postgres")] if "postgres" in found else []),
-        Measured("crawl.floor", against("crawl.floor", "floor").values, size, _parts(crawling, stages), found),
-        Measured(
-            "crawl.again", {"x": taking_turns.ratio(mine, again)}, size,
-            f"{1 / statistics.median(again):,.0f} records/s", {"ours": mine, "again": again},
-        ),
+        _against(crawling, found, "crawl.scrapy", "scrapy"),
+        _against(crawling, found, "crawl.scrapy_page", "scrapy_page"),
+        _against(crawling, found, "crawl.sqlmodel", "sqlmodel"),
+        *([_against(crawling, found, "crawl.postgres", "scrapy", "postgres")] if "postgres" in found else []),
+        *_alone(crawling, found),
+    ]
+
+
+def measure_alone(scene: Scene) -> list[Measured]:
+    """Give those figures of the crawl for which no peer is asked."""
+    crawling = Crawling(scene)
+    return _alone(crawling, crawling.turns({}))
+
+
+def _against(crawling: Crawling, found: Runs, key: str, side: str, by: str = "ours") -> Measured:
+    both = {name: found[name] for name in (by, side)}
+    told = " against ".join(f"{1 / statistics.median(runs):,.0f}" for runs in both.values())
+    ratio = taking_turns.ratio(found[side], found[by])
+    return Measured(key, {"x": ratio}, crawling.scene.crawled, f"{told} records/s", both)
+
+
+def _alone(crawling: Crawling, found: Runs) -> list[Measured]:
+    size, mine, again = crawling.scene.crawled, found["ours"], crawling.again
+    stages = {name: crawling.stage(name, fresh(name)) for name in ("fetch", "validate")}
+    floor = {"x": taking_turns.ratio(found["floor"], mine)}
+    rate = f"{1 / statistics.median(again):,.0f} records/s"
+    return [
+        Measured("crawl.floor", floor, size, _parts(crawling, stages), found),
+        Measured("crawl.again", {"x": taking_turns.ratio(mine, again)}, size, rate, {"ours": mine, "again": again}),
         _idle(crawling, size),
-    ]  # fmt: skip
+    ]
 
 
 def _idle(crawling: Crawling, size: int) -> Measured:
