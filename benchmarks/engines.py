@@ -162,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The two search engines side by side.")
     parser.add_argument("--size", choices=SIZES, default="100k")
     parser.add_argument("--cluster", default="", help="HOST:PORT,... of a cluster to use instead of starting one")
-    parser.add_argument("--heap", type=int, default=1_024, help="megabytes a node that is started")
+    parser.add_argument("--heap", type=int, default=2_048, help="megabytes a node that is started")
     parser.add_argument("--shards", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()

@@ -24,6 +24,7 @@ BUDGET = 2.0
 _PATIENCE, _REST, _PAUSE = 30.0, 3.0, 0.2
 _POOL = 16
 _TRIES = 3
+_FULL = 429
 _LOST = frozenset({500, 502, 503, 504})
 _COSTLY = ("too_many_clauses", "too_many_nested_clauses", "circuit_breaking_exception", "task_cancelled_exception")
 Found = dict[str, Any]
@@ -52,6 +53,10 @@ class Late(Away):
 
 class Broken(Away):
     """Some part of the index did not answer."""
+
+
+class Full(Away):
+    """The cluster has no room for a request at this moment (429), and did nothing of it."""
 
 
 class _Json(Serializer):
@@ -87,7 +92,19 @@ class Cluster:
         )
 
     def ask(self, method: str, path: str, body: Any = None, *, patience: float = _PATIENCE, **options: Any) -> Found:
-        """Send one request, give its answer; a body of bytes is lines of JSON. Raises `Busy`, `Missing`, `Clashed`."""
+        """Send one request, give its answer; a body of bytes is lines of JSON. Raises `Busy`, `Missing`, `Clashed`.
+
+        What the cluster has no room for is sent again a moment later: a burst of writing fills its memory for as long
+        as it takes to collect its garbage.
+        """
+        for tried in range(1, _TRIES):
+            try:
+                return self._once(method, path, body, patience, options)
+            except Full:
+                time.sleep(_PAUSE * tried)
+        return self._once(method, path, body, patience, options)
+
+    def _once(self, method: str, path: str, body: Any, patience: float, options: Mapping[str, Any]) -> Found:
         headers = {"content-type": "application/x-ndjson"} if isinstance(body, bytes) else None
         sent = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
         try:
@@ -105,7 +122,7 @@ class Cluster:
         except wrong.ConnectionTimeout as error:
             raise Late(f"The search engine at {self.address.told} did not answer in time.") from error
         except wrong.TransportError as error:
-            raise Away(self._sentence(error)) from error
+            raise (Full if error.status_code == _FULL else Away)(self._sentence(error)) from error
         return answer if isinstance(answer, dict) else {}
 
     def search(self, index: str, bodies: Sequence[Mapping[str, Any]], *, stay: str = "") -> list[Found]:

@@ -20,6 +20,9 @@ from typing import Any, Self
 HERE = Path(__file__).parent
 _CLASSPATH = HERE / "target" / "classpath"
 _HEAP = 512
+_QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_LASTING = ("-XX:+UseG1GC", "-XX:G1ReservePercent=25", "-XX:InitiatingHeapOccupancyPercent=30")
+"""As OpenSearch is delivered: a collector that waits until the heap is full has requests refused first."""
 _PATIENCE = 180.0
 
 
@@ -55,7 +58,7 @@ class Cluster:
     def __init__(self, folder: Path, count: int = 3, *, heap: int = _HEAP, quick: bool = True) -> None:
         """`heap` is in megabytes a node. `quick` starts sooner and never compiles to the full: not for measuring."""
         self.folder = folder
-        self.options = [f"-Xms{heap}m", f"-Xmx{heap}m", "-XX:+UseSerialGC"] + ["-XX:TieredStopAtLevel=1"] * quick
+        self.options = [f"-Xms{heap}m", f"-Xmx{heap}m", *(_QUICK if quick else _LASTING)]
         ports = _free_ports(2 * count)
         self.names = [f"node{number}" for number in range(1, count + 1)]
         self.ports = dict(zip(self.names, ports[:count], strict=True))

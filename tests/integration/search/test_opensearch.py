@@ -192,6 +192,27 @@ def test_more_than_is_kept_is_sent_before_the_commit(open_index: Open) -> None:
     assert index.search(Query(words="ahead old")).count == 0
 
 
+def test_what_a_full_cluster_refuses_is_sent_again(open_index: Open) -> None:
+    """A cluster that has no room for a request at this moment (429) is asked once more, and then it is an error."""
+    index = open_index()
+    put(index, [contract(1)])
+    made = [contract(n, "Later " + "word " * 200) for n in range(200)]
+    room(index, "5kb")
+    with pytest.raises(Busy, match="429"):
+        put(index, made, 1_000)
+    later = threading.Timer(0.3, room, (index, None))
+    later.start()
+    put(index, made, 1_000)
+    later.join()
+    assert index.search(Query(words="later")).count == 200
+
+
+def room(index: OpenSearchIndex, most: str | None) -> None:
+    """Let the requests that the cluster is at have so much memory; None for as much as usual."""
+    limit = {"network.breaker.inflight_requests.limit": most}
+    index.cluster.ask("PUT", "/_cluster/settings", {"transient": limit})
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(typed=st.text(max_size=80) | st.text(alphabet="aàâæßøéŁ'\u2019\u0131-_.,;·2½①中日かกक्षي", max_size=40))
 def test_words_are_taken_apart_as_tantivy_does(worded: tuple[OpenSearchIndex, str], typed: str) -> None:
