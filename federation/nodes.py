@@ -121,6 +121,11 @@ def find(session: Reading, name: str) -> Known:
     return _known(row)
 
 
+def any_known(session: Reading) -> bool:
+    """Whether there is a node to read."""
+    return session.connection().execute(select(_feed.c.id).limit(1)).first() is not None
+
+
 def _known(row: Any) -> Known:
     prefixes = orjson.loads(row.prefixes)
     return Known(row.id, row.key, row.url, row.role, row.relays, row.state, prefixes, row.stale_since, row.manifest)

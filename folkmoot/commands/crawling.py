@@ -45,8 +45,11 @@ def crawl(
         with base.write() as session:
             nodes.make_due(session, now=clock(session))
     failed: list[str] = []
+    visits = 0
 
     def tell(result: TurnResult) -> None:
+        nonlocal visits
+        visits += 1
         if result.outcome == "failed":
             failed.append(result.key)
         typer.echo(_json(result) if as_json else _line(result))
@@ -54,6 +57,8 @@ def crawl(
     garbage.resume()
     try:
         asyncio.run(_run(settings, base, tell, once=once))
+        if once and not visits and not as_json:
+            typer.echo(_nothing(base))
     finally:
         base.dispose()
     if once and failed:
@@ -73,6 +78,16 @@ async def _run(settings: Settings, base: Database, tell: object, *, once: bool) 
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         await crawler.run(stop)
+
+
+def _nothing(base: Database) -> str:
+    from federation import nodes
+
+    with base.read() as session:
+        known = nodes.any_known(session)
+    if known:
+        return "No node is due. To visit all of them now: folkmoot crawl --once --now"
+    return "No node is known yet. Add one: folkmoot node add URL"
 
 
 def _line(result: TurnResult) -> str:

@@ -194,11 +194,13 @@ def test_nodes_are_told(tiers: tuple[Server, Server, Server]) -> None:
     """`/v1/nodes` tells state, counts and problems; pausing and removing show there; exit codes tell programs."""
     council, region, _nation = tiers
     key = f"127.0.0.1_{council.port}"
+    assert "No node is known yet" in region.run("crawl", "--once")
     region.run("node", "add", council.url)
     region.run("node", "add", council.url, code=2)
     region.run("node", "add", f"http://127.0.0.1:{_free_port()}", code=2)
     region.run("node", "check", council.url, "--aggregator", code=1)
     region.run("crawl", "--once")
+    assert "No node is due" in region.run("crawl", "--once")
     (node,) = ask(f"{region.url}/v1/nodes")["items"]
     assert (node["key"], node["state"], node["records"], node["refused"], node["behind"]) == (key, "active", 3, 0, 0)
     assert ask(f"{region.url}/v1/nodes/{key}") == node
