@@ -12,6 +12,7 @@ import orjson
 
 from benchmarks import drawing
 from benchmarks.figures import BY_KEY, FIGURES, Figure, Measured, said, verdict
+from benchmarks.generate import SIZES
 from benchmarks.places import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -59,16 +60,24 @@ def _object(figure: Figure, found: Measured) -> dict[str, Any]:
 
 
 def write(found: Sequence[Measured], about: Mapping[str, str], size: str, *, page: Path = PAGE) -> None:
-    """Put the results of a run into the page, in the place of those of the same size, and draw the growth anew."""
+    """Put the results of a run into the page, in the place of those of the same size.
+
+    The growth is drawn anew, unless a larger run drew it.
+    """
     text = placed(page.read_text(), "figures", listed())
     text = placed(text, f"bench {size}", [*_about(about, size), "", *_markdown(found)])
     drawn = svg(found, about)
-    if drawn:
+    if drawn and not _drawn_larger(text, size):
         folder = page.parent / "assets"
         folder.mkdir(exist_ok=True)
         (folder / "growth.svg").write_text(drawn)
         text = placed(text, "growth", [_PICTURE, "", f"Drawn by the run of {size} records of {about['day']}."])
     page.write_text(text)
+
+
+def _drawn_larger(text: str, size: str) -> bool:
+    drawn = re.search(r"^Drawn by the run of (\w+) records", text, re.MULTILINE)
+    return drawn is not None and SIZES.get(drawn[1], 0) > SIZES[size]
 
 
 def has_place(size: str) -> bool:

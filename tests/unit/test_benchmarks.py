@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -276,6 +277,10 @@ def test_results_are_written_between_their_marks_alone(tmp_path: Path) -> None:
         "end",
     )  # a line's name after it, a point's before
     assert text.count("(assets/growth.svg)") == 1
+    telling.write([peer, replace(grown, runs={"10000": [1.0]})], about, "100k", page=page)
+    kept = ET.fromstring((tmp_path / "assets" / "growth.svg").read_text())  # noqa: S314 - ours
+    assert len(kept.findall("{http://www.w3.org/2000/svg}circle")) == 3, "a smaller run drew it"
+    assert "Drawn by the run of 1m records" in page.read_text()
     with pytest.raises(LookupError):
         telling.write(found, about, "10k", page=page)
     assert [size for size in SIZES if telling.has_place(size)] == ["100k", "1m"]
