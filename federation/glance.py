@@ -7,12 +7,13 @@ stored: a time is text on SQLite.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +22,14 @@ from federation.database import Database, Reading, dialect
 Rows = Sequence[Sequence[Any]]
 Texts = Mapping[str, str]
 """A statement of each dialect, with its own placeholders."""
+
+
+def texts(text: str) -> Texts:
+    """A statement for both dialects. `?` is a value; `= any(?)` asks for one of those that `Glance.listed` gives."""
+    return {
+        "sqlite": text.replace("= any(?)", "IN (SELECT value FROM json_each(?))"),
+        "postgresql": text.replace("?", "%s"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,10 @@ class Glance:
     def ask(self, texts: Texts, *values: Any) -> Rows:
         """The rows that a statement finds."""
         return self.run(texts[self.dialect], values)
+
+    def listed(self, values: Collection[str] | Collection[int]) -> object:
+        """Many values as one, for `= any(?)`."""
+        return orjson.dumps(list(values)).decode() if self.dialect == "sqlite" else list(values)
 
 
 @contextmanager

@@ -17,9 +17,9 @@ import orjson
 from sqlalchemy import select
 
 from exchange import cpv
-from federation import glance
+from federation import glance, scan
 from federation.database import Reading, table
-from federation.glance import Glance, Texts
+from federation.glance import Glance, texts
 from federation.index import Facet, FacetItem, Hits, Index, Matcher, Query
 from schema.entry import Entry, record_json
 from schema.tables import Record
@@ -74,8 +74,7 @@ def held(session: Reading | Glance, rows: Sequence[int], matches: Matcher | None
     asking = _asking(session)
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        asked = orjson.dumps(chunk).decode() if asking.dialect == "sqlite" else list(chunk)
-        found = {row[0]: row for row in asking.ask(_OF_ROWS, asked)}
+        found = {row[0]: row for row in asking.ask(_OF_ROWS, asking.listed(chunk))}
         yield from (_held(found[number], matches) for number in chunk if number in found)
 
 
@@ -98,11 +97,7 @@ LEFT JOIN node AS n ON n.id = r.node_id
 LEFT JOIN publisher AS p ON p.id = r.publisher AND r.node_id IS NULL
 LEFT JOIN origin AS o ON o.id = r.origin_node
 WHERE NOT r.deleted AND """
-_OF_ROWS: Texts = {
-    "sqlite": _MARKED + 'r."row" IN (SELECT value FROM json_each(?))',  # noqa: S608 - nothing given is in it
-    "postgresql": _MARKED + 'r."row" = ANY(%s)',
-}
-_OF_ID: Texts = {"sqlite": _MARKED + "r.id = ?", "postgresql": _MARKED + "r.id = %s"}
+_OF_ROWS, _OF_ID = texts(_MARKED + 'r."row" = any(?)'), texts(_MARKED + "r.id = ?")
 
 
 def _held(columns: Sequence[Any], matches: Matcher | None = None) -> Held:
@@ -192,14 +187,8 @@ def _labelled(name: str, facet: Facet) -> Facet:
 
 def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
     """What publishers call themselves in their own organisation records."""
-    chosen = (
-        select(_record.c.publisher, _record.c.id, _record.c.data)
-        .where(_record.c.publisher.in_(list(publishers)), _record.c.kind == "organisation", ~_record.c.deleted)
-        .order_by(_record.c.row.desc())
-    )
-    rows = session.connection().execute(chosen)
-    own = (row for row in rows if row.id.endswith(f"/organisation/{row.publisher}"))
-    return {row.publisher: str(orjson.loads(row.data).get("name", row.publisher)) for row in own}
+    rows = scan.telling(session, list(publishers))
+    return {row.publisher: str(orjson.loads(row.data).get("name", row.publisher)) for row in rows if row.data}
 
 
 def state(session: Reading | Glance) -> str:
@@ -213,7 +202,7 @@ _MARKING_NODES = ", ".join(map(repr, _NODE_MARKS))
 _MARKING = f"""
 SELECT c.n, n.id, n.state FROM counter AS c LEFT JOIN node AS n ON n.state IN ({_MARKING_NODES}) ORDER BY n.id
 """  # noqa: S608 - our own words alone
-_STATE: Texts = {"sqlite": _MARKING, "postgresql": _MARKING}
+_STATE = texts(_MARKING)
 
 
 def last_changed(session: Reading) -> datetime | None:

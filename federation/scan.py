@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
-
-import orjson
 
 from federation import glance, publishers
 from federation.database import Reading
 from federation.documents import Source
-from federation.glance import Glance, Texts
+from federation.glance import texts
 
 BATCH = 1_000
 """Rows a statement."""
@@ -20,23 +18,11 @@ _MOMENTS = 1_024
 """Times that are remembered as they were read: all records of one transaction have one."""
 
 
-def _texts(rest: str) -> Texts:
-    """A statement over records of each dialect. `?` is a value; `any(?)` is one of the texts of a list."""
-    head = 'SELECT r."row", r.id, r.kind, r.publisher, r.number, r.data, r.changed, r.signature FROM record AS r WHERE '
-    return _dialects(head + rest)
-
-
-def _dialects(text: str) -> Mapping[str, str]:
-    return {
-        "sqlite": text.replace("= any(?)", "IN (SELECT value FROM json_each(?))"),
-        "postgresql": text.replace("?", "%s"),
-    }
-
-
-_AFTER = _texts("r.number > ? ORDER BY r.number LIMIT ?")
-_TELLING = _texts("r.publisher = any(?) AND r.kind = 'organisation' AND NOT r.deleted ORDER BY r.\"row\" DESC")
-_OF_ONE = _texts('r.publisher = ? AND r.number <= ? AND NOT r.deleted AND r."row" > ? ORDER BY r."row" LIMIT ?')
-_HAVING = _dialects("SELECT DISTINCT publisher FROM record WHERE publisher = any(?) AND number <= ? AND NOT deleted")
+_HEAD = 'SELECT r."row", r.id, r.kind, r.publisher, r.number, r.data, r.changed, r.signature FROM record AS r WHERE '
+_AFTER = texts(_HEAD + "r.number > ? ORDER BY r.number LIMIT ?")
+_TELLING = texts(_HEAD + "r.publisher = any(?) AND r.kind = 'organisation' AND NOT r.deleted ORDER BY r.\"row\" DESC")
+_OF_ONE = texts(_HEAD + 'r.publisher = ? AND r.number <= ? AND NOT r.deleted AND r."row" > ? ORDER BY r."row" LIMIT ?')
+_HAVING = texts("SELECT DISTINCT publisher FROM record WHERE publisher = any(?) AND number <= ? AND NOT deleted")
 
 
 def after(session: Reading, number: int, limit: int) -> Rows:
@@ -47,7 +33,7 @@ def after(session: Reading, number: int, limit: int) -> Rows:
 def telling(session: Reading, names: Collection[str]) -> Rows:
     """The organisation records by which these publishers speak of themselves; the first to come is the last here."""
     asking = glance.of(session)
-    return [row for row in _sources(asking.ask(_TELLING, _listed(asking, names))) if is_own(row)]
+    return [row for row in _sources(asking.ask(_TELLING, asking.listed(names))) if is_own(row)]
 
 
 def is_own(row: Source) -> bool:
@@ -58,7 +44,7 @@ def is_own(row: Source) -> bool:
 def having(session: Reading, names: Collection[str], most: int) -> list[str]:
     """Those of these publishers that have a live record up to a change number."""
     asking = glance.of(session)
-    return [str(row[0]) for row in asking.ask(_HAVING, _listed(asking, names), most)] if names else []
+    return [str(row[0]) for row in asking.ask(_HAVING, asking.listed(names), most)] if names else []
 
 
 def of_publisher(session: Reading, publisher: str, most: int) -> Iterator[Rows]:
@@ -72,10 +58,6 @@ def of_publisher(session: Reading, publisher: str, most: int) -> Iterator[Rows]:
 def epoch(session: Reading) -> str:
     """Which database this is: the epoch that its manifest names."""
     return publishers.recall(session, "epoch") or ""
-
-
-def _listed(asking: Glance, names: Collection[str]) -> object:
-    return orjson.dumps(list(names)).decode() if asking.dialect == "sqlite" else list(names)
 
 
 def _sources(rows: glance.Rows) -> Rows:

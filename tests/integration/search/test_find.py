@@ -29,7 +29,7 @@ def _supplies(one: Made, asked: str) -> bool:
 
 
 ASKS: dict[str, tuple[list[Any], Callable[[Made, Any], bool]]] = {
-    "publisher": (["GB-LAE-EXA", "GB-LAE-MID", "GB-LAE-XXX"], lambda one, v: v in values(one, "publisher")),
+    "publisher": (["GB-LAE-EXA", "GB-LAE-MID", "GB-LAE-NUL"], lambda one, v: v in values(one, "publisher")),
     "region": (["Wessex", "MERCIA", "Anglia"], lambda one, v: v.lower() in values(one, "region")),
     "nation": (["england", "Wales"], lambda one, v: v.lower() in values(one, "nation")),
     "phase": (["alpha", "live"], lambda one, v: one.data.get("phase") == v),

@@ -458,7 +458,7 @@ def test_publishers(site: Site) -> None:
         assert site.get(f"/v1/publishers/{item['id']}").json() == item
     etag = site.get("/v1/publishers").headers["etag"]
     site.get("/v1/publishers", 304, If_None_Match=etag)
-    site.get("/v1/publishers/GB-LAE-XXX", 404)
+    site.get("/v1/publishers/GB-LAE-NUL", 404)
     site.get("/v1/publishers/%00", 404)
     site.get("/v1/publishers?cursor=x", 422)
     site.get("/v1/publishers?format=geojson", 422)
