@@ -13,7 +13,7 @@ from api.etags import tag, unchanged
 from api.negotiation import JSON
 from api.services import Services
 from api.strict import strict_router
-from federation import publishers
+from federation import publishers, signing
 from federation.database import ReadSession
 from schema.kinds import KINDS
 from schema.tables import Publisher
@@ -71,7 +71,7 @@ def document(session: ReadSession, here: Services, files: Sequence[Mapping[str, 
         "feeds": [_feed(here)],
         "bulk": list(files),
         "openapi": f"{here.public_url}/openapi.json",
-        "keys": [],
+        "keys": signing.published(session),
         "updateFrequency": here.update_frequency,
         "software": {"name": "folkmoot", "version": here.version},
         **members,

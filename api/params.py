@@ -167,9 +167,12 @@ class Asked:
         ),
     ] = None
     signed: Annotated[
-        str | None,
-        _schema(type="boolean"),
-        Parameter(description="Whether the record bears a valid signature.", openapi_examples=_example(True)),
+        Several,
+        _several(enum=[*codelists.SIGNATURES, "true", "false"]),
+        Parameter(
+            description="What the record's signature is worth; true is valid, false all else.",
+            openapi_examples=_example(["valid"]),
+        ),
     ] = None
     sort: Annotated[
         str | None,

@@ -47,6 +47,13 @@ def _kinds(kinds: Sequence[str]) -> Iterator[Filter]:
         yield Terms("kind", _codes("kind", kinds, KINDS))
 
 
+_SIGNED: Mapping[str, Sequence[str]] = {
+    **{state: (state,) for state in codelists.SIGNATURES},
+    "true": ("valid",),
+    "false": tuple(state for state in codelists.SIGNATURES if state != "valid"),
+}
+
+
 def _terms(asked: Asked) -> Iterator[Filter]:
     plain = {"publisher": asked.publisher, "region": asked.region, "nation": asked.nation}
     named = {"supplier": asked.supplier, "tool": asked.tool, "service": asked.service}
@@ -68,9 +75,9 @@ def _terms(asked: Asked) -> Iterator[Filter]:
     if asked.cpv:
         _bounded("cpv", asked.cpv)
         yield Terms("cpv", tuple(sorted({_cpv(value) for value in asked.cpv})))
-    if asked.signed is not None:
-        signed = _codes("signed", [asked.signed], ("true", "false")) == ("true",)
-        yield Terms("signature", ("valid",) if signed else ("absent", "invalid", "unknown-key"))
+    if asked.signed:
+        words = _codes("signed", asked.signed, _SIGNED)
+        yield Terms("signature", tuple(sorted({state for word in words for state in _SIGNED[word]})))
 
 
 def _bounded(name: str, values: Sequence[str]) -> None:

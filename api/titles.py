@@ -38,6 +38,16 @@ def _words(asked: Asked) -> Iterator[str]:
         yield f"using {_joined(asked.tool)}"
 
 
+_SIGNED = {
+    "true": "signed",
+    "false": "not signed",
+    "valid": "signed",
+    "absent": "not signed",
+    "invalid": "signed by a revoked key",
+    "unknown-key": "signed by an unknown key",
+}
+
+
 def _places(asked: Asked, names: Mapping[str, str]) -> Iterator[str]:
     if asked.publisher:
         yield f"of {_joined([names.get(one, one) for one in asked.publisher])}"
@@ -57,8 +67,8 @@ def _codes(asked: Asked, *, one: bool) -> Iterator[str]:
     ):
         if codes:
             yield f"with {name} {_joined([code.replace('-', ' ') for code in codes])}"
-    if asked.signed is not None:
-        yield f"that {'is' if one else 'are'} {'signed' if asked.signed == 'true' else 'not signed'}"
+    if asked.signed:
+        yield f"that {'is' if one else 'are'} {_joined([_SIGNED.get(word, word) for word in asked.signed])}"
 
 
 def _dates(asked: Asked, *, one: bool) -> Iterator[str]:

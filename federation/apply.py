@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from federation import log, told
+from federation import log, told, unproven
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.judge import Judged
-from federation.merge import DIRECT, Held, Statement, end, hear, says_same
+from federation.merge import Held, Statement, end, hear, says_same
 from schema.tables import Record, Shadow, Sighting
 
 _shadow = table(Shadow)
@@ -24,7 +24,7 @@ _CHUNK = 500
 _FIELDS = log.STATE[:-2]
 _SHADOW = log.STATE[:-1]
 _NOTHING = Held()
-_SAID = ("id", "kind", "node_id", "data", "origin", "reason", "moved_to", "rank")
+_SAID = ("id", "kind", "node_id", "data", "origin", "reason", "moved_to")
 
 
 @dataclass(slots=True)
@@ -64,8 +64,10 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     applied.refused, applied.dropped = len(judged.refused), judged.loops
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
+    unproven.keep(session, node_id, judged.unproven, [*ids, *judged.standing], now)
     if reconciling:
-        carried = dict.fromkeys([*(s.id for s, ends in judged.heard if not ends), *judged.standing, *judged.named])
+        said_so = (s.id for s in (*(s for s, ends in judged.heard if not ends), *judged.unproven))
+        carried = dict.fromkeys([*said_so, *judged.standing, *judged.named])
         met = [(node_id, record_id) for record_id in carried]
         bulk.put(session, Sighting, ("node_id", "id"), met, ("node_id", "id"))
     return applied
@@ -86,19 +88,22 @@ def _any_shadow(session: WriteSession) -> bool:
     return session.connection().execute(select(_shadow.c.id).limit(1)).first() is not None
 
 
-Said = tuple[str, str, int | None, bytes | None, bytes, str | None, str | None, int]
+Said = tuple[str, str, int | None, bytes | None, bytes, str | None, str | None]
 """What a route says of a record, in the order of `_SAID`."""
 
 
 def said(s: Statement) -> Said:
     """What a statement says, to be compared with what is held."""
-    return s.id, s.kind, s.node_id, s.data, s.origin, s.reason, s.moved_to, s.rank
+    return s.id, s.kind, s.node_id, s.data, s.origin, s.reason, s.moved_to
 
 
-def standing(session: Reading, words: Sequence[Said]) -> set[str]:
-    """The ids of those words that are held as they stand, byte for byte: to hear them again changes nothing."""
+def standing(session: Reading, words: Sequence[Said], *, relayed: bool) -> set[str]:
+    """The ids of those words that are held as they stand, byte for byte: to hear them again changes nothing.
+
+    A signature was judged when its bytes came; only relayed words can be those of a route that did not win.
+    """
     found = bulk.same(session, Record, _SAID, words)
-    left = [word for word in words if word[0] not in found and word[-1] != DIRECT]
+    left = [word for word in words if word[0] not in found] if relayed else []
     return found | bulk.same(session, Shadow, _SAID, left)
 
 
@@ -111,7 +116,7 @@ def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str
         old, new = before.get(record_id, _NOTHING).winner, state.winner
         if new is None or new is old:
             continue
-        if old is not None and old.rank == new.rank and says_same(old, new) and new.node_id in (old.node_id, None):
+        if old is not None and _only_rerouted(old, new):
             rerouted.append(new)
             continue
         changed.append(new)
@@ -120,6 +125,11 @@ def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str
     _reroute(session, rerouted)
     _shadows(session, before, after)
     return counts
+
+
+def _only_rerouted(old: Statement, new: Statement) -> bool:
+    weight = old.rank == new.rank and old.signature == new.signature
+    return weight and says_same(old, new) and new.node_id in (old.node_id, None)
 
 
 def _count(counts: Applied, old: Statement | None, new: Statement) -> None:

@@ -30,7 +30,9 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         leases.give_back(session, lease, due=due, fails=fails, last_error=judge.clean(error.detail), last_visit=now)
         told.tell(session, lease.node_id, [Trouble(rule, pointer, judge.clean(error.detail))], now)
         known = nodes.load(session, lease.node_id)
-        if fails >= STALE_AFTER or isinstance(error, Vanished):
+        if rule == nodes.IDENTITY_CHANGED:
+            nodes.hold(session, known, since=lease.last_good or now)
+        elif fails >= STALE_AFTER or isinstance(error, Vanished):
             since = known.stale_since or lease.last_good or now
             gone = isinstance(error, Vanished) and error.status == 410 and now - since >= RETIRED_AFTER
             nodes.went_wrong(session, known, since=since, retired=gone)

@@ -5,18 +5,20 @@ Everything is read through the seam `get`; nothing is written. `examine` gives a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from federation import judge
+from federation import judge, pinning
 from federation.advice import advice_for
 from federation.crawl import Step, walk
 from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
 from federation.judge import Source, Trouble
 from federation.origins import Heard, learn
 from federation.seam import Answer, Get
+from federation.sign import Ring, is_key
+from federation.unproven import UNKNOWN_KEY
 from schema.change import Item
 from schema.errors import Crawling, Refused
 from schema.identifiers import same_origin
@@ -209,9 +211,26 @@ def _filled(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
     return "" if report.readings else "The feed holds nothing, not even the publisher's own record."
 
 
-def _items(report: Report, aggregator: bool, rules: Sequence[str] | None) -> str:  # noqa: FBT001
+def _keys(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    keys = pinning.offered(report.manifest)
+    doubled = sorted({key["kid"] for key in keys if [one["kid"] for one in keys].count(key["kid"]) > 1})
+    if doubled:
+        return f"The key {doubled[0]} stands in the manifest twice."
+    bad = next((key["kid"] for key in keys if not is_key(key)), None)
+    return f"x of the key {bad} is no Ed25519 public key." if bad else ""
+
+
+def _signs(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
+    assert report.manifest is not None
+    return (
+        "" if report.manifest.keys else "The manifest names no key: nobody can tell a relayed record from a forged one."
+    )
+
+
+def _items(report: Report, aggregator: bool, group: int) -> str:  # noqa: FBT001
     found = [t for t in _judged(report, aggregator) if aggregator or not _passed_on(report, t)]
-    troubles = [t for t in found if (t.rule in _OWNERSHIP) == (rules is not None)]
+    troubles = [t for t in found if _group(t) == group]
     if not troubles:
         return ""
     first = troubles[0]
@@ -222,11 +241,24 @@ def _items(report: Report, aggregator: bool, rules: Sequence[str] | None) -> str
 _OWNERSHIP = ("id-prefix", "id-form", "id", "publisher", "kind", "reference", "origin-unknown", "not-an-aggregator")
 
 
+_OWNER, _SIGNATURE, _DATA = range(3)
+
+
+def _group(trouble: Trouble) -> int:
+    if trouble.rule.startswith("signature-"):
+        return _SIGNATURE
+    return _OWNER if trouble.rule in _OWNERSHIP else _DATA
+
+
 def _judged(report: Report, aggregator: bool) -> list[Trouble]:  # noqa: FBT001
     assert report.manifest is not None
     source = Source(0, report.manifest.id, prefixes_of(report.manifest), aggregator)
     origins = {node: heard.prefixes for node, heard in report.heard.items()}
-    return judge.judge(report.readings, source, me="", origins=origins, now=_NEVER).refused
+    manifests = {node: heard.manifest for node, heard in report.heard.items()} | {report.manifest.id: report.manifest}
+    rings = {node: Ring(pinning.offered(manifest)) for node, manifest in manifests.items() if manifest is not None}
+    found = judge.judge(report.readings, source, me="", origins=origins, now=_NEVER, rings=rings)
+    message = "It is signed with a key that is not in its origin's manifest."
+    return [*found.refused, *(Trouble(UNKNOWN_KEY, "/origin/sig", message, one.id) for one in found.unproven)]
 
 
 def _passed_on(report: Report, trouble: Trouble) -> bool:
@@ -237,11 +269,15 @@ def _passed_on(report: Report, trouble: Trouble) -> bool:
 
 
 def _ids(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    return _items(report, aggregator, _OWNERSHIP)
+    return _items(report, aggregator, _OWNER)
 
 
 def _records(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    return _items(report, aggregator, None)
+    return _items(report, aggregator, _DATA)
+
+
+def _signatures(report: Report, aggregator: bool) -> str:  # noqa: FBT001
+    return _items(report, aggregator, _SIGNATURE)
 
 
 LOOKS: tuple[Rule, ...] = (
@@ -254,6 +290,14 @@ LOOKS: tuple[Rule, ...] = (
     Rule("latest", "warning", "Say latest on the last page, so that readers notice a rewound feed.", _end),
     Rule("not-empty", "warning", "Publish the organisation record as change 1.", _filled),
     Rule("ids-within-prefix", "error", "Every id begins with its publisher's idPrefix, then kind and reference.", _ids),
+    Rule("keys-valid", "error", "Mend keys in the manifest: folkmoot keys list shows them.", _keys),
+    Rule("signed", "warning", "Sign what the node publishes: folkmoot keys new.", _signs),
+    Rule(
+        "signatures-valid",
+        "error",
+        "Sign each item as protocol section 5 says, with a key of the manifest.",
+        _signatures,
+    ),
     Rule("records-valid", "warning", "Mend the records; those that are valid are taken meanwhile.", _records),
 )
 

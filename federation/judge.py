@@ -14,8 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
-from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
-from schema.change import Item, Loose, Via, read_item
+from federation import sign
+from federation.merge import DIRECT, DROPPED, SIGNED, UNSIGNED, Statement
+from federation.sign import Ring
+from schema.change import Item, Loose, Via, read_item, read_origin
 from schema.entry import via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
@@ -31,6 +33,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 Prefixes = Mapping[str, str]
 """The prefixes of a node's ids, each with the publisher id whose records stand under it."""
+Rings = Mapping[str, Ring]
+"""The keys of each node, by its id; a node that is not there publishes none."""
+_NO_KEYS: Rings = {}
+_NO_RING = Ring()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,13 @@ class Trouble:
 class Judged:
     """What a page says: statements and route ends in the feed's order, refusals, and how many items came back to us.
 
-    `heard` holds (statement, whether the route ends here); `standing` the ids of records that are held just as the
-    page says them; `named` the ids of refused items, so that a full reconcile does not take a refusal for a removal.
+    `heard` holds (statement, whether the route ends here); `unproven` those that are signed with a key which their
+    origin has not published; `standing` the ids of records that are held just as the page says them; `named` the ids of
+    refused items, so that a full reconcile does not take a refusal for a removal.
     """
 
     heard: list[tuple[Statement, bool]] = field(default_factory=list)
+    unproven: list[Statement] = field(default_factory=list)
     standing: list[str] = field(default_factory=list)
     refused: list[Trouble] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
@@ -70,6 +78,7 @@ class Judged:
     def add(self, other: Judged) -> None:
         """Count in what the next page says."""
         self.heard += other.heard
+        self.unproven += other.unproven
         self.standing += other.standing
         self.refused += other.refused
         self.named += other.named
@@ -77,7 +86,8 @@ class Judged:
 
     def ids(self) -> list[str]:
         """The ids of the records that are spoken of."""
-        return [*(statement.id for statement, _ends in self.heard), *self.standing, *self.named]
+        heard = (statement.id for statement, _ends in self.heard)
+        return [*heard, *(statement.id for statement in self.unproven), *self.standing, *self.named]
 
 
 Reading = Item | Trouble
@@ -96,11 +106,13 @@ def _read(raw: bytes | Loose) -> Reading:
         return Trouble(fault.rule, fault.pointer, _sentence(fault), "")
 
 
-def strays(readings: Sequence[Reading], source: Source, origins: Mapping[str, Prefixes]) -> list[str]:
-    """The nodes whose manifest must be asked before the items can be judged: not known, or not with that prefix.
+def strays(
+    readings: Sequence[Reading], source: Source, origins: Mapping[str, Prefixes], rings: Rings = _NO_KEYS
+) -> list[str]:
+    """The nodes whose manifest must be asked before the items can be judged.
 
-    The source itself is among them where it has begun to publish for another body. An origin without any prefix was
-    asked a short while ago, in vain.
+    They are not known, or not with that prefix or key. The source itself is among them where it has begun to publish
+    for another body. An origin without any prefix was asked a short while ago, in vain.
     """
     found: dict[str, None] = {}
     for reading in readings:
@@ -110,16 +122,23 @@ def strays(readings: Sequence[Reading], source: Source, origins: Mapping[str, Pr
         if node != source.id and not (source.relays and is_node(node)):
             continue
         known = source.prefixes if node == source.id else origins.get(node)
-        if known is None or (known and _prefix(reading.id, known) is None):
+        new_key = not rings.get(node, _NO_RING).knows(reading.origin.sig)
+        if known is None or new_key or (known and _prefix(reading.id, known) is None):
             found[node] = None
     return list(found)
 
 
 def judge(
-    readings: Sequence[Reading], source: Source, *, me: str, origins: Mapping[str, Prefixes], now: datetime
+    readings: Sequence[Reading],
+    source: Source,
+    *,
+    me: str,
+    origins: Mapping[str, Prefixes],
+    now: datetime,
+    rings: Rings = _NO_KEYS,
 ) -> Judged:
     """Judge the items of one page. `me` is this reader's own id; `origins` the prefixes of nodes heard of."""
-    return look(place(readings, source, me=me, origins=origins, now=now))
+    return look(place(readings, source, me=me, origins=origins, now=now), rings=rings)
 
 
 def place(
@@ -144,8 +163,8 @@ def place(
     return found
 
 
-def look(found: Judged, standing: Container[str] = ()) -> Judged:
-    """Judge the data of what was heard, but of what is `standing`: held already in these very bytes."""
+def look(found: Judged, standing: Container[str] = (), *, rings: Rings = _NO_KEYS) -> Judged:
+    """Judge data and signatures of what was heard, but of what is `standing`: held already in these very bytes."""
     heard, found.heard = found.heard, []
     for statement, ends in heard:
         if statement.id in standing:
@@ -154,11 +173,61 @@ def look(found: Judged, standing: Container[str] = ()) -> Judged:
         try:
             if statement.data is not None:
                 _check_data(statement, statement.data)
+            proven = prove(statement, rings.get(statement.origin_node, _NO_RING))
         except Invalid as error:
             _refuse(found, statement.id, error)
             continue
-        found.heard.append((statement, ends))
+        if proven is None:
+            found.unproven.append(statement)
+        else:
+            found.heard.append((proven, ends))
     return found
+
+
+def prove(statement: Statement, ring: Ring) -> Statement | None:
+    """The statement with what its signature is worth; None where its origin publishes keys, but not the one it names.
+
+    Raises `Invalid` where an origin that publishes keys did not sign it: a signature that is left out is a lie too.
+    """
+    if statement.reason == DROPPED:  # a relay's own word, which nobody signs
+        return statement
+    state = signature_of(statement, ring)
+    if state == sign.VALID or not ring:
+        return weighed(statement, state)
+    if state == sign.UNKNOWN_KEY:
+        return None
+    told = "It is not signed, yet its origin signs." if state == sign.ABSENT else "Its signature does not hold."
+    raise _fault(f"signature-{state}", "/origin/sig", told, None, "the signature of a key in its origin's manifest")
+
+
+def weighed(statement: Statement, state: sign.State) -> Statement:
+    """The statement with what its signature is worth, and the rank that this gives it where it was relayed."""
+    if state == statement.signature:
+        return statement
+    relayed = SIGNED if state == sign.VALID else UNSIGNED
+    rank = statement.rank if statement.rank == DIRECT else relayed
+    return msgspec.structs.replace(statement, signature=state, rank=rank)
+
+
+def signature_of(statement: Statement, ring: Ring) -> sign.State:
+    """What the signature of a statement is worth, by the keys of its origin."""
+    if b"sig" not in statement.origin and b"\\" not in statement.origin:
+        return "absent"
+    origin = read_origin(statement.origin)
+    if origin.sig is None:
+        return "absent"
+    try:
+        said = sign.payload(
+            record_id=statement.id,
+            kind=statement.kind,
+            data=statement.data,
+            reason=statement.reason,
+            moved_to=statement.moved_to,
+            origin=statement.origin,
+        )
+    except ValueError:  # a number that canonical JSON cannot hold, so that nobody can have signed it
+        return "invalid"
+    return ring.judge(origin.sig, said, origin.time)
 
 
 def _refuse(found: Judged, record_id: str, error: Invalid) -> None:

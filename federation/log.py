@@ -14,7 +14,9 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from federation import rows as bulk
+from federation import signing
 from federation.database import Reading, WriteSession, table
+from federation.sign import ABSENT, VALID, Signer, payload
 from schema.change import PAGE_SIZE, same
 from schema.entry import Entry, item_json, origin_json, page_json
 from schema.tables import Counter, History, Record
@@ -118,7 +120,8 @@ def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: da
     """Append what changed; equal data is no change, and neither is a tombstone for what is not there.
 
     `node` is this node's own id (its manifest URL). One draft a record. The changes are numbered in order of id, but
-    for organisation records, which come first: an organisation is the ground its other records stand on.
+    for organisation records, which come first: an organisation is the ground its other records stand on. They are
+    signed where this node has a key.
     """
     lock(session)
     held = entries(session, (draft.id for draft in drafts))
@@ -127,8 +130,8 @@ def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: da
     if not changed:
         return done
     changed.sort(key=lambda draft: (draft.kind != "organisation", draft.id))
-    first = numbers(session, len(changed))
-    states = [_row(draft, first + step, node, now) for step, draft in enumerate(changed)]
+    first, signer = numbers(session, len(changed)), signing.active(session)
+    states = [_row(draft, first + step, node, now, signer) for step, draft in enumerate(changed)]
     write(session, states, held, now=now)
     done.numbers = {draft.id: first + step for step, draft in enumerate(changed)}
     return done
@@ -146,25 +149,43 @@ def _judge(draft: Draft, entry: Entry | None, done: Appended) -> bool:
     return True
 
 
-def _row(draft: Draft, number: int, node: str, now: datetime) -> bulk.Row:
+def _row(draft: Draft, number: int, node: str, now: datetime, signer: Signer | None) -> bulk.Row:
     gone = draft.data is None
+    origin, signature = signed_origin(draft, number, node, now, signer)
     return (
         draft.id,
         draft.kind,
         draft.publisher,
         None,
         draft.data,
-        origin_json(node, draft.publisher, number, now),
+        origin,
         None,
         draft.reason if gone else None,
         draft.moved_to if gone else None,
         node,
         number,
         0,
-        "absent",
+        signature,
         gone,
         number,
     )
+
+
+def signed_origin(draft: Draft, number: int, node: str, now: datetime, signer: Signer | None) -> tuple[bytes, str]:
+    """The origin of a change that is made here, and what its signature is: signed where this node has a key."""
+    origin = origin_json(node, draft.publisher, number, now)
+    if signer is None:
+        return origin, ABSENT
+    gone = draft.data is None
+    said = payload(
+        record_id=draft.id,
+        kind=draft.kind,
+        data=draft.data,
+        reason=draft.reason if gone else None,
+        moved_to=draft.moved_to if gone else None,
+        origin=origin,
+    )
+    return origin[:-1] + b',"sig":"%b"}' % signer.sign(said).encode(), VALID
 
 
 def write(session: WriteSession, states: Sequence[bulk.Row], held: Container[object], *, now: datetime) -> None:

@@ -6,11 +6,12 @@ shadows. The order is total, so the words of two routes give the same record in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
+from federation.sign import VALID
 from schema.change import canonical, same
 
 DIRECT, SIGNED, UNSIGNED = 0, 1, 2
@@ -77,8 +78,8 @@ def beats(one: Statement, other: Statement) -> bool:
     """Whether the first statement takes the place of the second, whichever was heard first.
 
     Rank first, then the higher `seq`; a statement that no route carries any more gives way to any. Two that claim the
-    same number for different content are a lie of one of them: the tombstone wins, else the larger bytes, so that all
-    readers choose alike.
+    same number for different content are a lie of one of them: the one that is signed wins, then the tombstone, else
+    the larger bytes, so that all readers choose alike.
     """
     if other.node_id is None:
         return True
@@ -89,8 +90,9 @@ def beats(one: Statement, other: Statement) -> bool:
     return _tie(one) > _tie(other)
 
 
-def _tie(statement: Statement) -> tuple[bool, bytes, bytes, str, str]:
+def _tie(statement: Statement) -> tuple[bool, bool, bytes, bytes, str, str]:
     return (
+        statement.signature == VALID,
         statement.deleted,
         canonical(statement.data or b"null"),
         canonical(statement.origin),
@@ -139,6 +141,16 @@ def end(held: Held, route: int) -> Held:
     if winner.deleted:
         return Held(replace(winner, node_id=None))
     return Held(replace(winner, node_id=None, data=None, reason=DROPPED, moved_to=None, signature="absent"))
+
+
+def weigh(held: Held, weighed: Callable[[Statement], Statement]) -> Held:
+    """What is held once the words of each route are weighed anew; the very same object where none weighs otherwise."""
+    words = [word for word in (held.winner, *held.others.values()) if word is not None]
+    anew = [weighed(word) for word in words]
+    if all(old is new for old, new in zip(words, anew, strict=True)):
+        return held
+    routes = {word.node_id: word for word in anew if word.node_id is not None}
+    return _best(None, routes) if routes else Held(anew[0])
 
 
 def _best(first: Statement | None, others: dict[int, Statement]) -> Held:

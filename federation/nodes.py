@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,16 +10,19 @@ from typing import Any
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import origins
+from federation import origins, pinning, rejudge, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
 from federation.judge import Prefixes, Source
+from federation.sign import Jwk, Ring
 from schema.errors import Conflict, NotFound, Refused
 from schema.identifiers import place_of, prefixes_overlap
 from schema.manifest import Manifest
 from schema.tables import Feed, Node, Record
 
+IDENTITY_CHANGED = "identity-changed"
+RELEASE = "Where that is as it should be: folkmoot node release {} --identity"
 _node, _feed, _record = table(Node), table(Feed), table(Record)
 
 
@@ -35,6 +39,12 @@ class Known:
     prefixes: Prefixes
     stale_since: datetime | None
     manifest: bytes = b""
+    keys: tuple[Jwk, ...] = ()
+
+    @property
+    def ring(self) -> Ring:
+        """The keys that it is known by."""
+        return Ring(self.keys)
 
     def source(self) -> Source:
         """What the judge asks of a node that is read."""
@@ -55,6 +65,8 @@ def pin(
     _check_free(session, manifest.id, key, prefixes)
     origins.give_way(session, manifest.id, prefixes)
     put_in(session, manifest, body, relays=relays, every=every, now=now)
+    if manifest.keys:
+        rejudge.keys_changed(session, manifest.id, Ring(pinning.offered(manifest)), now=now)
     return key
 
 
@@ -69,6 +81,7 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
         "state": "active",
         "manifest": body,
         "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
+        "jwks": orjson.dumps(pinning.anew(manifest, now=now)).decode(),
         "added": now,
     }
     node_id = session.connection().execute(table(Node).insert().values(node).returning(_node.c.id)).scalar_one()
@@ -90,20 +103,47 @@ def _check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes) -
             raise Conflict(f"Its ids would lie under {prefix}, which another was pinned with first.")
 
 
-def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes) -> Known:
-    """Take over what may change in a manifest: names, new publishers. Raises `Refused` for a changed role.
+def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:
+    """Take over what may change in a manifest: names, new publishers, keys that a pinned one endorsed.
 
-    Prefixes that were pinned stay, so that the tombstones of a publisher that has left are still taken.
+    Prefixes that were pinned stay, so that the tombstones of a publisher that has left are still taken. Raises
+    `Refused` for another role, or a change of keys that no known key stands behind: it waits for a person.
     """
     if body == known.manifest:
         return known
+    keys = pinning.take(known.keys, manifest, now=now)
+    objections = list(keys.objections)
     if manifest.role != known.role:
-        raise Refused("identity-changed", f"Its role was {known.role} and is now {manifest.role}.", "/role")
-    new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url, heard_too=False))
-    prefixes = {**new, **known.prefixes}
-    values = {"name": name_of(manifest), "manifest": body, "prefixes": orjson.dumps(prefixes).decode()}
+        objections.append(f"Its role was {known.role} and is now {manifest.role}.")
+    if objections:
+        pointer = "/keys" if keys.objections else "/role"
+        raise Refused(IDENTITY_CHANGED, " ".join(objections) + f" {RELEASE.format(known.key)}", pointer)
+    return _take_over(session, known, manifest, body, keys.keys, now=now)
+
+
+def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:
+    """Take a node as it is now, keys and role included: a person has confirmed that it is who it says."""
+    after = _take_over(session, known, manifest, body, pinning.anew(manifest, now=now), now=now)
+    values: dict[str, Any] = {"role": manifest.role, "state": "active", "stale_since": None}
+    if manifest.role != "aggregator":
+        values["relays"] = False
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
-    return replace(known, prefixes=prefixes, manifest=body)
+    told.visit_mended(session, known.id, rules=[IDENTITY_CHANGED])
+    make_due(session, now=now, node_id=known.id)
+    return after
+
+
+def _take_over(
+    session: WriteSession, known: Known, manifest: Manifest, body: bytes, keys: Sequence[Jwk], *, now: datetime
+) -> Known:
+    new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url, heard_too=False))
+    after = replace(known, prefixes={**new, **known.prefixes}, manifest=body, keys=tuple(keys))
+    values = {"name": name_of(manifest), "manifest": body, "prefixes": orjson.dumps(dict(after.prefixes)).decode()}
+    values["jwks"] = orjson.dumps(list(keys)).decode()
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+    if list(keys) != list(known.keys):
+        rejudge.keys_changed(session, known.url, after.ring, now=now)
+    return after
 
 
 def load(session: Reading, node_id: int) -> Known:
@@ -128,7 +168,8 @@ def any_known(session: Reading) -> bool:
 
 def _known(row: Any) -> Known:
     prefixes = orjson.loads(row.prefixes)
-    return Known(row.id, row.key, row.url, row.role, row.relays, row.state, prefixes, row.stale_since, row.manifest)
+    said = (row.role, row.relays, row.state, prefixes, row.stale_since, row.manifest, tuple(orjson.loads(row.jwks)))
+    return Known(row.id, row.key, row.url, *said)
 
 
 def pause(session: WriteSession, known: Known) -> None:
@@ -166,8 +207,17 @@ def _fence_out(session: WriteSession, node_id: int) -> None:
 
 def went_well(session: WriteSession, known: Known) -> None:
     """Note a good visit: a node that was stale is active again."""
-    back = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
+    back = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "held", "active")))
     session.connection().execute(back.values(state="active", stale_since=None))
+
+
+def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
+    """Note that a node is not who it was pinned as: its last good copy is served since `since`, until a person looks.
+
+    It is asked on, so that a change that was a mistake, and is taken back, mends itself.
+    """
+    chosen = update(_node).where(_node.c.id == known.id, _node.c.state != "paused")
+    session.connection().execute(chosen.values(state="held", stale_since=func.coalesce(_node.c.stale_since, since)))
 
 
 def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool) -> None:

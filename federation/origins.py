@@ -14,10 +14,12 @@ from typing import Any
 import orjson
 from sqlalchemy import delete, select
 
+from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import prefixes_of, read_manifest, without_overlap
 from federation.judge import Prefixes
 from federation.seam import Get
+from federation.sign import Ring
 from schema.errors import Crawling, Refused, Vanished
 from schema.identifiers import prefixes_overlap, same_origin
 from schema.manifest import Manifest
@@ -30,11 +32,12 @@ IN_VAIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was learnt of an origin: its prefixes, and the relay that vouched where it was not the origin itself."""
+    """What was learnt of an origin: its prefixes and keys, and the relay that vouched where it was not the origin."""
 
     id: str
     prefixes: Prefixes
     vouched_by: str | None = None
+    manifest: Manifest | None = None
 
 
 async def learn(get: Get, node: str, *, relay: Manifest) -> Heard | None:
@@ -44,7 +47,8 @@ async def learn(get: Get, node: str, *, relay: Manifest) -> Heard | None:
     """
     try:
         answer = await get(node)
-        return Heard(node, prefixes_of(read_manifest(answer.body, node)))
+        manifest = read_manifest(answer.body, node)
+        return Heard(node, prefixes_of(manifest), None, manifest)
     except Crawling:
         try:
             return await _vouched(get, node, relay)
@@ -80,7 +84,8 @@ def _members(body: bytes, url: str) -> tuple[list[dict[str, Any]], str | None]:
 
 def _copy(manifest: object, node: str, relay: str) -> Heard | None:
     try:
-        return Heard(node, prefixes_of(read_manifest(orjson.dumps(manifest), node)), relay)
+        read = read_manifest(orjson.dumps(manifest), node)
+        return Heard(node, prefixes_of(read), relay, read)
     except Refused:
         return None
 
@@ -96,15 +101,36 @@ def every(session: Reading, *, now: datetime) -> dict[str, Prefixes]:
     return found | {row.url: orjson.loads(row.prefixes) for row in pinned}
 
 
+def rings(session: Reading) -> dict[str, Ring]:
+    """The keys of all origins that are pinned or were heard of, of those that publish any."""
+    found: dict[str, Ring] = {}
+    for name, keys in ((_origin.c.id, _origin.c.jwks), (_node.c.url, _node.c.jwks)):
+        rows = session.connection().execute(select(name, keys).where(keys != "[]"))
+        found |= {row[0]: Ring(orjson.loads(row[1])) for row in rows}
+    return found
+
+
 def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) -> dict[str, Prefixes]:
-    """Keep what was learnt, less the prefixes that others were pinned with first. Gives what each may publish under."""
+    """Keep what was learnt, less the prefixes that others were pinned with first. Gives what each may publish under.
+
+    Its keys are taken as those of a pinned node are: of a change that no known key stands behind, only
+    the ends of keys count.
+    """
     kept: dict[str, Prefixes] = {}
-    rows = []
+    pinned = set(session.connection().execute(select(_node.c.url)).scalars())
     for origin in heard:
         kept[origin.id] = without_overlap(origin.prefixes, taken(session, but=origin.id))
         text = orjson.dumps(dict(kept[origin.id])).decode()
-        rows.append({"id": origin.id, "prefixes": text, "vouched_by": origin.vouched_by, "fetched": now})
-        upsert(session, Origin, rows[-1:], ["id"])
+        known = select(_origin.c.jwks).where(_origin.c.id == origin.id)
+        before = orjson.loads(session.connection().execute(known).scalar_one_or_none() or "[]")
+        keys = before
+        if origin.manifest is not None and origin.id not in pinned:
+            change = pinning.take(before, origin.manifest, now=now)
+            keys = pinning.ended(before, origin.manifest) if change.objections else change.keys
+        row = {"id": origin.id, "prefixes": text, "vouched_by": origin.vouched_by, "fetched": now}
+        upsert(session, Origin, [row | {"jwks": orjson.dumps(keys).decode()}], ["id"])
+        if before != keys:
+            rejudge.keys_changed(session, origin.id, Ring(keys), now=now)
     return kept
 
 

@@ -69,9 +69,9 @@ class Papers:
         held = {"If-None-Match": self.etag} if self.etag else {}
         answer = await get(known.url, _NO_CACHE if afresh else held)
         if answer.status != 304:
-            manifest = _own(answer.body, known.url)
+            manifest = own(answer.body, known.url)
             if answer.body != known.manifest:
-                self.known = await write(lambda session: nodes.refresh(session, known, manifest, answer.body))
+                self.known = await write(lambda session: nodes.refresh(session, known, manifest, answer.body, now=now))
             self._read, self.etag = manifest, plain_etag(answer.headers.get("etag"))
         self.at, self.asked = now, True
 
@@ -92,9 +92,10 @@ def plain_etag(etag: str | None) -> str | None:
     return etag if etag and len(etag) <= _PLAIN_ETAG and etag.isprintable() else None
 
 
-def _own(body: bytes, url: str) -> Manifest:
+def own(body: bytes, url: str) -> Manifest:
+    """Read the manifest of a node that is pinned. Raises `Refused`; another id is another identity."""
     try:
         return read_manifest(body, url)
     except Refused as error:
-        rule = "identity-changed" if error.rule == "manifest-id" else error.rule
+        rule = nodes.IDENTITY_CHANGED if error.rule == "manifest-id" else error.rule
         raise Refused(rule, error.detail, error.pointer) from error

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from sqlalchemy import select, update
 
-from federation import log
+from federation import keys, log
 from federation.database import Reading, WriteSession, insert, table
 from schema.codelists import RELATIONS
 from schema.errors import Conflict, Misconfigured, NotFound
@@ -81,13 +81,17 @@ def add(
     organisation: Mapping[str, Any],
     now: datetime,
     relation: str = "own",
+    sign: bool = False,
 ) -> str:
     """Publish for a body: its organisation record becomes the log's next change. Gives the publisher id.
 
-    `organisation` is the data of an organisation record; its first identifier is the primary one. Raises `Conflict`
-    where the publisher is there already, `Invalid` where the data breaks the schema.
+    `organisation` is the data of an organisation record; its first identifier is the primary one. `sign`: a node that
+    has published nothing yet is given a key and signs from here on. Raises `Conflict` where the publisher is there
+    already, `Invalid` where the data breaks the schema.
     """
     check_relation(relation)
+    if sign and recall(session, "epoch") is None and keys.signs(session) is None:
+        keys.first(session, now=now)
     settle(session, public_url)
     data = orjson.dumps(dict(organisation))
     parse("organisation", data)

@@ -13,6 +13,7 @@ from federation.judge import Judged, Prefixes, Source
 from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
+from federation.sign import Ring
 from schema.change import Item, Loose
 
 ORIGINS_A_VISIT = 100
@@ -26,6 +27,7 @@ class Reader:
         self._database, self._get, self._write = database, get, write
         self._me, self._papers, self._first = me, papers, first
         self._origins: Learnt | None = None
+        self._rings: dict[str, Ring] | None = None
         self._asked: set[str] = set()
 
     @property
@@ -47,20 +49,22 @@ class Reader:
     def _look(self, items: Sequence[bytes | Loose], waiting: Collection[str], now: datetime) -> Judged | list[str]:
         """What a page says, or the nodes that must be asked before that can be told."""
         readings = judge.read(items)
-        strays = judge.strays(readings, self._source, self._heard_of(now))
-        return strays or self._judge(readings, waiting, now)
+        strays = judge.strays(readings, self._source, self._heard_of(now), self._keys())
+        fresh = [node for node in strays if node not in self._asked]
+        return fresh or self._judge(readings, waiting, now)
 
     def _judge(self, readings: Sequence[judge.Reading], waiting: Collection[str], now: datetime) -> Judged:
-        heard_of, source = self._heard_of(now), self._source
+        heard_of, source, rings = self._heard_of(now), self._source, self._keys()
         if self._first:
-            return judge.judge(readings, source, me=self._me, origins=heard_of, now=now)
+            return judge.judge(readings, source, me=self._me, origins=heard_of, now=now, rings=rings)
         with self._database.present() as session:
             own = {item.id: word for item, word in _own_words(readings, source) if item.id not in waiting}
-            held = standing(session, list(own.values()))
+            held = standing(session, list(own.values()), relayed=False)
             rest = [one for one in readings if isinstance(one, judge.Trouble) or one.id not in held]
             found = judge.place(rest, source, me=self._me, origins=heard_of, now=now)
             others = [said(s) for s, ends in found.heard if not ends and s.rank != DIRECT and s.id not in waiting]
-            judge.look(found, standing(session, others))
+            known = standing(session, others, relayed=True)
+        judge.look(found, known, rings=rings)
         found.standing += held
         return found
 
@@ -71,11 +75,18 @@ class Reader:
                 self._origins = origins.every(session, now=now) if self._papers.known.relays else {}
         return self._origins
 
+    def _keys(self) -> judge.Rings:
+        """The keys by which what is said is judged, as they are known now."""
+        known = self._papers.known
+        if self._rings is None:
+            with self._database.present() as session:
+                self._rings = origins.rings(session) if known.relays else {}
+        return {**self._rings, known.url: known.ring}
+
     async def _learn(self, wanted: Sequence[str], now: datetime) -> bool:
         """Ask for the manifests of origins that are not known well enough, each once a visit. False past its limit."""
         heard, known = [], self._heard_of(now)
-        fresh = [node for node in wanted if node not in self._asked]
-        for node in fresh[: ORIGINS_A_VISIT - len(self._asked)]:
+        for node in wanted[: ORIGINS_A_VISIT - len(self._asked)]:
             self._asked.add(node)
             if node == self._papers.known.url:
                 await self._papers.ask(self._get, self._write, now=now, afresh=False)
@@ -84,6 +95,7 @@ class Reader:
                 heard.append(found or origins.Heard(node, known.get(node, {})))
         if heard:
             known |= await self._write(lambda session: origins.remember(session, heard, now=now))
+            self._rings = None
         return self._asked.issuperset(wanted)
 
 
@@ -94,5 +106,5 @@ def _own_words(readings: Sequence[judge.Reading], source: Source) -> Iterator[tu
             reason, moved_to = (item.reason, item.moved_to) if item.deleted else (None, None)
             yield (
                 item,
-                (item.id, item.kind, source.node_id, item.data, item.origin_bytes, reason, moved_to, DIRECT),
+                (item.id, item.kind, source.node_id, item.data, item.origin_bytes, reason, moved_to),
             )

@@ -10,13 +10,15 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, func, select
 
-from federation import told
+from federation import sign, told
 from federation.database import Reading, table
+from federation.sign import Jwk
 from schema.entry import stamp
 from schema.errors import NotFound
 from schema.tables import Feed, Node, Record
 
 _node, _feed, _record = table(Node), table(Feed), table(Record)
+_WORST_FIRST = (sign.INVALID, sign.UNKNOWN_KEY, sign.ABSENT, sign.VALID)
 _JOINED = _node.join(_feed, _feed.c.node_id == _node.c.id)
 
 
@@ -94,22 +96,47 @@ def _items(session: Reading, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     problems = told.of_nodes(session, ids)
     held = _held(session, ids)
-    return [_item(row, held.get(row.id, (0, None)), problems[row.id]) for row in rows]
+    return [_item(row, held.get(row.id, _Live()), problems[row.id]) for row in rows]
 
 
-def _held(session: Reading, ids: Sequence[int]) -> dict[int, tuple[int, Any]]:
-    """Live records of each node and when the last of them came."""
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """The live records of a node, when the last of them came, and what their signatures are worth."""
+
+    records: int = 0
+    last: Any = None
+    signatures: frozenset[str] = frozenset()
+
+    def and_(self, signature: str, records: int, last: Any) -> _Live:
+        """These and those of one signature state more."""
+        newest = last if self.last is None else max(self.last, last)
+        return _Live(self.records + records, newest, self.signatures | {signature})
+
+
+def _held(session: Reading, ids: Sequence[int]) -> dict[int, _Live]:
     chosen = (
-        select(_record.c.node_id, func.count(), func.max(_record.c.changed))
+        select(_record.c.node_id, _record.c.signature, func.count(), func.max(_record.c.changed))
         .where(_record.c.node_id.in_(ids), _record.c.deleted.is_(False))
-        .group_by(_record.c.node_id)
+        .group_by(_record.c.node_id, _record.c.signature)
     )
-    return {node_id: (live, last) for node_id, live, last in session.connection().execute(chosen)}
+    found: dict[int, _Live] = {}
+    for node_id, signature, records, last in session.connection().execute(chosen):
+        found[node_id] = found.get(node_id, _Live()).and_(signature, records, last)
+    return found
 
 
-def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _worst(signatures: frozenset[str]) -> str:
+    """What a person should know of the signatures of a node's records: the worst of them."""
+    return next((state for state in _WORST_FIRST if state in signatures), sign.ABSENT)
+
+
+def _key(jwk: Jwk) -> dict[str, Any]:
+    until = jwk.get("revoked") or jwk.get("exp")
+    return {"kid": jwk["kid"], "thumbprint": sign.thumbprint(jwk), "since": jwk["since"], "until": until}
+
+
+def _item(row: Any, held: _Live, problems: list[dict[str, Any]]) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
-    live, last = held
     judged = row.feed_accepted + row.feed_refused
     return {
         "key": row.key,
@@ -122,17 +149,17 @@ def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> di
         "lastGoodVisit": _time(row.feed_last_good),
         "nextVisit": _time(row.feed_due) if row.state != "paused" else None,
         "staleSince": _time(row.stale_since),
-        "records": live,
+        "records": held.records,
         "accepted": row.feed_accepted,
         "refused": row.feed_refused,
         "held": 0,
         "behind": _behind(row, "feed_"),
         "latencyMs": row.feed_latency_ms,
-        "signature": "absent",
-        "freshness": _time(last),
+        "signature": _worst(held.signatures),
+        "freshness": _time(held.last),
         "quality": round(row.feed_accepted / judged, 4) if judged else None,
         "manifest": manifest,
-        "keys": [],
+        "keys": [_key(jwk) for jwk in orjson.loads(row.jwks)],
         "problems": problems,
     }
 

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     license: str = Field(OGL, description="The licence of all that is published, as a URL.")
     update_frequency: str = Field("P1D", description="How often the publishers promise to update (ISO 8601 duration).")
     min_poll_seconds: int = Field(300, ge=1, description="How often crawlers may visit this server's feed.")
+    sign: bool = Field(True, description="Whether a node that has published nothing yet is given a key and signs all.")
     languages: str = Field("en", description="The languages published in, as BCP 47 tags joined by commas.")
     crawl_inside: bool = Field(False, description="Whether the serving process of an aggregator crawls too.")
     crawl_every: int = Field(

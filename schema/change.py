@@ -262,6 +262,11 @@ def read_item(raw: bytes | Loose) -> Item:
     )
 
 
+def read_origin(raw: bytes) -> Origin:
+    """The origin of an item that was read before."""
+    return _origin.decode(raw)
+
+
 def _bounded(raw: bytes) -> bytes:
     if len(raw) > MAX_ITEM_BYTES:
         message = f"The item is {len(raw)} bytes; at most {MAX_ITEM_BYTES} are taken."

@@ -59,6 +59,13 @@ STAGES: Mapping[str, str] = {
     "terminated": "stopped before its end",
 }
 
+SIGNATURES: Mapping[str, str] = {
+    "valid": "signed by a key of its origin",
+    "absent": "not signed",
+    "invalid": "signed by a key that was revoked since",
+    "unknown-key": "signed by a key that its origin does not publish",
+}
+
 Basis = Literal["total", "annual"]
 BASES: Mapping[str, str] = {
     "total": "over the whole length of the contract",

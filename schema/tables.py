@@ -143,7 +143,10 @@ class Shadow(SQLModel, table=True):
 
 
 class Node(SQLModel, table=True):
-    """A node that this aggregator was told to crawl, with the manifest pinned when it joined."""
+    """A node that this aggregator was told to crawl, with the manifest pinned when it joined.
+
+    `jwks` is a JSON list of the JWKs that it is known by, each with `since`, the time when it was pinned.
+    """
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
     key: str = Field(max_length=300, unique=True)
@@ -154,6 +157,7 @@ class Node(SQLModel, table=True):
     state: str = Field(default="preview", max_length=12)
     manifest: bytes = Field(sa_type=LargeBinary)
     prefixes: str = Field(sa_type=Text)
+    jwks: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     added: datetime = Field(sa_type=Moment)
     stale_since: datetime | None = Field(default=None, sa_type=Moment)
 
@@ -225,15 +229,50 @@ class Problem(SQLModel, table=True):
 
 
 class Origin(SQLModel, table=True):
-    """An origin heard of through a relay: the prefixes that its own manifest claims.
+    """An origin heard of through a relay: the prefixes and keys that its own manifest claims.
 
     `vouched_by` is the aggregator whose list said so where the origin itself could not be reached.
     """
 
     id: str = Field(primary_key=True, max_length=2000)
     prefixes: str = Field(sa_type=Text)
+    jwks: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     vouched_by: str | None = Field(default=None, max_length=2000)
     fetched: datetime = Field(sa_type=Moment)
+
+
+class Unproven(SQLModel, table=True):
+    """What a route said of a record under a key that its origin has not published: judged again when keys change."""
+
+    id: str = Field(primary_key=True, max_length=2600)
+    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", index=True, ondelete="CASCADE")
+    kind: str = Field(max_length=40)
+    publisher: str = Field(max_length=120)
+    data: bytes | None = Field(default=None, sa_type=LargeBinary)
+    origin: bytes = Field(sa_type=LargeBinary)
+    via: bytes | None = Field(default=None, sa_type=LargeBinary)
+    reason: str | None = Field(default=None, max_length=20)
+    moved_to: str | None = Field(default=None, max_length=2600)
+    origin_node: str = Field(max_length=2000, index=True)
+    seq: int = Field(sa_type=BigInteger)
+    rank: int = Field(sa_type=SmallInteger)
+
+
+class SigningKey(SQLModel, table=True):
+    """A key that signs what is published here. `seed` is the private key, forgotten when the key is retired.
+
+    It stands in the manifest from `published` on; `endorsement` is the word of an older key for it, as JSON.
+    """
+
+    kid: str = Field(primary_key=True, max_length=100)
+    x: str = Field(max_length=43)
+    seed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created: datetime = Field(sa_type=Moment)
+    published: datetime | None = Field(default=None, sa_type=Moment)
+    retired: datetime | None = Field(default=None, sa_type=Moment)
+    revoked: datetime | None = Field(default=None, sa_type=Moment)
+    reason: str | None = Field(default=None, max_length=500)
+    endorsement: str | None = Field(default=None, sa_type=Text)
 
 
 class Token(SQLModel, table=True):

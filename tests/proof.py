@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
@@ -33,7 +34,7 @@ def sized(ci: int, release: int) -> int:
 def figure(threat: str, what: str, found: float | str, *, goal: str, unit: str = "") -> None:
     """Print a figure of a proof and, at the sizes that are published, keep it. `threat` is its row, such as `T14`."""
     told = f"{found:,}" if isinstance(found, int) else str(found)
-    print(f"\n{threat} {what}: {told}{unit} (goal: {goal})")
+    sys.stdout.write(f"\n{threat} {what}: {told}{unit} (goal: {goal})\n")
     if size() == "tenth":
         return
     folder = ROOT / "build" / "proofs"

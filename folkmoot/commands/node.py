@@ -150,6 +150,42 @@ def resume(name: Name) -> None:
 
 
 @app.command()
+def release(
+    name: Name,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Take it as its manifest stands now: keys, role and prefixes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+) -> None:
+    """Let a node go on that is held for a person to look at."""
+    if not identity:
+        raise typer.BadParameter("say what to release: --identity", param_hint="release")
+    _release_identity(name, yes=yes)
+
+
+def _release_identity(name: str, *, yes: bool) -> None:
+    from federation import nodes, papers, pinning
+    from folkmoot import wiring
+    from folkmoot.commands import node_shown as shown
+
+    async def ask(settings: Settings, url: str) -> bytes:
+        async with wiring.door(settings) as door:
+            return (await door.get(url)).body
+
+    with _opened() as (settings, base):
+        with base.read() as session:
+            known = nodes.find(session, name)
+        body = asyncio.run(ask(settings, known.url))
+        manifest = papers.own(body, known.url)
+        shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
+        if not yes:
+            typer.confirm(f"Take {known.key} as it is now?", abort=True)
+        with base.write() as writing:
+            nodes.release(writing, known, manifest, body, now=wiring.now())
+    typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
+
+
+@app.command()
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,

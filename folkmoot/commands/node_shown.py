@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -84,3 +84,20 @@ def node(found: dict[str, Any], *, as_json: bool) -> None:
     ]
     if problems:
         _table(console, ("", "rule", "record", "pointer", "what", "times"), problems)
+
+
+def identity(known: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], *roles: str) -> None:
+    """What a node was known by, and what it shows now: a line a key, with its thumbprint."""
+    from federation.sign import thumbprint
+
+    before, after = ({key["kid"]: key for key in keys} for keys in (known, shown))
+    if roles[0] != roles[-1]:
+        typer.echo(f"role\twas {roles[0]}\tis {roles[-1]}")
+    for kid in dict.fromkeys([*before, *after]):
+        was, now = before.get(kid), after.get(kid)
+        told = (
+            "new" if was is None else "gone" if now is None else "another key" if was["x"] != now["x"] else "as before"
+        )
+        if now is not None and "revoked" in now:
+            told += f", revoked {now['revoked']}"
+        typer.echo(f"{kid}\t{thumbprint(now or was or {})}\t{told}")

@@ -48,7 +48,12 @@ def add(
     try:
         with base.write() as session:
             made = publishers.add(
-                session, public_url=public_url, organisation=organisation, now=wiring.now(), relation=relation
+                session,
+                public_url=public_url,
+                organisation=organisation,
+                now=wiring.now(),
+                relation=relation,
+                sign=settings.sign,
             )
     finally:
         base.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from federation.database import Database, Reading
 from federation.identity import read_manifest
 from federation.rounds import Crawler, TurnResult
 from federation.seam import Answer
+from federation.sign import Signer, payload
 from schema.entry import stamp
 from schema.errors import Vanished
 
@@ -45,6 +47,8 @@ class FakeNode:
         self.number = 0
         self.items: dict[str, Item] = {}
         self.more: dict[str, Any] = {}
+        self.signer: Signer | None = None
+        self.keys: dict[str, dict[str, Any]] = {}
         self.put("organisation", self.publisher, self.organisation())
 
     def organisation(self) -> Item:
@@ -65,9 +69,26 @@ class FakeNode:
         record_id = f"{self.prefix}{kind}/{reference}"
         origin = {"node": self.id, "publisher": self.publisher, "seq": self.number, "time": stamp(NOW)}
         item = {"kind": kind, "id": record_id, "modified": self.number, "origin": origin} | change
+        if self.signer is not None:
+            origin["sig"] = signature(item, self.signer)
         self.items.pop(record_id, None)
         self.items[record_id] = item
         return record_id
+
+    def key(self, kid: str, *, by: Signer | None = None, publish: bool = True) -> Signer:
+        """Sign what comes with a key of this name, which an older one may endorse; the same name is the same key."""
+        signer = Signer(kid, hashlib.sha256(f"{self.id} {kid}".encode()).digest())
+        if publish:
+            self.keys[kid] = {**signer.jwk, **({"endorsement": by.endorse(signer.jwk)} if by else {})}
+        self.signer = signer
+        return signer
+
+    def all_again(self) -> None:
+        """Say everything again, under new numbers and the key that signs now."""
+        for item in list(self.items.values()):
+            kind, reference = item["id"].removeprefix(self.prefix).split("/")
+            change: Item = {name: item[name] for name in ("state", "data", "reason") if name in item}
+            self._change(kind, reference, change)
 
     def pass_on(self, item: Item, **changes: Any) -> None:
         """Relay another node's item, as an aggregator does."""
@@ -84,6 +105,7 @@ class FakeNode:
         feed = {"url": self.url + self.feed_path, "protocol": "rpde", "ordering": "changeNumber"}
         found: Item = {"folkmoot": "1.0", "role": self.role, "id": self.id, "publishers": [publisher], "license": OGL}
         found |= {"feeds": [feed | {"minPollSeconds": 300}], "contact": {"name": "Team", "email": "team@exa.example"}}
+        found |= {"keys": list(self.keys.values())} if self.keys else {}
         return found | ({"epoch": self.epoch} if self.epoch else {}) | self.more
 
     def page(self, after: int) -> Item:
@@ -101,6 +123,19 @@ class FakeNode:
         if url.startswith(self.url + self.feed_path):
             return orjson.dumps(self.page(int(url.rpartition("=")[2]) if "=" in url else 0))
         raise Vanished(f"{url} answers 404.", 404)
+
+
+def signature(item: Item, signer: Signer) -> str:
+    """The signature of an item, as its origin makes it."""
+    said = payload(
+        record_id=item["id"],
+        kind=item["kind"],
+        data=orjson.dumps(item["data"]) if "data" in item else None,
+        reason=item.get("reason"),
+        moved_to=item.get("movedTo"),
+        origin=orjson.dumps(item["origin"]),
+    )
+    return signer.sign(said)
 
 
 class Aggregator:

@@ -46,7 +46,7 @@ from api.titles import title
         ),
         ({"ends_after": "2026-10-01"}, [], "Everything that ends on or after 1 October 2026"),
         (
-            {"tool": ["PlanRight"], "service": ["485"], "supplier": ["Acme"], "signed": "true"},
+            {"tool": ["PlanRight"], "service": ["485"], "supplier": ["Acme"], "signed": ["true"]},
             [],
             "Everything for 485 using PlanRight from Acme that is signed",
         ),

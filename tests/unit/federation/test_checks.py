@@ -20,6 +20,14 @@ def world() -> World:
     return World()
 
 
+def signed(world: World, *names: str, **options: Any) -> FakeNode:
+    """A node that signs all it says."""
+    node = world.node(*names, **options)
+    node.key("2026-1")
+    node.all_again()
+    return node
+
+
 def examined(world: World, url: str = "exa.example", *, aggregator: bool = False) -> Report:
     """Look at a node of the world."""
     return asyncio.run(examine(world.get, url, aggregator=aggregator))
@@ -32,7 +40,7 @@ def broken(report: Report) -> list[tuple[str, str]]:
 
 def test_good_node_passes(world: World) -> None:
     """A node that keeps the rules passes all of them, and every rule was asked."""
-    node = world.node()
+    node = signed(world)
     node.put("contract", "C-1")
     report = examined(world)
     assert (report.passed, broken(report)) == (True, [])
@@ -88,7 +96,41 @@ def _bare(node: FakeNode) -> None:
     node.page = lambda after: {name: value for name, value in whole(after).items() if name != "latest"}  # type: ignore[method-assign]
 
 
+def _forged(node: FakeNode) -> None:
+    node.items[node.put("contract", "C-1")]["data"]["title"] = "forged"
+
+
+def _unsigned(node: FakeNode) -> None:
+    node.signer = None
+    node.put("contract", "C-1")
+
+
+def _unpublished(node: FakeNode) -> None:
+    node.key("2026-2", publish=False)
+    node.put("contract", "C-1")
+
+
+def _silent(node: FakeNode) -> None:
+    node.signer = None
+    node.keys.clear()
+    node.all_again()
+
+
+def _bad_key(node: FakeNode) -> None:
+    node.keys["2026-2"] = {**node.keys["2026-1"], "kid": "2026-2", "x": "_" * 43}
+
+
+def _two_keys(node: FakeNode) -> None:
+    node.more = {"keys": [node.keys["2026-1"]] * 2}
+
+
 BENDS = {
+    "forged": (_forged, ("signatures-valid", "error")),
+    "unsigned": (_unsigned, ("signatures-valid", "error")),
+    "unpublished key": (_unpublished, ("signatures-valid", "error")),
+    "no key": (_silent, ("signed", "warning")),
+    "no point": (_bad_key, ("keys-valid", "error")),
+    "one key twice": (_two_keys, ("keys-valid", "error")),
     "manifest": (_no("feeds"), ("manifest-valid", "error")),
     "ids": (_prefix, ("ids-within-prefix", "error")),
     "records": (_title, ("records-valid", "warning")),
@@ -106,7 +148,7 @@ BENDS = {
 @pytest.mark.parametrize(("bend", "expected"), BENDS.values(), ids=BENDS.keys())
 def test_each_rule_finds_its_fault(world: World, bend: Any, expected: tuple[str, str]) -> None:
     """A node bent in one way breaks that one rule; errors refuse it, warnings do not; and there is advice."""
-    node = world.node()
+    node = signed(world)
     bend(node)
     report = examined(world)
     assert broken(report) == [expected]
@@ -116,7 +158,7 @@ def test_each_rule_finds_its_fault(world: World, bend: Any, expected: tuple[str,
 
 def test_only_an_aggregator_may_relay(world: World) -> None:
     """--aggregator asks for the role; then what it relays is judged by the origins' own manifests."""
-    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    node, relay = signed(world), signed(world, "relay.example", "REL", role="aggregator")
     assert broken(examined(world, aggregator=True)) == [("role", "error")]
     relay.pass_on(node.items[f"{node.prefix}organisation/{node.publisher}"])
     assert broken(examined(world, "relay.example", aggregator=True)) == []

@@ -1,0 +1,53 @@
+"""Judge again what an origin said, when its keys have changed (protocol section 5)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select, union
+
+from federation import log, unproven
+from federation.apply import apply, held, settle
+from federation.database import WriteSession, table
+from federation.judge import Judged, look, signature_of, weighed
+from federation.merge import Statement, weigh
+from federation.sign import INVALID, UNKNOWN_KEY, VALID, Ring
+from schema.change import read_origin
+from schema.tables import Record, Shadow
+
+_record, _shadow = table(Record), table(Shadow)
+_CHUNK = 500
+
+
+def keys_changed(session: WriteSession, origin: str, ring: Ring, *, now: datetime) -> None:
+    """Weigh what is held of an origin by the keys that it has now, and take up what waited for one of them.
+
+    A signature under a key that is now known is verified; one under a key that was revoked no longer holds. The record
+    stays, and says so.
+    """
+    log.lock(session)
+    ids = _ids(session, origin)
+    for start in range(0, len(ids), _CHUNK):
+        before = held(session, ids[start : start + _CHUNK])
+        after = {name: weigh(state, lambda s: _anew(s, origin, ring)) for name, state in before.items()}
+        settle(session, before, after, now=now)
+    for route, statements in unproven.take(session, origin).items():
+        waiting = Judged([(statement, False) for statement in statements])
+        apply(session, route, look(waiting, rings={origin: ring}), now=now)
+
+
+def _ids(session: WriteSession, origin: str) -> list[str]:
+    """The records with words of this origin that were signed."""
+    chosen = (
+        select(rows.c.id).where(rows.c.origin_node == origin, rows.c.signature.in_((VALID, INVALID, UNKNOWN_KEY)))
+        for rows in (_record, _shadow)
+    )
+    return list(session.connection().execute(union(*chosen)).scalars())
+
+
+def _anew(statement: Statement, origin: str, ring: Ring) -> Statement:
+    if statement.origin_node != origin or statement.signature not in (VALID, UNKNOWN_KEY):
+        return statement
+    if statement.signature == VALID and ring.trusts(read_origin(statement.origin).sig):
+        return statement
+    return weighed(statement, signature_of(statement, ring))

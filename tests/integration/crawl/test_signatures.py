@@ -1,0 +1,394 @@
+"""Signatures in the crawl: what is believed, what waits, what is refused, and whose keys count (protocol section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import func, select
+
+from federation import nodes, pinning, status
+from federation.database import Database, table
+from federation.identity import read_manifest
+from schema.tables import Unproven
+from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, problems, rows, signature
+
+REVOKED = {"revoked": "2026-11-03T00:00:00Z", "reason": "stolen"}
+
+
+@pytest.fixture
+def signed(world: World) -> FakeNode:
+    """Return a node that has signed all it says from the start."""
+    made = world.node()
+    made.key("2026-1")
+    made.all_again()
+    return made
+
+
+def _relay(world: World, host: str = "relay.example", code: str = "REL") -> FakeNode:
+    return world.node(host, code, role="aggregator", size=50)
+
+
+def _waiting(database: Database) -> int:
+    with database.read() as session:
+        found: int = session.connection().execute(select(func.count()).select_from(table(Unproven))).scalar_one()
+    return found
+
+
+def _rules(database: Database) -> set[str]:
+    return {problem.rule for problem in problems(database)}
+
+
+def _release(moot: Aggregator, node: FakeNode) -> None:
+    body = node.answer(node.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, node.id)
+        nodes.release(session, known, read_manifest(body, node.id), body, now=moot.world.now)
+
+
+def test_t10_signed_records_are_valid(moot: Aggregator, signed: FakeNode) -> None:
+    """What the origin signed is valid, records and tombstones alike, and the node's status names its keys."""
+    record_id, gone = signed.put("contract", "C-1"), signed.put("contract", "C-2")
+    signed.delete("contract", "C-2")
+    moot.add(signed)
+    moot.crawl()
+    held = rows(moot.database)
+    assert (held[record_id].signature, held[gone].signature, held[gone].deleted) == ("valid", "valid", True)
+    assert problems(moot.database) == []
+    with moot.database.read() as session:
+        shown = status.one(session, "exa.example")
+    assert shown["signature"] == "valid"
+    assert [(key["kid"], len(key["thumbprint"]), key["until"]) for key in shown["keys"]] == [("2026-1", 43, None)]
+
+
+def test_t10_a_signature_that_is_left_out_is_refused(moot: Aggregator, signed: FakeNode) -> None:
+    """An origin that publishes a key is taken at its word: what comes unsigned is refused, tombstones too."""
+    record_id, other = signed.put("contract", "C-1"), signed.put("contract", "C-2")
+    moot.add(signed)
+    moot.crawl()
+    signed.signer = None
+    signed.put("contract", "C-1", title="stripped")
+    signed.delete("contract", "C-2")
+    moot.world.pass_time(minutes=10)
+    moot.crawl()
+    held = rows(moot.database)
+    assert orjson.loads(held[record_id].data)["title"] == "contract C-1"
+    assert not held[other].deleted
+    assert [(p.rule, p.pointer) for p in problems(moot.database)] == [("signature-absent", "/origin/sig")] * 2
+
+
+def test_t10_a_forged_signature_is_refused(moot: Aggregator, signed: FakeNode) -> None:
+    """A signature over other content does not hold."""
+    record_id = signed.put("contract", "C-1")
+    signed.items[record_id]["data"] = {"reference": "C-1", "title": "forged"}
+    moot.add(signed)
+    moot.crawl()
+    assert record_id not in rows(moot.database)
+    assert _rules(moot.database) == {"signature-invalid"}
+
+
+def test_t10_a_relay_cannot_forge_what_a_signing_origin_says(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """Content that a relay bent, and a deletion that it made up, are refused: neither bears the origin's signature."""
+    relay, record_id, other = _relay(world), signed.put("contract", "C-1"), signed.put("contract", "C-2")
+    bent = signed.items[record_id] | {"data": {"reference": "C-1", "title": "bent"}}
+    relay.pass_on(bent)
+    relay.pass_on(signed.items[other] | {"state": "deleted", "reason": "ended"})
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert {record_id, other}.isdisjoint(rows(moot.database))
+    assert _rules(moot.database) == {"signature-invalid"}
+
+
+def test_a_relayed_record_with_a_signature_has_rank_one(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """Relayed and signed stands before relayed and unsigned, whatever number the unsigned one claims."""
+    relay, record_id = _relay(world), signed.put("contract", "C-1")
+    relay.pass_on(signed.items[record_id])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (row.rank, row.signature) == (1, "valid")
+    assert orjson.loads(row.origin)["sig"] == signed.items[record_id]["origin"]["sig"]
+
+
+def test_signatures_hold_over_two_relays(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """However many hops a record has passed, it is the origin's own keys that count."""
+    first, second, record_id = _relay(world), _relay(world, "top.example", "TOP"), signed.put("contract", "C-1")
+    first.pass_on(signed.items[record_id])
+    second.pass_on(first.items[record_id])
+    moot.add(second, relays=True)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (row.rank, row.signature, len(orjson.loads(row.via))) == (1, "valid", 3)
+
+
+def test_an_unsigned_nodes_records_are_absent(moot: Aggregator, world: World) -> None:
+    """A node without keys is read as before, and its records say that they are not signed."""
+    node = world.node()
+    record_id = node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    assert rows(moot.database)[record_id].signature == "absent"
+
+
+def test_a_signature_of_an_unpublished_key_is_unknown(moot: Aggregator, world: World) -> None:
+    """Where the origin publishes no key at all, a signed record is taken as unsigned ones are, and says so."""
+    node = world.node()
+    node.key("2026-1", publish=False)
+    record_id = node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    assert rows(moot.database)[record_id].signature == "unknown-key"
+
+
+def test_a_first_key_is_taken_and_judges_what_came_before(moot: Aggregator, world: World) -> None:
+    """When a node begins to publish the key, what it had signed already becomes valid, as a change of the log."""
+    node = world.node()
+    node.key("2026-1", publish=False)
+    record_id = node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    number = rows(moot.database)[record_id].number
+    node.key("2026-1")
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (row.signature, row.number > number, node_row(moot.database).state) == ("valid", True, "active")
+
+
+def test_what_is_signed_with_an_unknown_key_waits(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """A new key that is not in the manifest yet: what it signed is kept aside, and taken once the key is endorsed."""
+    record_id, old = signed.put("contract", "C-1"), signed.signer
+    moot.add(signed)
+    moot.crawl()
+    signed.key("2026-2", publish=False)
+    signed.put("contract", "C-1", title="new")
+    world.pass_time(minutes=10)
+    moot.crawl()
+    assert orjson.loads(rows(moot.database)[record_id].data)["title"] == "contract C-1"
+    assert (_waiting(moot.database), _rules(moot.database)) == (1, {"signature-unknown-key"})
+    signed.key("2026-2", by=old)
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (orjson.loads(row.data)["title"], row.signature) == ("new", "valid")
+    assert (_waiting(moot.database), problems(moot.database)) == (0, [])
+
+
+def test_a_rotation_between_two_visits_is_taken(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """A visit that meets a new key asks for the manifest first: an endorsed key costs nobody a problem."""
+    record_id, old = signed.put("contract", "C-1"), signed.signer
+    moot.add(signed)
+    moot.crawl()
+    signed.keys["2026-1"]["exp"] = "2026-11-02T09:00:00Z"
+    second = signed.key("2026-2", by=old)
+    signed.keys["2026-2"]["exp"] = "2026-11-02T09:00:00Z"
+    signed.key("2026-3", by=second)
+    signed.put("contract", "C-1", title="new")
+    world.pass_time(minutes=10)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (orjson.loads(row.data)["title"], row.signature, problems(moot.database)) == ("new", "valid", [])
+
+
+def test_unchanged_signed_records_are_not_verified_again(
+    moot: Aggregator, world: World, signed: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full reading of what is held already verifies nothing, straight or relayed."""
+    relay = _relay(world)
+    relay.pass_on(signed.items[signed.put("contract", "C-1")])
+    moot.add(signed)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    monkeypatch.setattr("federation.sign.Ring.judge", None)
+    signed.epoch = relay.epoch = "second"
+    world.pass_time(hours=1)
+    results = moot.crawl()
+    assert {result.outcome for result in results} == {"ended"}
+    assert problems(moot.database) == []
+
+
+def _gone(node: FakeNode) -> None:
+    node.keys.clear()
+    node.signer = None
+
+
+def _stranger(node: FakeNode) -> None:
+    node.key("2026-9")
+
+
+def _another(node: FakeNode) -> None:
+    node.keys["2026-1"] = node.keys["2026-1"] | {"x": "A" * 42 + "E"}
+
+
+def _back(node: FakeNode) -> None:
+    del node.keys["2026-1"]["exp"]
+
+
+def _role(node: FakeNode) -> None:
+    node.role = "aggregator"
+
+
+TAKEOVERS: dict[str, Any] = {
+    "the key is gone": _gone,
+    "a key without anybody's word": _stranger,
+    "another key under the name": _another,
+    "an end that is taken back": _back,
+    "another role": _role,
+    "another id": lambda node: node.more.update(id="https://evil.example/.well-known/folkmoot"),
+    "its own word alone": lambda node: node.key("2026-9", by=node.key("2026-8", publish=False)),
+    "a retired key's word": lambda node: node.key("2026-9", by=node.key("2026-1", publish=False)),
+}
+
+
+@pytest.mark.parametrize("change", TAKEOVERS.values(), ids=TAKEOVERS.keys())
+def test_t11_another_identity_is_held(moot: Aggregator, world: World, signed: FakeNode, change: Any) -> None:
+    """A host that answers with other keys, role or id than was pinned is held, and its last good copy is served.
+
+    Nothing that it says is taken, and the cursor stays, until a person confirms.
+    """
+    signed.keys["2026-1"]["exp"] = "2026-12-01T00:00:00Z"
+    record_id = signed.put("contract", "C-1")
+    moot.add(signed)
+    moot.crawl()
+    change(signed)
+    signed.put("contract", "C-1", title="taken over")
+    for _visit in range(3):
+        world.pass_time(hours=7)
+        moot.crawl()
+    assert orjson.loads(rows(moot.database)[record_id].data)["title"] == "contract C-1"
+    row = node_row(moot.database)
+    assert (row.state, row.stale_since is not None) == ("held", True)
+    assert "identity-changed" in _rules(moot.database)
+
+
+def test_t11_a_person_confirms_an_identity(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """`node release --identity` pins the node as it is now, and reads on from where the cursor stood."""
+    record_id = signed.put("contract", "C-1")
+    moot.add(signed)
+    moot.crawl()
+    signed.keys.clear()
+    signed.key("2027-1")
+    signed.put("contract", "C-1", title="new key")
+    signed.all_again()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert node_row(moot.database).state == "held"
+    _release(moot, signed)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (orjson.loads(row.data)["title"], row.signature) == ("new key", "valid")
+    assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
+
+
+def test_t11_a_mistake_that_is_taken_back_mends_itself(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """A held node is asked on: when it shows its pinned keys again, it is active again."""
+    moot.add(signed)
+    moot.crawl()
+    keys = dict(signed.keys)
+    signed.keys.clear()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert node_row(moot.database).state == "held"
+    signed.keys = keys
+    world.pass_time(hours=7)
+    moot.crawl()
+    assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
+
+
+def test_a_revoked_key_verifies_nothing_any_more(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """What a key signed that is revoked stays, marked invalid, until the origin says it again under another."""
+    record_id, old = signed.put("contract", "C-1"), signed.signer
+    moot.add(signed)
+    moot.crawl()
+    number = rows(moot.database)[record_id].number
+    signed.key("2026-2", by=old)
+    world.pass_time(hours=1)
+    moot.crawl()
+    signed.keys["2026-1"].update(REVOKED)
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (row.signature, row.number > number) == ("invalid", True)
+    signed.all_again()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert rows(moot.database)[record_id].signature == "valid"
+
+
+def test_a_relayed_record_loses_its_rank_with_its_key(moot: Aggregator, world: World) -> None:
+    """A relayed record loses its rank with its key: it stands no higher than one that nobody signed."""
+    origin, relay = world.node(), _relay(world)
+    first = origin.key("2026-1")
+    origin.all_again()
+    record_id = origin.put("contract", "C-1")
+    relay.pass_on(origin.items[record_id])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert rows(moot.database)[record_id].rank == 1
+    origin.key("2026-2", by=first)
+    other = origin.put("contract", "C-2")
+    relay.pass_on(origin.items[other])
+    world.pass_time(hours=1)
+    moot.crawl()
+    third = origin.key("2026-3", by=origin.signer)
+    origin.keys["2026-1"].update(REVOKED)
+    relay.pass_on(origin.items[origin.put("contract", "C-3")])
+    world.pass_time(hours=1)
+    moot.crawl()
+    held = rows(moot.database)
+    assert third.kid == "2026-3"
+    assert (held[record_id].rank, held[record_id].signature) == (2, "invalid")
+    assert (held[other].rank, held[other].signature) == (1, "valid")
+
+
+def test_an_origin_may_end_a_key_that_it_cannot_replace(moot: Aggregator, world: World) -> None:
+    """A relayed origin that revokes its only key is heard, though the new one has nobody's word: the old one ends."""
+    origin, relay = world.node(), _relay(world)
+    origin.key("2026-1")
+    origin.all_again()
+    record_id = origin.put("contract", "C-1")
+    relay.pass_on(origin.items[record_id])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    origin.keys["2026-1"].update(REVOKED)
+    origin.key("2027-1")
+    relay.pass_on(origin.items[origin.put("contract", "C-2")])
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert (rows(moot.database)[record_id].rank, rows(moot.database)[record_id].signature) == (2, "invalid")
+    assert _waiting(moot.database) == 1
+
+
+def test_a_key_is_pinned_before_a_relay_can_name_it(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """Keys come from the origin's own manifest: a relay that signs with a key of its own is not believed."""
+    relay, record_id = _relay(world), signed.put("contract", "C-1")
+    forged = signed.items[record_id] | {"data": {"reference": "C-1", "title": "forged"}}
+    forged["origin"] = {name: value for name, value in forged["origin"].items() if name != "sig"}
+    forged["origin"]["sig"] = signature(forged, relay.key("2026-1"))
+    relay.pass_on(forged)
+    relay.pass_on(signed.items[record_id] | {"data": {"reference": "C-1"}, "state": "deleted", "reason": "ended"})
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert record_id not in rows(moot.database)
+    assert "signature-invalid" in _rules(moot.database)
+
+
+def test_dropped_needs_no_signature(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """That a relay no longer carries a record is its own word, which no origin signs."""
+    relay, record_id = _relay(world), signed.put("contract", "C-1")
+    relay.pass_on(signed.items[record_id])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    relay.pass_on(signed.items[record_id], state="deleted", reason="dropped")
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = rows(moot.database)[record_id]
+    assert (row.deleted, row.reason, problems(moot.database)) == (True, "dropped", [])
+
+
+def test_two_keys_of_one_name_are_held(signed: FakeNode, world: World) -> None:
+    """A manifest that names a key twice objects."""
+    doubled = read_manifest(orjson.dumps(signed.manifest() | {"keys": [*signed.keys.values()] * 2}), signed.id)
+    pinned = pinning.anew(read_manifest(signed.answer(signed.id), signed.id), now=world.now)
+    assert pinning.take(pinned, doubled, now=world.now).objections == ("The key 2026-1 stands there twice.",)
