@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import orjson
 import rfc8785
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -137,7 +138,8 @@ class _Public:
     @cached_property
     def _key(self) -> VerifyKey | None:
         try:
-            return VerifyKey(_decoded(self._x))
+            raw = _decoded(self._x)
+            return VerifyKey(raw) if crypto_core_ed25519_is_valid_point(raw) else None
         except (CryptoError, ValueError):
             return None
 
