@@ -17,6 +17,7 @@ import orjson
 from benchmarks.generate import FEEDS, PAGE, Feed, feeds
 from benchmarks.places import BUILD, HERE, addresses, digest, site_port
 from exchange import cpv
+from federation import sign
 
 KEPT = 12
 """Sites that are kept on disk; the oldest give way."""
@@ -24,17 +25,18 @@ KEPT = 12
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A site on disk: as many nodes as `hosts`, all on one port, `size` contracts in all."""
+    """A site on disk: as many nodes as `hosts`, all on one port, `size` contracts in all, each `signed` or none."""
 
     size: int
     hosts: tuple[str, ...]
     port: int
     folder: Path
+    signed: bool = False
 
     @property
     def feeds(self) -> list[Feed]:
         """Give the nodes."""
-        return feeds(self.size, [f"http://{host}:{self.port}" for host in self.hosts])
+        return feeds(self.size, [f"http://{host}:{self.port}" for host in self.hosts], signed=self.signed)
 
     @property
     def changes(self) -> int:
@@ -65,16 +67,16 @@ class Packed:
         return gzip.decompress(self.packed(after))
 
 
-def corpus(size: int, *, nodes: int = FEEDS, net: int = 0) -> Corpus:
+def corpus(size: int, *, nodes: int = FEEDS, net: int = 0, signed: bool = False) -> Corpus:
     """Give a site of this size, made now or kept from another run. Pages are made by as many processes as processors.
 
     `net` gives a second site whose nodes have other addresses, and so other ids.
     """
     hosts = addresses(nodes, net=net)
     port = site_port(hosts)
-    made = digest(HERE / "generate.py", HERE / "words.py", Path(cpv.__file__))
-    folder = BUILD / "sites" / f"{size}-{nodes}-{net}-{port}-{made}"
-    found = Corpus(size, tuple(hosts), port, folder)
+    made = digest(HERE / "generate.py", HERE / "words.py", Path(cpv.__file__), Path(sign.__file__))
+    folder = BUILD / "sites" / f"{size}-{nodes}-{net}-{port}-{made}{'-signed' if signed else ''}"
+    found = Corpus(size, tuple(hosts), port, folder, signed)
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         _prune(folder.parent)

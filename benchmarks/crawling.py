@@ -21,6 +21,7 @@ from benchmarks.scene import Scene, five
 
 PEERS = HERE / "peers"
 LARGE_TABLE = 5_000
+_VALID = "SELECT count(*) FROM record WHERE node_id IS NOT NULL AND signature = 'valid'"
 Runs = Mapping[str, list[float]]
 
 
@@ -40,7 +41,8 @@ class Crawling:
 
     def turns(self, others: Mapping[str, taking_turns.Turn]) -> dict[str, list[float]]:
         """Run ours, the floor and the others in turns; each gives seconds a record."""
-        sides: dict[str, taking_turns.Turn] = {"ours": self.folkmoot, **others, "floor": self.floor}
+        own: dict[str, taking_turns.Turn] = {"ours": self.folkmoot, "signed": self.signed}
+        sides: dict[str, taking_turns.Turn] = {**own, **others, "floor": self.floor}
         print(
             f"Crawling {self.scene.crawled:,} contracts, {self.scene.rounds} rounds of {len(sides)} sides", flush=True
         )
@@ -74,6 +76,15 @@ class Crawling:
                 self.asked, self.written = idle(moot, self.site.feeds[0].base_url, len(self.site.hosts))
         self.scene.keep(self.scene.crawled, moot)
         return self._told("ours", crawled.seconds)
+
+    def signed(self, _number: int) -> float:
+        """Crawl with ours the same records, each of which is signed and must be valid."""
+        site, moot = self.scene.signed, self.scene.signed_template.copy("signed")
+        with moot.serving():
+            crawled = moot.crawl(site, expected=site.changes)
+        held("signed: valid records", moot.sql(_VALID)[0][0], site.changes)
+        self.spent.setdefault("signed", []).append(crawled.spent)
+        return self._told("signed", crawled.seconds)
 
     def postgres(self, server: postgres.Server, number: int) -> float:
         """Crawl with ours into PostgreSQL."""
@@ -203,6 +214,7 @@ def _alone(crawling: Crawling, found: Runs) -> list[Measured]:
     rate = f"{1 / statistics.median(again):,.0f} records/s"
     return [
         Measured("crawl.floor", floor, size, _parts(crawling, stages), found),
+        _against(crawling, found, "crawl.signed", "ours", "signed"),
         Measured("crawl.again", {"x": taking_turns.ratio(mine, again)}, size, rate, {"ours": mine, "again": again}),
         _idle(crawling, size),
     ]

@@ -115,6 +115,11 @@ FIGURES: tuple[Figure, ...] = (
         "once at the end; nothing is fetched or validated.",
     ),
     Figure(
+        "crawl.signed", "A crawl of signed records, against that of the same unsigned",
+        least(0.6, "≥ 60 %"), least(0.6, "≥ 60 %"), "{x:.0%}",
+        "The same contracts of ten other nodes, each record signed by its node (Ed25519): all must come out valid.",
+    ),
+    Figure(
         "crawl.again", "Reading an unchanged feed again, against the first crawl",
         least(4), least(2), _X,
         "Every cursor is put back to the beginning and the same pages are crawled again; nothing changes.",

@@ -19,6 +19,7 @@ import orjson
 
 from benchmarks.words import SEED, draw, names
 from exchange.cpv import DIVISIONS
+from federation.sign import Signer, payload
 from schema.identifiers import id_prefix, publisher_id, record_id
 
 SIZES: Mapping[str, int] = {"ci": 100_000, "10k": 10_000, "50k": 50_000, "100k": 100_000, "1m": 1_000_000}
@@ -54,12 +55,14 @@ class Feed:
     """One made-up node and its register: `records` contracts after the organisation records of its publishers.
 
     `number` of `feeds` says which share of the 350 publishers is its own. `base_url` is an origin without a path.
+    `signed`: each record bears the signature of the node's key.
     """
 
     base_url: str
     records: int
     number: int = 0
     feeds: int = 1
+    signed: bool = False
 
     @property
     def node(self) -> str:
@@ -97,7 +100,7 @@ class Feed:
                  "ordering": "changeNumber", "kinds": ["organisation", "contract"],
                  "tombstones": {"policy": "persistent"}, "minPollSeconds": 300}
             ],
-            "keys": [],
+            "keys": [_signer().jwk] if self.signed else [],
             "software": {"name": "folkmoot-bench"},
         }  # fmt: skip
         return orjson.dumps(found)
@@ -128,23 +131,28 @@ class Feed:
             kind, publisher = "contract", own[int(len(own) * rng.random() ** 2)]
             data = contract(change, publisher, rng)
             reference = data["reference"]
-        return {
-            "state": "updated",
-            "kind": kind,
-            "id": record_id(self._prefix(publisher), kind, reference),
-            "modified": change,
-            "data": data,
-            "origin": {"node": self.node, "publisher": _name(publisher), "seq": change, "time": TIME},
-        }
+        origin = {"node": self.node, "publisher": _name(publisher), "seq": change, "time": TIME}
+        name = record_id(self._prefix(publisher), kind, reference)
+        if self.signed:
+            said = payload(
+                record_id=name,
+                kind=kind,
+                data=orjson.dumps(data),
+                reason=None,
+                moved_to=None,
+                origin=orjson.dumps(origin),
+            )
+            origin["sig"] = _signer().sign(said)
+        return {"state": "updated", "kind": kind, "id": name, "modified": change, "data": data, "origin": origin}
 
     def _prefix(self, publisher: Json) -> str:
         return id_prefix(self.base_url, _name(publisher))
 
 
-def feeds(size: int, bases: Sequence[str]) -> list[Feed]:
+def feeds(size: int, bases: Sequence[str], *, signed: bool = False) -> list[Feed]:
     """Share `size` contracts out to as many nodes as there are base URLs."""
     share, rest = divmod(size, len(bases))
-    return [Feed(base, share + (k < rest), k, len(bases)) for k, base in enumerate(bases)]
+    return [Feed(base, share + (k < rest), k, len(bases), signed) for k, base in enumerate(bases)]
 
 
 def pages(size: int, *, base_url: str, number: int = 0, feeds: int = 1) -> Iterator[Page]:
@@ -173,6 +181,11 @@ def contract(change: int, publisher: Json, rng: random.Random) -> Json:
         "reviewDate": (end - timedelta(days=180)).isoformat(),
         "classifications": [{"scheme": "CPV", "id": rng.choice(codes())}],
     }
+
+
+@cache
+def _signer() -> Signer:
+    return Signer("bench-1", b"folkmoot bench, no secret at all")
 
 
 @cache

@@ -172,7 +172,8 @@ def begun(name: str, site: Corpus, *, database: str = "") -> Moot:
 @contextmanager
 def site_up(site: Corpus) -> Iterator[Child]:
     """Serve the made-up nodes while the block runs."""
-    command = python("-m", "benchmarks.site", site.folder, str(site.size), str(site.port), *site.hosts)
+    form = "signed" if site.signed else "plain"
+    command = python("-m", "benchmarks.site", site.folder, str(site.size), str(site.port), form, *site.hosts)
     with Child(command, log=fresh(f"site-{site.hosts[0]}") / "site.log") as child:
         child.hear()
         ready(f"{site.feeds[0].base_url}/stats", child)

@@ -60,10 +60,15 @@ class Scene:
         """Give the nodes that peers crawl too, serving from now on."""
         return self.up(self.crawled)
 
-    def up(self, size: int, *, net: int = 0) -> Corpus:
+    @cached_property
+    def signed(self) -> Corpus:
+        """Give other nodes with the same contracts, which they have signed, serving from now on."""
+        return self.up(self.crawled, net=2, signed=True)
+
+    def up(self, size: int, *, net: int = 0, signed: bool = False) -> Corpus:
         """Serve another set of nodes until the end of the run."""
-        print(f"Making {size:,} contracts of {FEEDS} nodes ...", flush=True)
-        found = corpus(size, net=net)
+        print(f"Making {size:,} contracts of {FEEDS} nodes{', signed,' if signed else ''} ...", flush=True)
+        found = corpus(size, net=net, signed=signed)
         self.stack.enter_context(ours.site_up(found))
         return found
 
@@ -71,6 +76,11 @@ class Scene:
     def template(self) -> Moot:
         """Give an aggregator that knows the nodes and has read nothing: each crawl begins with a copy."""
         return ours.begun("template", self.site)
+
+    @cached_property
+    def signed_template(self) -> Moot:
+        """Give the same for the nodes that sign."""
+        return ours.begun("signed-template", self.signed)
 
     def keep(self, size: int, moot: Moot) -> None:
         """Keep an aggregator that has crawled, for the parts that search and serve."""

@@ -1,7 +1,7 @@
 """The server of the made-up nodes: one process, prebuilt bytes, nothing computed but a tag and a look-up.
 
-`python -m benchmarks.site FOLDER SIZE PORT HOST...` serves a site of `corpus.py`; it prints `ready` once it listens.
-`/stats` counts requests by path and says when the first page was asked for (the machine's monotonic clock);
+`python -m benchmarks.site FOLDER SIZE PORT signed|plain HOST...` serves a site of `corpus.py`; it prints `ready` once
+it listens. `/stats` counts requests by path and says when the first page was asked for (the machine's monotonic clock);
 `/stats/reset` begins anew.
 """
 
@@ -94,8 +94,8 @@ def _headers(etag: str) -> list[Header]:
 
 def main() -> None:
     """Serve until told to end."""
-    folder, size, port, *hosts = sys.argv[1:]
-    site = Corpus(int(size), tuple(hosts), int(port), Path(folder))
+    folder, size, port, form, *hosts = sys.argv[1:]
+    site = Corpus(int(size), tuple(hosts), int(port), Path(folder), form == "signed")
     sockets = []
     for host in hosts:
         made = socket.socket()

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from federation import log, told, unproven
+from federation import log, precedence, told, unproven
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.judge import Judged
@@ -146,6 +146,7 @@ def _log(session: WriteSession, changed: Sequence[Statement], known: set[str], n
         return
     first = log.numbers(session, len(changed))
     log.write(session, [(*_row(new), first + step) for step, new in enumerate(changed)], known, now=now)
+    precedence.cover(session, changed)
 
 
 def _row(s: Statement) -> bulk.Row:

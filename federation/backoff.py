@@ -35,7 +35,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         elif fails >= STALE_AFTER or isinstance(error, Vanished):
             since = known.stale_since or lease.last_good or now
             gone = isinstance(error, Vanished) and error.status == 410 and now - since >= RETIRED_AFTER
-            nodes.went_wrong(session, known, since=since, retired=gone)
+            nodes.went_wrong(session, known, since=since, retired=gone, now=now)
     visit.due = due
     return due
 

@@ -64,6 +64,7 @@ _END = literal("/organisation/").concat(_record.c.publisher)
 _IS_OWN = (
     _record.c.kind == "organisation",
     ~_record.c.deleted,
+    ~_record.c.hidden,
     func.substr(_record.c.id, func.length(_record.c.id) - func.length(_END) + 1) == _END,
 )
 
@@ -80,7 +81,7 @@ def _listed(row: Any) -> Listed:
 def _counted(session: Reading, listed: Sequence[Listed]) -> list[Listed]:
     chosen = (
         select(_record.c.publisher, _record.c.kind, func.count())
-        .where(_record.c.publisher.in_([one.id for one in listed]), ~_record.c.deleted)
+        .where(_record.c.publisher.in_([one.id for one in listed]), ~_record.c.deleted, ~_record.c.hidden)
         .group_by(_record.c.publisher, _record.c.kind)
         .order_by(_record.c.publisher, _record.c.kind)
     )

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import origins, pinning, rejudge, told
+from federation import origins, pinning, precedence, rejudge, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
@@ -40,6 +40,7 @@ class Known:
     stale_since: datetime | None
     manifest: bytes = b""
     keys: tuple[Jwk, ...] = ()
+    own: tuple[str, ...] = ()
 
     @property
     def ring(self) -> Ring:
@@ -67,6 +68,7 @@ def pin(
     put_in(session, manifest, body, relays=relays, every=every, now=now)
     if manifest.keys:
         rejudge.keys_changed(session, manifest.id, Ring(pinning.offered(manifest)), now=now)
+    precedence.settle(session, precedence.claimed(manifest), now=now)
     return key
 
 
@@ -82,6 +84,7 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
         "manifest": body,
         "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
         "jwks": orjson.dumps(pinning.anew(manifest, now=now)).decode(),
+        "own": orjson.dumps(precedence.claimed(manifest)).decode(),
         "added": now,
     }
     node_id = session.connection().execute(table(Node).insert().values(node).returning(_node.c.id)).scalar_one()
@@ -124,10 +127,13 @@ def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes
 def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:
     """Take a node as it is now, keys and role included: a person has confirmed that it is who it says."""
     after = _take_over(session, known, manifest, body, pinning.anew(manifest, now=now), now=now)
+    own = precedence.claimed(manifest)
     values: dict[str, Any] = {"role": manifest.role, "state": "active", "stale_since": None}
+    values["own"] = orjson.dumps(own).decode()
     if manifest.role != "aggregator":
         values["relays"] = False
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+    precedence.settle(session, {*known.own, *own}, now=now)
     told.visit_mended(session, known.id, rules=[IDENTITY_CHANGED])
     make_due(session, now=now, node_id=known.id)
     return after
@@ -168,20 +174,22 @@ def any_known(session: Reading) -> bool:
 
 def _known(row: Any) -> Known:
     prefixes = orjson.loads(row.prefixes)
-    said = (row.role, row.relays, row.state, prefixes, row.stale_since, row.manifest, tuple(orjson.loads(row.jwks)))
-    return Known(row.id, row.key, row.url, *said)
+    said = (row.role, row.relays, row.state, prefixes, row.stale_since, row.manifest)
+    return Known(row.id, row.key, row.url, *said, tuple(orjson.loads(row.jwks)), tuple(orjson.loads(row.own)))
 
 
-def pause(session: WriteSession, known: Known) -> None:
+def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Stop visiting a node; a visit that is under way loses its lease. Its records stay."""
     _fence_out(session, known.id)
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state="paused"))
+    precedence.settle(session, known.own, now=now)
 
 
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Visit a node again, at once."""
     state = "active" if known.stale_since is None else "stale"
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
+    precedence.settle(session, known.own, now=now)
     make_due(session, now=now, node_id=known.id)
 
 
@@ -197,6 +205,7 @@ def remove(session: WriteSession, known: Known, *, now: datetime) -> Applied:
     ids = session.connection().execute(select(_record.c.id).where(_record.c.node_id == known.id)).scalars().all()
     done = end_routes(session, known.id, ids, now=now)
     session.connection().execute(delete(_node).where(_node.c.id == known.id))
+    precedence.settle(session, known.own, now=now)
     return done
 
 
@@ -205,10 +214,12 @@ def _fence_out(session: WriteSession, node_id: int) -> None:
     session.connection().execute(taken.values(fence=_feed.c.fence + 1, owner=None, leased_until=None))
 
 
-def went_well(session: WriteSession, known: Known) -> None:
+def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Note a good visit: a node that was stale is active again."""
     back = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "held", "active")))
     session.connection().execute(back.values(state="active", stale_since=None))
+    if known.state == "retired":
+        precedence.settle(session, known.own, now=now)
 
 
 def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
@@ -220,8 +231,10 @@ def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
     session.connection().execute(chosen.values(state="held", stale_since=func.coalesce(_node.c.stale_since, since)))
 
 
-def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool) -> None:
+def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool, now: datetime) -> None:
     """Note that the last good copy is served since `since`; `retired` after three days of 410."""
     state = "retired" if retired else "stale"
     chosen = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
     session.connection().execute(chosen.values(state=state, stale_since=func.coalesce(_node.c.stale_since, since)))
+    if retired and known.state != "retired":
+        precedence.settle(session, known.own, now=now)

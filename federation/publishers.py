@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from sqlalchemy import select, update
 
-from federation import keys, log
+from federation import keys, log, precedence
 from federation.database import Reading, WriteSession, insert, table
 from schema.codelists import RELATIONS
 from schema.errors import Conflict, Misconfigured, NotFound
@@ -103,6 +103,7 @@ def add(
     insert(session, Publisher, [{"id": name, "id_prefix": prefix, "relation": relation, "created": now}])
     draft = log.Draft(organisation_id(prefix, name), "organisation", name, data)
     log.append(session, [draft], node=node_id(public_url), now=now)
+    precedence.settle(session, [name], now=now)
     return name
 
 
@@ -132,6 +133,7 @@ def change(
     differs = relation is not None and relation != known.relation
     if differs:
         session.connection().execute(update(_publisher).where(_publisher.c.id == publisher).values(relation=relation))
+        precedence.settle(session, [publisher], now=now)
     if after == before:
         return differs
     draft = log.Draft(organisation_id(known.id_prefix, publisher), "organisation", publisher, data)

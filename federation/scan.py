@@ -18,7 +18,11 @@ _MOMENTS = 1_024
 """Times that are remembered as they were read: all records of one transaction have one."""
 
 
-_HEAD = 'SELECT r."row", r.id, r.kind, r.publisher, r.number, r.data, r.changed, r.signature FROM record AS r WHERE '
+# What is hidden is to the index as if it were gone (federation/precedence.py).
+_HEAD = """
+SELECT r."row", r.id, r.kind, r.publisher, r.number, CASE WHEN r.hidden THEN NULL ELSE r.data END, r.changed,
+    r.signature
+FROM record AS r WHERE """
 _AFTER = texts(_HEAD + "r.number > ? ORDER BY r.number LIMIT ?")
 _TELLING = texts(_HEAD + "r.publisher = any(?) AND r.kind = 'organisation' AND NOT r.deleted ORDER BY r.\"row\" DESC")
 _OF_ONE = texts(_HEAD + 'r.publisher = ? AND r.number <= ? AND NOT r.deleted AND r."row" > ? ORDER BY r."row" LIMIT ?')

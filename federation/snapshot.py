@@ -30,7 +30,7 @@ def live(session: Reading, kind: str, publisher: str | None = None) -> Iterator[
 
     A few are in memory at a time.
     """
-    chosen = select(*log.ENTRY).where(_record.c.kind == kind, _record.c.deleted.is_(False))
+    chosen = select(*log.ENTRY).where(_record.c.kind == kind, ~_record.c.deleted, ~_record.c.hidden)
     if publisher is not None:
         chosen = chosen.where(_record.c.publisher == publisher)
     for row in session.connection().execute(chosen.order_by(_record.c.number).execution_options(yield_per=_AT_ONCE)):

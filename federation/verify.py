@@ -88,7 +88,12 @@ def _wait(database: Database, index: Index, latest: int, patience: float) -> Non
 def _live(session: Reading, least: int, most: int) -> list[Known]:
     chosen = (
         select(_record.c.id, _record.c.kind, _record.c.number)
-        .where(_record.c.number.between(least, most), ~_record.c.deleted, _record.c.kind.in_(list(KINDS)))
+        .where(
+            _record.c.number.between(least, most),
+            ~_record.c.deleted,
+            ~_record.c.hidden,
+            _record.c.kind.in_(list(KINDS)),
+        )
         .order_by(_record.c.number)
         .limit(_CHUNK)
     )

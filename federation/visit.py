@@ -226,7 +226,7 @@ class Visit:
             node_id, known = self.lease.node_id, self._papers.known
             done = reconcile.finish(session, node_id, now=self.now) if self._place.reconciling else Applied()
             if known.state != "active" or known.stale_since is not None:
-                nodes.went_well(session, known)
+                nodes.went_well(session, known, now=self.now)
             told.visit_mended(session, node_id)
             self._give_back(session, page, step, wish)
             return done

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlmodel import Field, SQLModel
 
@@ -82,7 +83,8 @@ class Record(SQLModel, table=True):
     """The current state of one record, at its latest change number; a tombstone where `deleted`.
 
     `node_id` is the route it came by (None: published here). `rank` and `seq` are what protocol section 5
-    compares between routes: 0 straight from the origin, 1 relayed and signed, 2 relayed unsigned.
+    compares between routes: 0 straight from the origin, 1 relayed and signed, 2 relayed unsigned. `hidden`: its
+    publisher has a node of its own here, and this comes from another (federation/precedence.py).
     """
 
     __table_args__ = (
@@ -107,6 +109,7 @@ class Record(SQLModel, table=True):
     signature: str = Field(default="absent", max_length=12)
     node_id: int | None = Field(default=None, sa_type=RowNumber, foreign_key="node.id", index=True)
     changed: datetime = Field(sa_type=Moment)
+    hidden: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class History(SQLModel, table=True):
@@ -145,7 +148,8 @@ class Shadow(SQLModel, table=True):
 class Node(SQLModel, table=True):
     """A node that this aggregator was told to crawl, with the manifest pinned when it joined.
 
-    `jwks` is a JSON list of the JWKs that it is known by, each with `since`, the time when it was pinned.
+    `own` is a JSON list of the publishers whose own node it is, as the operator confirmed by taking it in; `jwks` one
+    of the JWKs that it is known by, each with `since`, the time when it was pinned.
     """
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
@@ -158,6 +162,7 @@ class Node(SQLModel, table=True):
     manifest: bytes = Field(sa_type=LargeBinary)
     prefixes: str = Field(sa_type=Text)
     jwks: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
+    own: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     added: datetime = Field(sa_type=Moment)
     stale_since: datetime | None = Field(default=None, sa_type=Moment)
 

@@ -136,8 +136,13 @@ def show(name: Name, as_json: AsJson = False) -> None:
 def pause(name: Name) -> None:
     """Stop visiting a node. Its records stay."""
     from federation import nodes
+    from folkmoot import wiring
 
-    _change(name, nodes.pause, "is paused; its records stay as they are")
+    _change(
+        name,
+        lambda session, known: nodes.pause(session, known, now=wiring.now()),
+        "is paused; its records stay as they are",
+    )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Signatures: this node's own keys, the keys that others are known by, and what waits for a key.
+"""Signatures: this node's own keys, the keys that others are known by, what waits for a key; whose own node one is.
 
 Revises: 0003
 """
@@ -19,6 +19,10 @@ def upgrade() -> None:
     for name in ("node", "origin"):
         with op.batch_alter_table(name, schema=None) as batch_op:
             batch_op.add_column(sa.Column("jwks", sa.Text(), server_default="[]", nullable=False))
+    with op.batch_alter_table("node", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("own", sa.Text(), server_default="[]", nullable=False))
+    with op.batch_alter_table("record", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("hidden", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "signingkey",
         sa.Column("kid", sa.String(length=100), nullable=False),
@@ -56,6 +60,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("unproven")
     op.drop_table("signingkey")
+    with op.batch_alter_table("record", schema=None) as batch_op:
+        batch_op.drop_column("hidden")
+    with op.batch_alter_table("node", schema=None) as batch_op:
+        batch_op.drop_column("own")
     for name in ("node", "origin"):
         with op.batch_alter_table(name, schema=None) as batch_op:
             batch_op.drop_column("jwks")

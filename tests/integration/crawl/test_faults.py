@@ -148,7 +148,7 @@ def test_paused_node_is_left_alone(moot: Aggregator, world: World) -> None:
     node = world.node()
     moot.add(node)
     with moot.database.write() as session:
-        nodes.pause(session, nodes.find(session, node.url))
+        nodes.pause(session, nodes.find(session, node.url), now=world.now)
     world.pass_time(hours=1)
     assert moot.crawl() == []
     with moot.database.write() as session:

@@ -105,7 +105,7 @@ def test_a_resumed_node_waits_for_the_visit_that_was_cut_off(moot: Aggregator, w
     _councils(moot, 1)
     assert _claim(moot) is not None
     with moot.database.write() as session:
-        nodes.pause(session, nodes.find(session, "n0.example"))
+        nodes.pause(session, nodes.find(session, "n0.example"), now=world.now)
         nodes.resume(session, nodes.find(session, "n0.example"), now=world.now)
     assert _claim(moot, "two") is None
     world.pass_time(seconds=SECONDS + 1)

@@ -101,7 +101,7 @@ def test_pause_and_remove_fence_out(moot: Aggregator, world: World) -> None:
     lease = _claim(moot)
     assert lease is not None
     with moot.database.write() as session:
-        nodes.pause(session, nodes.find(session, "exa.example"))
+        nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
     with pytest.raises(LeaseLost), moot.database.write() as session:
         leases.hold(session, lease)
     with moot.database.write() as session:

@@ -1,0 +1,146 @@
+"""Between nodes: a body's own node goes before those that publish for it (protocol section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from federation import nodes, scan, snapshot
+from federation.database import Database
+from schema.errors import Vanished
+from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
+
+OWN, HOSTED = "own.example", "host.example"
+
+
+def _node(world: World, host: str, relation: str) -> FakeNode:
+    node = world.node(host, "EXA")
+    made = node.manifest()["publishers"][0] | {"relation": relation}
+    node.more = {"publishers": [made]}
+    node.put("contract", "C-1")
+    return node
+
+
+@pytest.fixture
+def hosted(world: World) -> FakeNode:
+    """Return a node that publishes for a council that it is not."""
+    return _node(world, HOSTED, "hosted")
+
+
+@pytest.fixture
+def own(world: World) -> FakeNode:
+    """Return that council's own node."""
+    return _node(world, OWN, "own")
+
+
+def _seen(database: Database) -> set[str]:
+    """The hosts whose contracts stand in bulk files, which must be those that the index is given."""
+    with database.read() as session:
+        bulk = {entry.id.split("/")[2] for entry in snapshot.live(session, "contract")}
+        indexed = {row.id.split("/")[2] for row in scan.after(session, 0, 100) if row.data and row.kind == "contract"}
+    assert bulk == indexed
+    return bulk
+
+
+def _do(moot: Aggregator, work: Any, host: str) -> None:
+    with moot.database.write() as session:
+        work(session, nodes.find(session, host), now=moot.world.now)
+
+
+def test_own_node_hides_what_others_publish_for_it(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """When a council's own node joins, its records from a hosting node are hidden, under new numbers, and kept."""
+    moot.add(hosted)
+    moot.crawl()
+    assert _seen(moot.database) == {HOSTED}
+    before = rows(moot.database)
+    moot.add(own)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN}
+    after = rows(moot.database)
+    for name in before:
+        if name.startswith(f"https://{HOSTED}/"):
+            assert (after[name].hidden, after[name].deleted) == (True, False)
+            assert after[name].number > before[name].number
+
+
+def test_what_a_hosting_node_says_later_is_hidden_too(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """A record that comes after the council's own node joined is hidden as it is written."""
+    moot.add(own)
+    moot.add(hosted)
+    moot.crawl()
+    hosted.put("contract", "C-2")
+    moot.world.pass_time(hours=1)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN}
+
+
+@pytest.mark.parametrize("work", [nodes.pause, nodes.remove])
+def test_hidden_records_come_back_when_the_own_node_goes(
+    moot: Aggregator, hosted: FakeNode, own: FakeNode, work: Any
+) -> None:
+    """A node that is paused or removed goes before nobody."""
+    moot.add(own)
+    moot.add(hosted)
+    moot.crawl()
+    _do(moot, work, OWN)
+    assert HOSTED in _seen(moot.database)
+
+
+def test_a_node_that_resumes_goes_before_again(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """Pausing and resuming leave everything as it was."""
+    moot.add(own)
+    moot.add(hosted)
+    moot.crawl()
+    _do(moot, nodes.pause, OWN)
+    _do(moot, nodes.resume, OWN)
+    assert _seen(moot.database) == {OWN}
+
+
+def test_a_retired_node_goes_before_nobody(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """Three days of 410 end the precedence; a node that comes back has it again."""
+    moot.add(own)
+    moot.add(hosted)
+    moot.crawl()
+    moot.world.faults[own.url] = Vanished("gone", 410)
+    for _day in range(5):
+        moot.world.pass_time(hours=25)
+        moot.crawl()
+    assert _seen(moot.database) == {OWN, HOSTED}
+    moot.world.faults.clear()
+    moot.world.pass_time(hours=25)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN}
+
+
+def test_a_claim_that_came_later_needs_a_person(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """A node that begins to call a publisher its own hides nobody until its identity is confirmed."""
+    publishers = own.more.pop("publishers")
+    own.more["publishers"] = [publishers[0] | {"relation": "unofficial"}]
+    moot.add(own)
+    moot.add(hosted)
+    moot.crawl()
+    own.more["publishers"] = publishers
+    moot.world.pass_time(hours=2)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN, HOSTED}
+
+
+def test_two_own_nodes_hide_neither(moot: Aggregator, world: World, own: FakeNode) -> None:
+    """Where an operator confirmed two nodes of one council, both are shown."""
+    second = _node(world, "second.example", "own")
+    moot.add(own)
+    moot.add(second)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN, "second.example"}
+
+
+def test_a_relayed_record_is_hidden_too(moot: Aggregator, world: World, hosted: FakeNode, own: FakeNode) -> None:
+    """By whatever route it comes: it is the origin that counts."""
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    for item in hosted.items.values():
+        relay.pass_on(item)
+    moot.add(own)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN}
