@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote_to_bytes
 import orjson
 from fastapi import Path, Query, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api.deps import Here
 from api.etags import record_tag, unchanged
@@ -15,7 +15,7 @@ from api.pages.record import record_html
 from api.problems import instance
 from api.services import Services
 from api.strict import strict_router
-from federation import lists, log
+from federation import lists, log, moving
 from federation.database import ReadSession
 from schema.entry import Entry, record_json
 from schema.errors import NotFound, Withdrawn
@@ -54,6 +54,8 @@ def record(
     asked = _asked(request, here)
     # Opened here and not as a dependency, which would cost two more changes of thread.
     with here.database.read() as session:
+        if (onward := moved(here, session, asked, "/records" if media == HTML else "/v1/records")) is not None:
+            return onward
         if media == HTML:
             return record_html(request, here, session, found(session, asked))
         return answer(request, session, asked)
@@ -85,7 +87,15 @@ def record_by_id(
     if preferred(request.headers.get("accept"), [JSON]) is None:
         raise HTTPException(406, f"This record can be had as {JSON}.")
     with here.database.read() as session:
-        return answer(request, session, id)
+        return moved(here, session, id, "/v1/records") or answer(request, session, id)
+
+
+def moved(here: Services, session: ReadSession, id: str, path: str) -> Response | None:  # noqa: A002
+    """301 to a record whose node has moved, where it is held under its new id (protocol section 3)."""
+    onward = None if "\x00" in id else moving.leads_to(session, id)
+    if onward is None or lists.by_id(session, onward) is None:
+        return None
+    return RedirectResponse(f"{here.public_url}{path}?id={quote(onward, safe='')}", 301)
 
 
 def found(session: ReadSession, id: str) -> Entry:  # noqa: A002

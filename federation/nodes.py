@@ -60,10 +60,8 @@ def pin(
     `every` is how many seconds pass between visits where the manifest does not say. Raises `Conflict` where the node
     is known, is this server itself, or claims ids that another was pinned with first.
     """
-    if manifest.id == me:
-        raise Conflict("This is the aggregator itself.")
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
-    _check_free(session, manifest.id, key, prefixes)
+    check_free(session, manifest.id, key, prefixes, me=me)
     origins.give_way(session, manifest.id, prefixes)
     put_in(session, manifest, body, relays=relays, every=every, now=now)
     if manifest.keys:
@@ -96,12 +94,15 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
 
 
-def _check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes) -> None:
-    same = select(_node.c.url).where((_node.c.url == url) | (_node.c.key == key))
+def check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes, *, me: str, but: str = "") -> None:
+    """Raise `Conflict` where this is ourselves, or its address, key or ids are another's; `but` is who moves there."""
+    if url == me:
+        raise Conflict("This is the aggregator itself.")
+    same = select(_node.c.url).where((_node.c.url == url) | (_node.c.key == key), _node.c.url != but)
     found = session.connection().execute(same).scalars().first()
     if found is not None:
         raise Conflict(f"{found} is among the nodes already, as {key}.")
-    for prefix in origins.taken(session, but=url, heard_too=False):
+    for prefix in origins.taken(session, but=but or url, heard_too=False):
         if any(prefixes_overlap(prefix, mine) for mine in prefixes):
             raise Conflict(f"Its ids would lie under {prefix}, which another was pinned with first.")
 

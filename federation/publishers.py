@@ -48,7 +48,7 @@ def settle(session: WriteSession, public_url: str) -> str:
     """Remember the public URL at the first publication, and refuse another one later. Gives the epoch."""
     known = recall(session, "publicUrl")
     if known is None:
-        insert(session, Meta, [{"key": "publicUrl", "value": public_url}, {"key": "epoch", "value": _epoch()}])
+        insert(session, Meta, [{"key": "publicUrl", "value": public_url}, {"key": "epoch", "value": new_epoch()}])
     elif known != public_url:
         raise moved(known, public_url)
     return epoch(session)
@@ -58,11 +58,12 @@ def moved(known: str, public_url: str) -> Misconfigured:
     """Why another public URL is refused: every published id begins with it."""
     return Misconfigured(
         f"This node has published as {known}, and FOLKMOOT_PUBLIC_URL is {public_url}. Published ids begin with the "
-        f"public URL and stay for ever: set FOLKMOOT_PUBLIC_URL={known}, or start a new database for the new address."
+        f"public URL: set FOLKMOOT_PUBLIC_URL={known}, or give every record a new id with: folkmoot move {public_url}"
     )
 
 
-def _epoch() -> str:
+def new_epoch() -> str:
+    """A word that no database had before."""
     return secrets.token_hex(6)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from federation import leases, nodes, papers, reconcile, told
+from federation import leases, moving, nodes, papers, reconcile, told
 from federation.apply import Applied, apply
 from federation.crawl import Step, walk
 from federation.database import Database, WriteSession, table
@@ -224,7 +224,7 @@ class Visit:
 
         def last(session: WriteSession) -> Applied:
             node_id, known = self.lease.node_id, self._papers.known
-            done = reconcile.finish(session, node_id, now=self.now) if self._place.reconciling else Applied()
+            done = self._reconciled(session) if self._place.reconciling else Applied()
             if known.state != "active" or known.stale_since is not None:
                 nodes.went_well(session, known, now=self.now)
             told.visit_mended(session, node_id)
@@ -232,6 +232,11 @@ class Visit:
             return done
 
         await self._finish(last)
+
+    def _reconciled(self, session: WriteSession) -> Applied:
+        done = moving.arrived(session, self.lease.node_id, now=self.now)
+        done.add(reconcile.finish(session, self.lease.node_id, now=self.now))
+        return done
 
     def _give_back(self, session: WriteSession, page: Page, step: Step, wish: int) -> None:
         assert self.due is not None

@@ -263,6 +263,14 @@ class Unproven(SQLModel, table=True):
     rank: int = Field(sa_type=SmallInteger)
 
 
+class Moved(SQLModel, table=True):
+    """Ids that begin with another prefix since their node has moved: old ones lead to the new (protocol section 3)."""
+
+    old: str = Field(primary_key=True, max_length=2600)
+    new: str = Field(max_length=2600)
+    at: datetime = Field(sa_type=Moment)
+
+
 class SigningKey(SQLModel, table=True):
     """A key that signs what is published here. `seed` is the private key, forgotten when the key is retired.
 

@@ -17,4 +17,6 @@ def record(request: Request, session: Read, here: Here, id: str = "") -> Respons
     """One record, whoever published it. Raises `NotFound`, or `Withdrawn` with its tombstone."""
     if not 0 < len(id) <= records.MAX_ID:
         raise BadParameter("id", id, "the id of a record: an address that begins with https://")
+    if (onward := records.moved(here, session, id, "/records")) is not None:
+        return onward
     return record_html(request, here, session, records.found(session, id))

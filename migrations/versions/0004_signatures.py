@@ -37,6 +37,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kid", name=op.f("pk_signingkey")),
     )
     op.create_table(
+        "moved",
+        sa.Column("old", sa.String(length=2600), nullable=False),
+        sa.Column("new", sa.String(length=2600), nullable=False),
+        sa.Column("at", schema.tables.Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("old", name=op.f("pk_moved")),
+    )
+    op.create_table(
         "unproven",
         sa.Column("id", sa.String(length=2600), nullable=False),
         sa.Column("node_id", _NUMBER, nullable=False),
@@ -59,6 +66,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("unproven")
+    op.drop_table("moved")
     op.drop_table("signingkey")
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.drop_column("hidden")

@@ -1,0 +1,197 @@
+"""A node that moves to another address: its own side, the reader's side, and where an old id leads since.
+
+Ids begin with the public URL, so a move gives every record a new id. The old ones are remembered: they lead to the new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, delete, func, or_, select, update
+
+from federation import log, pinning, precedence, publishers, reconcile, signing
+from federation.again import again
+from federation.apply import Applied, end_routes
+from federation.database import Reading, WriteSession, table, upsert
+from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
+from federation.nodes import Known, check_free
+from schema.errors import Conflict, Refused
+from schema.identifiers import place_of
+from schema.manifest import Manifest
+from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record
+
+_record, _publisher, _meta, _moved = table(Record), table(Publisher), table(Meta), table(Moved)
+_node, _feed, _answer = table(Node), table(Feed), table(Idempotency)
+_AT_ONCE = 5_000
+
+
+def here(session: WriteSession, url: str, *, now: datetime) -> int:
+    """Move this server to another public URL: new ids, a new epoch, everything said again. Gives how many changes.
+
+    Records that name records of ours follow them. Raises `Misconfigured` where nothing is published yet, `Conflict`
+    where the server is there already.
+    """
+    log.lock(session)
+    publishers.epoch(session)
+    old = publishers.recall(session, "publicUrl")
+    assert old is not None
+    if old == url:
+        raise Conflict(f"This server publishes as {url} already.")
+    prefixes = _publishers_to(session, old, url)
+    _remember(session, prefixes, now=now)
+    _records_to(session, publishers.node_id(old), publishers.node_id(url), prefixes)
+    for key, value in (("publicUrl", url), ("epoch", publishers.new_epoch())):
+        session.connection().execute(update(_meta).where(_meta.c.key == key).values(value=value))
+    session.connection().execute(delete(_answer))  # they show the old ids
+    return again(session, node=publishers.node_id(url), now=now, signer=signing.active(session))
+
+
+def _publishers_to(session: WriteSession, old: str, url: str) -> dict[str, str]:
+    found = session.connection().execute(select(_publisher.c.id, _publisher.c.id_prefix)).all()
+    prefixes = {row.id_prefix: url + row.id_prefix.removeprefix(old) for row in found}
+    for row in found:
+        chosen = update(_publisher).where(_publisher.c.id == row.id)
+        session.connection().execute(chosen.values(id_prefix=prefixes[row.id_prefix]))
+    return prefixes
+
+
+def _records_to(session: WriteSession, old: str, new: str, prefixes: Mapping[str, str]) -> None:
+    columns = (_record.c.row, _record.c.id, _record.c.data, _record.c.moved_to)
+    mine, through = _record.c.origin_node == old, 0
+    moved = update(_record).where(_record.c.row == bindparam("this"))
+    moved = moved.values(
+        id=bindparam("name"), data=bindparam("body"), moved_to=bindparam("onward"), origin_node=bindparam("node")
+    )
+    while True:
+        chosen = select(*columns).where(mine, _record.c.row > through).order_by(_record.c.row).limit(_AT_ONCE)
+        rows = session.connection().execute(chosen).all()
+        if not rows:
+            return
+        given: list[dict[str, Any]] = [
+            {
+                "this": row.row,
+                "name": _led(row.id, prefixes),
+                "body": _renamed(row.data, prefixes),
+                "onward": row.moved_to and _led(row.moved_to, prefixes),
+                "node": new,
+            }
+            for row in rows
+        ]
+        session.connection().execute(moved, given)
+        through = rows[-1].row
+
+
+def _led(name: str, prefixes: Mapping[str, str]) -> str:
+    return next((new + name.removeprefix(old) for old, new in prefixes.items() if name.startswith(old)), name)
+
+
+def _renamed(data: bytes | None, prefixes: Mapping[str, str]) -> bytes | None:
+    """The data with links to our own records brought along; the very bytes where there are none."""
+    if data is None or not any(old.encode() in data for old in prefixes):
+        return data
+    return orjson.dumps(_links(orjson.loads(data), prefixes))
+
+
+def _links(value: Any, prefixes: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _links(inner, prefixes) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_links(inner, prefixes) for inner in value]
+    return _led(value, prefixes) if isinstance(value, str) else value
+
+
+def signed(known: Known, manifest: Manifest, *, now: datetime) -> bool:
+    """Whether the node at the new address shows keys that the pinned ones stand behind: then no person need confirm."""
+    return bool(known.keys) and not pinning.take(known.keys, manifest, now=now).objections
+
+
+def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, me: str, now: datetime) -> str:
+    """Follow a node to another address: it is read there from 0, and old ids lead to the new. Gives its key.
+
+    What it published under the old address stays until the reading has ended, and goes then where the new is there.
+    Raises `Conflict` where another is there already, `Refused` where the manifest publishes for nobody that it did.
+    """
+    if manifest.id == known.url:
+        raise Conflict(f"{known.key} is at {known.url} already.")
+    shown = prefixes_of(manifest)
+    check_free(session, manifest.id, key_of(manifest.id), shown, me=me, but=known.url)
+    moved = _pairs(known.prefixes, without_overlap(shown, known.prefixes))
+    if not moved:
+        raise Refused("move", f"{manifest.id} publishes for none of the bodies of {known.key}.", "/publishers")
+    keys = pinning.take(known.keys, manifest, now=now)
+    taken = pinning.anew(manifest, now=now) if keys.objections else keys.keys
+    _remember(session, moved, now=now)
+    pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": precedence.claimed(manifest)}
+    _pin_there(session, known, manifest, body, **pinned)
+    _read_there(session, known, manifest, now=now)
+    reconcile.begin(session, known.id)
+    precedence.settle(session, {*known.own, *precedence.claimed(manifest)}, now=now)
+    return key_of(manifest.id)
+
+
+def _pairs(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """The prefixes that a publisher had, each with the one that it has at the new address."""
+    there = {publisher: prefix for prefix, publisher in new.items()}
+    return {prefix: there[publisher] for prefix, publisher in old.items() if publisher in there}
+
+
+def _pin_there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, **pinned: Any) -> None:
+    values = {
+        "key": key_of(manifest.id),
+        "url": manifest.id,
+        "name": name_of(manifest),
+        "role": manifest.role,
+        "relays": known.relays and manifest.role == "aggregator",
+        "state": "active",
+        "stale_since": None,
+        "manifest": body,
+        **{name: orjson.dumps(value).decode() for name, value in pinned.items()},
+    }
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+
+
+def _read_there(session: WriteSession, known: Known, manifest: Manifest, *, now: datetime) -> None:
+    url = feed_of(manifest).url
+    values: dict[str, Any] = {"url": url, "cursor": url, "place": place_of(url), "position": 0, "epoch": manifest.epoch}
+    values |= {"reconciling": True, "etag": None, "latest": None, "due": now, "fails": 0, "last_error": None}
+    values |= {"owner": None, "leased_until": None, "manifest_at": None, "manifest_etag": None}
+    chosen = update(_feed).where(_feed.c.node_id == known.id)
+    session.connection().execute(chosen.values(values | {"fence": _feed.c.fence + 1}))
+
+
+def arrived(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
+    """End the routes to records whose node has moved, where they are held under their new id: after a full reading."""
+    done = Applied()
+    for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():
+        mine = (_record.c.node_id == node_id, ~_record.c.deleted, func.substr(_record.c.id, 1, len(old)) == old)
+        names = list(session.connection().execute(select(_record.c.id).where(*mine)).scalars())
+        for start in range(0, len(names), _AT_ONCE):
+            onward = {new + name.removeprefix(old): name for name in names[start : start + _AT_ONCE]}
+            there = log.entries(session, onward)
+            gone = [name for to, name in onward.items() if to in there]
+            done.add(end_routes(session, node_id, gone, now=now))
+    return done
+
+
+def leads_to(session: Reading, record_id: str) -> str | None:
+    """The id under which a record stands since its node has moved, over any number of moves."""
+    name = record_id
+    for _hop in range(8):
+        cuts = [place + 1 for place, sign in enumerate(name[:2600]) if sign == "/"]
+        begins = [_moved.c.old == name[:cut] for cut in cuts[3:40]]
+        if not begins:
+            break
+        row = session.connection().execute(select(_moved.c.old, _moved.c.new).where(or_(*begins))).first()
+        if row is None:
+            break
+        name = row.new + name.removeprefix(row.old)
+    return None if name == record_id else name
+
+
+def _remember(session: WriteSession, prefixes: Mapping[str, str], *, now: datetime) -> None:
+    upsert(session, Moved, [{"old": old, "new": new, "at": now} for old, new in prefixes.items()], ["old"])
+    # Back at an address of old: its ids lead nowhere else any more.
+    session.connection().execute(delete(_moved).where(_moved.c.old.in_(list(prefixes.values()))))
