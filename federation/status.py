@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, func, select
 
-from federation import told
+from federation import removals, told
 from federation.database import Reading, table
 from schema.entry import stamp
 from schema.errors import NotFound
@@ -93,11 +93,11 @@ def _feed_columns() -> list[Any]:
 def _items(session: Reading, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     problems = told.of_nodes(session, ids)
-    held = _held(session, ids)
-    return [_item(row, held.get(row.id, (0, None)), problems[row.id]) for row in rows]
+    carried, held = _carried(session, ids), removals.counts(session, ids)
+    return [_item(row, carried.get(row.id, (0, None)), held.get(row.id, 0), problems[row.id]) for row in rows]
 
 
-def _held(session: Reading, ids: Sequence[int]) -> dict[int, tuple[int, Any]]:
+def _carried(session: Reading, ids: Sequence[int]) -> dict[int, tuple[int, Any]]:
     """Live records of each node and when the last of them came."""
     chosen = (
         select(_record.c.node_id, func.count(), func.max(_record.c.changed))
@@ -107,9 +107,9 @@ def _held(session: Reading, ids: Sequence[int]) -> dict[int, tuple[int, Any]]:
     return {node_id: (live, last) for node_id, live, last in session.connection().execute(chosen)}
 
 
-def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _item(row: Any, carried: tuple[int, Any], held: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
-    live, last = held
+    live, last = carried
     judged = row.feed_accepted + row.feed_refused
     return {
         "key": row.key,
@@ -125,7 +125,7 @@ def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> di
         "records": live,
         "accepted": row.feed_accepted,
         "refused": row.feed_refused,
-        "held": 0,
+        "held": held,
         "behind": _behind(row, "feed_"),
         "latencyMs": row.feed_latency_ms,
         "signature": "absent",

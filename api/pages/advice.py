@@ -19,7 +19,7 @@ _ADVICE: Mapping[str, str] = {
     "deleted-no-data": "Publish a removal without the record's data.",
     "origin": "Let the node say of each record where and when it was first published.",
     "hops": "The record has passed too many aggregators; join this site nearer to its origin.",
-    "removals-held": "Many records went at once. If that is right, tell us; if not, publish them again.",
+    "removal-held": "Many records went at once. If that is right, tell us; if not, publish them again.",
     "identity-changed": "Tell the people who run this site that the node has changed, and why.",
     "status": "See whether the server is up and answers to everybody.",
     "address": "Give the node an address that can be reached from the internet.",

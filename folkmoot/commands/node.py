@@ -29,6 +29,8 @@ Relays = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+Removals = Annotated[bool, typer.Option("--removals", help="The removals that wait for a person.")]
+
 
 @contextmanager
 def _opened() -> Iterator[tuple[Settings, Database]]:
@@ -167,6 +169,45 @@ def remove(
     typer.echo(
         f"{known.key} is removed: {counted(done.deleted, 'record')} withdrawn, {kept} kept through other routes."
     )
+
+
+@app.command()
+def release(name: Name, removals: Removals = False) -> None:
+    """Let what is held of a node happen. With --removals: the records that it took away go here too."""
+    from federation import erasure, nodes
+    from federation import removals as held
+    from folkmoot import wiring
+
+    _asked(removals=removals)
+    with _opened() as (_settings, base), base.write() as session:
+        known = nodes.find(session, name)
+        done = held.release(session, known.id, now=wiring.now())
+        erased = erasure.of_node(session, known.id, now=wiring.now())
+    kept = f", {done.created + done.updated} kept through other routes" if done.created + done.updated else ""
+    typer.echo(f"{known.key}: {counted(done.deleted, 'record')} withdrawn{kept}.")
+    if erased:
+        typer.echo(f"{counted(erased, 'record')} withdrawn as personal data erased.")
+
+
+@app.command()
+def reject(name: Name, removals: Removals = False) -> None:
+    """Refuse what is held of a node. With --removals: its records stay, and the removals are forgotten."""
+    from federation import nodes
+    from federation import removals as held
+
+    _asked(removals=removals)
+    with _opened() as (_settings, base), base.write() as session:
+        known = nodes.find(session, name)
+        count = held.reject(session, known.id)
+    typer.echo(
+        f"{known.key}: {counted(count, 'removal')} forgotten; the records stay. The node's feed was read past them: "
+        "they come up again only when it is read from its beginning, and wait again if they are still as many."
+    )
+
+
+def _asked(*, removals: bool) -> None:
+    if not removals:
+        raise typer.BadParameter("say what: --removals")
 
 
 def _change(name: str, work: Callable[[Any, Any], None], told: str) -> None:
