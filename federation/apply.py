@@ -75,6 +75,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     applied = settle(session, before, after, now=now)
     applied.accepted = len(judged.heard) + len(judged.standing)
     applied.unchanged = applied.accepted - applied.created - applied.updated - applied.deleted - pending.count
+    applied.held = pending.joined
     applied.refused, applied.dropped = len(judged.refused), judged.loops
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy import delete, func, select, update
 
 from federation import log, told, waiting
@@ -22,6 +23,7 @@ from federation.merge import end, hear
 from federation.waiting import GONE, HELD, WAITING
 from schema.tables import Record, Removal
 
+logger = structlog.get_logger("folkmoot.crawl")
 _record, _removal = table(Record), table(Removal)
 _CHUNK = 500
 _NAMED = 5
@@ -131,4 +133,5 @@ def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
     named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
     more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     message = f"{', '.join(named)}{more} would go; they are kept until a person looks."
+    logger.warning("removals are held", node=node_id, what=message)
     told.tell(session, node_id, [Trouble(told.REMOVAL_HELD, "", message)], now, severity="warning")

@@ -71,6 +71,11 @@ class Pending:
         """How many of the load's tombstones wait."""
         return len(self._new)
 
+    @property
+    def joined(self) -> int:
+        """How many of those are held already, beside which they were said again."""
+        return sum(word.state == HELD for word, _statement in self._new.values())
+
     def wait(self, statement: Statement, *, ends: bool) -> None:
         """Let a removal wait; beside removals of the same record that are held it is held too."""
         known = self._known.get(statement.id)

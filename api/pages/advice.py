@@ -20,6 +20,7 @@ _ADVICE: Mapping[str, str] = {
     "origin": "Let the node say of each record where and when it was first published.",
     "hops": "The record has passed too many aggregators; join this site nearer to its origin.",
     "removal-held": "Many records went at once. If that is right, tell us; if not, publish them again.",
+    "empty-feed": "Publish the records again: a feed is never empty. If the node has closed, let it answer 410.",
     "identity-changed": "Tell the people who run this site that the node has changed, and why.",
     "status": "See whether the server is up and answers to everybody.",
     "address": "Give the node an address that can be reached from the internet.",

@@ -1,4 +1,4 @@
-"""T12: mass deletion and truncation. What would take away too much at once is held or refused; the old data is served."""
+"""T12: mass deletion and truncation. Too much at once is held or refused, and the old data is served."""
 
 from __future__ import annotations
 
@@ -147,7 +147,9 @@ def test_t12_table_of_mass_removals(moot: Aggregator, world: World) -> None:
     """Each way to lose records at once takes away what the rule lets go, and keeps all else served and marked."""
     councils: dict[str, FakeNode] = {}
     for place, (name, case) in enumerate(CASES.items()):
-        node = councils[name] = world.node(f"n{place}.example", f"N{chr(65 + place // 26)}{chr(65 + place % 26)}", size=500)
+        node = councils[name] = world.node(
+            f"n{place}.example", f"N{chr(65 + place // 26)}{chr(65 + place % 26)}", size=500
+        )
         for n in range(case.live - 1):
             node.put("contract", f"C-{n}")
         moot.add(node)

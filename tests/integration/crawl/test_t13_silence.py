@@ -1,4 +1,4 @@
-"""T13: a node that is down is served from its last good copy, marked, asked again at growing waits, and in the end retired."""
+"""T13: a node that is down is served from its last good copy, marked, asked again at growing waits, and retired."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _until(moot: Aggregator, world: World, end: datetime) -> list[timedelta]:
 def test_t13_a_node_that_is_down(
     moot: Aggregator, world: World, council: FakeNode, hours: int, visits: tuple[int, int]
 ) -> None:
-    """For an hour, a day or a month: all is served, marked stale since the last good visit, asked at up to six hours."""
+    """For an hour, a day or a month: all is served, marked stale since the last good visit, and asked again."""
     good = feed(moot.database).last_good
     world.faults[council.url] = DOWN
     waits = _until(moot, world, world.now + timedelta(hours=hours))

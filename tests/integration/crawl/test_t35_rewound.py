@@ -1,4 +1,4 @@
-"""T35: a node that was restored or rewound is read again in full; what it says now stands here, and no ghost beside it."""
+"""T35: a node that was restored or rewound is read again in full; what it says now stands here, and no ghost."""
 
 from __future__ import annotations
 

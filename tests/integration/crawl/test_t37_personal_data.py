@@ -22,7 +22,7 @@ from federation.bulk import BulkFiles
 from federation.database import Database, table
 from federation.tokens import Grant
 from federation.wishes import File, Wish
-from schema.tables import Erasure, History
+from schema.tables import Erasure, History, Job
 from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
 from tests.proof import figure
 from tests.services import EXAMPLESHIRE, NOW, client, make_services
@@ -103,12 +103,17 @@ def test_t37_hidden_at_every_tier_within_one_crawl(
         answer = site.get("/v1/records", params={"id": record})
         assert (answer.status_code, SECRET in answer.text) == (410, False)
         assert site.get("/v1/search", params={"q": "Quillfeather"}).json()["count"]["value"] == 0
-        for path in ("/v1/changes", "/v1/contracts?format=ndjson", "/v1/contracts?format=atom", "/v1/bulk/contracts.csv"):
+        for path in (
+            "/v1/changes",
+            "/v1/contracts?format=ndjson",
+            "/v1/contracts?format=atom",
+            "/v1/bulk/contracts.csv",
+        ):
             assert SECRET not in site.get(path).text, path
         (item,) = [one for one in site.get("/v1/changes").json()["items"] if one["id"] == record]
         assert (item["state"], item["reason"], "data" in item) == ("deleted", "personal-data", False)
         assert erasure.sweep(tier.database, now=world.now + 70 * HOURS) == 0
-        assert erasure.sweep(tier.database, now=world.now + 73 * HOURS) == 1
+        assert erasure.Eraser(tier.database, clock=lambda _session: world.now + 73 * HOURS).turn() == 1
         bulk = BulkFiles(tier.database, services.data_dir / "bulk", lambda: world.now)
         bulk.current("contracts.ndjson")
         bulk.purge()
@@ -144,7 +149,7 @@ def test_t37_it_passes_the_guard_and_is_erased_on_release(moot: Aggregator, worl
 
 
 def test_t37_a_relay_cannot_bring_it_back(moot: Aggregator, world: World) -> None:
-    """Another route's old copy is dropped with the withdrawal, is not kept when it comes again, and takes nothing over."""
+    """Another route's old copy goes with the withdrawal, is not kept when it comes again, and takes nothing over."""
     node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
     record = _secret(node)
     old = dict(node.items[record])
@@ -205,7 +210,7 @@ def test_t37_the_log_names_it_without_content(moot: Aggregator, world: World) ->
 
 
 def test_t37_at_its_own_node_nothing_waits(database: Database, tmp_path: Path) -> None:
-    """DELETE ?reason=personal-data erases at once: history, answers, reports, and a file that would publish it again."""
+    """DELETE ?reason=personal-data erases at once: history, answers, and a file that would publish it again."""
     from federation import tokens
 
     services = make_services(database, tmp_path)
@@ -227,7 +232,7 @@ def test_t37_at_its_own_node_nothing_waits(database: Database, tmp_path: Path) -
     assert gone.status_code == 204
     assert sorted(_shown(database)) == ["job"]  # the file that does not name the record waits on
     with database.read() as session:
-        states = session.connection().execute(select(table(jobs.Job).c.state)).scalars().all()
+        states = session.connection().execute(select(table(Job).c.state)).scalars().all()
     assert sorted(states) == ["failed", "queued"]
     assert EXAMPLESHIRE["name"] in site.get("/v1/bulk/organisations.ndjson").text
     files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
