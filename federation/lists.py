@@ -88,10 +88,11 @@ def _asking(session: Reading | Glance) -> Glance:
     return session if isinstance(session, Glance) else glance.of(session)
 
 
-# Live records and all that marks them.
+# Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
 _MARKED = """
 SELECT r."row", r.publisher, r.changed, r.signature, n.state, p.relation, o.vouched_by,
-    EXISTS (SELECT 1 FROM removal AS h WHERE h.id = r.id AND h.state = 'held'),
+    CASE WHEN (SELECT substr(value, 1, 1) FROM meta WHERE key = 'removals') = '+'
+        THEN EXISTS (SELECT 1 FROM removal AS h WHERE h.id = r.id AND h.state = 'held') END,
     r.number, r.kind, r.id, r.data, r.origin, r.via, r.reason, r.moved_to
 FROM record AS r
 LEFT JOIN node AS n ON n.id = r.node_id

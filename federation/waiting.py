@@ -11,17 +11,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, exists, select
 
 from federation import rows as bulk
 from federation import told
 from federation.database import Reading, WriteSession, table, upsert
 from federation.merge import DIRECT, DROPPED, PERSONAL, Held, Statement
-from schema.tables import Meta, Removal
+from schema.tables import Meta, Node, Removal
 
 WAITING, HELD, GONE = "waiting", "held", "gone"
-_removal, _meta = table(Removal), table(Meta)
-_VERSION = "removals"
+_removal, _meta, _node = table(Removal), table(Meta), table(Node)
+_VERSION, SOME = "removals", "+"
+"""Which row of `meta` counts how often held removals have changed, and what begins it while there are any."""
 _CHUNK = 500
 SAID = (
     "id",
@@ -164,5 +165,8 @@ def changed(session: WriteSession, node_id: int) -> None:
     """Note that other records are marked `removal-held` than before; tell the publisher where none is any more."""
     if not stands(session, node_id, HELD):
         told.visit_mended(session, node_id, rules=[told.REMOVAL_HELD])
-    held = session.connection().execute(select(_meta.c.value).where(_meta.c.key == _VERSION)).scalar_one_or_none()
-    upsert(session, Meta, [{"key": _VERSION, "value": str(int(held or 0) + 1)}], ["key"])
+    before = session.connection().execute(select(_meta.c.value).where(_meta.c.key == _VERSION)).scalar_one_or_none()
+    mine = exists().where(_removal.c.node_id == _node.c.id, _removal.c.state == HELD)
+    any_held = session.connection().execute(select(_node.c.id).where(mine).limit(1)).first() is not None
+    version = int((before or "0").removeprefix(SOME)) + 1
+    upsert(session, Meta, [{"key": _VERSION, "value": f"{SOME if any_held else ''}{version}"}], ["key"])
