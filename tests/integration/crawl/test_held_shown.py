@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
@@ -13,10 +11,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from federation.told import REMOVAL_HELD
+from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import Aggregator, FakeNode, World
 from tests.services import client, make_services
-
-Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -42,35 +39,6 @@ def site(moot: Aggregator, council: FakeNode, tmp_path: Path) -> Iterator[TestCl
     services.follower.catch_up()
     yield client(create_app(services))
     services.follower.stop()
-
-
-@pytest.fixture
-def run(
-    database_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    moot: Aggregator,
-) -> Run:
-    """Run the command line of that aggregator."""
-    from folkmoot import cli
-
-    told = {"DATABASE_URL": database_url, "DATA_DIR": str(tmp_path), "PUBLIC_URL": moot.url, "ROLE": "aggregator"}
-    for name, value in told.items():
-        monkeypatch.setenv(f"FOLKMOOT_{name}", value)
-
-    def go(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["folkmoot", *words])
-        capsys.readouterr()
-        code: Any = 0
-        try:
-            cli.run()
-        except SystemExit as ended:
-            code = ended.code or 0
-        printed = capsys.readouterr()
-        return int(code), printed.out + printed.err
-
-    return go
 
 
 def _marked(site: TestClient) -> int:
