@@ -11,6 +11,7 @@ from federation import judge, leases, nodes, told
 from federation.database import WriteSession, table
 from federation.judge import Trouble
 from federation.leases import Lease
+from federation.reconcile import EMPTY_FEED
 from federation.visit import Visit
 from schema.errors import Crawling, Later, Refused, Vanished
 from schema.tables import Feed
@@ -39,7 +40,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         leases.give_back(session, lease, due=due, last_visit=now, fails=fails, **reported)
         told.tell(session, lease.node_id, [Trouble(rule, pointer, judge.clean(error.detail))], now)
         known = nodes.load(session, lease.node_id)
-        if fails >= STALE_AFTER or isinstance(error, Vanished):
+        if fails >= STALE_AFTER or isinstance(error, Vanished) or rule == EMPTY_FEED:
             since = known.stale_since or lease.last_good or now
             retired = gone is not None and (known.state == "retired" or now - gone >= RETIRED_AFTER)
             nodes.went_wrong(session, known, since=since, retired=retired)

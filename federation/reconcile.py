@@ -18,6 +18,7 @@ from schema.errors import Refused
 from schema.tables import Record, Removal, Shadow, Sighting
 
 _record, _shadow, _sighting, _removal = table(Record), table(Shadow), table(Sighting), table(Removal)
+EMPTY_FEED = "empty-feed"
 
 
 def begin(session: WriteSession, node_id: int) -> None:
@@ -33,7 +34,7 @@ def finish(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
     """
     log.lock(session)
     if not _any(session, _sighting.c.node_id == node_id) and _any(session, _live(node_id)):
-        raise Refused("empty-feed", "The feed has become empty; its records are kept as they were.", "/items")
+        raise Refused(EMPTY_FEED, "The feed has become empty; its records are kept as they were.", "/items")
     _let_wait(session, node_id, now)
     unmet = ~_met(_shadow.c.id, node_id)
     session.connection().execute(delete(_shadow).where(_shadow.c.node_id == node_id, unmet))

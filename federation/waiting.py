@@ -98,6 +98,8 @@ class Pending:
 
     def stand(self, ids: Iterable[str]) -> None:
         """Take note of records that the route still carries just as they are held."""
+        if not self._known and not self._new:
+            return
         for record_id in ids:
             word = self._word(record_id)
             if word is not None and word.state != GONE and (word.ends or (self._afresh and word.rank == DIRECT)):

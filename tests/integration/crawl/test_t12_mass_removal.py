@@ -12,7 +12,7 @@ from federation import nodes, removals, status
 from federation.guard import guard
 from federation.told import REMOVAL_HELD
 from schema.errors import Later, Vanished
-from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, problems, rows
+from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.proof import figure
 
 
@@ -289,13 +289,14 @@ def test_t12_an_operator_rejects(moot: Aggregator, world: World) -> None:
 
 
 def test_t12_an_empty_feed_is_stale_and_comes_back(moot: Aggregator, world: World) -> None:
-    """A feed that became empty is refused until it is whole again; its publisher is told, its records are marked."""
+    """A feed that became empty is refused until it is whole again, and its records are marked from the first visit."""
     node = _published(world, moot, 5)
     whole = dict(node.items)
     _restored(5)(world, node)
-    for _visit in range(3):
+    for _visit in range(2):
         world.pass_time(hours=7)
         (result,) = moot.crawl()
+        assert node_row(moot.database).state == "stale"
         assert (result.outcome, "empty" in (result.error or "")) == ("failed", True)
     assert [p.rule for p in problems(moot.database)] == ["empty-feed"]
     with moot.database.read() as session:
