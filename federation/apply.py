@@ -12,11 +12,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from federation import log, precedence, told, unproven
+from federation import erasure, log, precedence, told, unproven
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.judge import Judged
-from federation.merge import Held, Statement, end, hear, says_same
+from federation.merge import PERSONAL, Held, Statement, end, hear, says_same
+from federation.waiting import Pending, waits
 from schema.tables import Record, Shadow, Sighting
 
 _shadow = table(Shadow)
@@ -29,7 +30,11 @@ _SAID = ("id", "kind", "node_id", "data", "origin", "reason", "moved_to")
 
 @dataclass(slots=True)
 class Applied:
-    """What became of a page's items. accepted = created + updated + deleted + unchanged; `dropped` are loops."""
+    """What became of a page's items; `dropped` are loops.
+
+    accepted = created + updated + deleted + unchanged, once the pass has ended: until then the tombstones of live
+    records wait and count as nothing; those that are held back then count as `held`.
+    """
 
     accepted: int = 0
     refused: int = 0
@@ -38,6 +43,7 @@ class Applied:
     updated: int = 0
     deleted: int = 0
     unchanged: int = 0
+    held: int = 0
 
     def add(self, other: Applied) -> None:
         """Count another page's items too."""
@@ -46,7 +52,7 @@ class Applied:
 
 
 def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime, reconciling: bool = False) -> Applied:
-    """Put what a page says into the database, with history, shadows and problems.
+    """Put what a page says into the database, with history, shadows and problems; what it removes waits.
 
     `reconciling`: what comes straight from the origin replaces what is held, and every record that is still carried is
     noted, so that the end of the pass knows which are not.
@@ -55,12 +61,21 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     ids = list(dict.fromkeys([statement.id for statement, _ends in judged.heard]))
     before = held(session, ids)
     after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
+    pending = Pending(session, node_id, [*ids, *judged.standing], afresh=reconciling)
     for statement, ends in judged.heard:
         known = after[statement.id]
-        after[statement.id] = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
+        then = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
+        if waits(known, then):
+            pending.wait(statement, ends=ends)
+            continue
+        pending.hear(statement, then, ends=ends)
+        after[statement.id] = then
+    pending.stand(judged.standing)
+    pending.write(now)
     applied = settle(session, before, after, now=now)
     applied.accepted = len(judged.heard) + len(judged.standing)
-    applied.unchanged = applied.accepted - applied.created - applied.updated - applied.deleted
+    applied.unchanged = applied.accepted - applied.created - applied.updated - applied.deleted - pending.count
+    applied.held = pending.joined
     applied.refused, applied.dropped = len(judged.refused), judged.loops
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
@@ -147,6 +162,8 @@ def _log(session: WriteSession, changed: Sequence[Statement], known: set[str], n
     first = log.numbers(session, len(changed))
     log.write(session, [(*_row(new), first + step) for step, new in enumerate(changed)], known, now=now)
     precedence.cover(session, changed)
+    withdrawn = [(new.id, first + step, new.node_id) for step, new in enumerate(changed) if new.reason == PERSONAL]
+    erasure.note(session, withdrawn, now=now)
 
 
 def _row(s: Statement) -> bulk.Row:

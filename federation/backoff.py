@@ -5,16 +5,24 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
+
 from federation import judge, leases, nodes, told
+from federation.database import WriteSession, table
 from federation.judge import Trouble
+from federation.leases import Lease
+from federation.reconcile import EMPTY_FEED
 from federation.visit import Visit
 from schema.errors import Crawling, Later, Refused, Vanished
+from schema.tables import Feed
 
 FIRST_WAIT, LONGEST_WAIT = 60.0, 6 * 3600.0
 LONGEST_WISH = 24 * 3600.0
 DAY = timedelta(days=1)
 STALE_AFTER = 3
 RETIRED_AFTER = timedelta(days=3)
+GONE_STATUS = 410
+_feed = table(Feed)
 
 
 def failed(visit: Visit, error: Crawling) -> datetime:
@@ -27,17 +35,27 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     due = now + wait(error, fails, visit.jitter)
     rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
     with visit.session() as session:
-        leases.give_back(session, lease, due=due, fails=fails, last_error=judge.clean(error.detail), last_visit=now)
+        gone = _gone_since(session, lease, error, now)
+        reported = {"last_error": judge.clean(error.detail), "gone_since": gone}
+        leases.give_back(session, lease, due=due, last_visit=now, fails=fails, **reported)
         told.tell(session, lease.node_id, [Trouble(rule, pointer, judge.clean(error.detail))], now)
         known = nodes.load(session, lease.node_id)
         if rule == nodes.IDENTITY_CHANGED:
             nodes.hold(session, known, since=lease.last_good or now)
-        elif fails >= STALE_AFTER or isinstance(error, Vanished):
+        elif fails >= STALE_AFTER or isinstance(error, Vanished) or rule == EMPTY_FEED:
             since = known.stale_since or lease.last_good or now
-            gone = isinstance(error, Vanished) and error.status == 410 and now - since >= RETIRED_AFTER
-            nodes.went_wrong(session, known, since=since, retired=gone, now=now)
+            retired = gone is not None and (known.state == "retired" or now - gone >= RETIRED_AFTER)
+            nodes.went_wrong(session, known, since=since, retired=retired, now=now)
     visit.due = due
     return due
+
+
+def _gone_since(session: WriteSession, lease: Lease, error: Crawling, now: datetime) -> datetime | None:
+    """Since when the feed answers 410. What does not answer says nothing of it; any other answer ends it."""
+    if (isinstance(error, Vanished) and error.status != GONE_STATUS) or isinstance(error, Refused):
+        return None
+    before = session.connection().execute(select(_feed.c.gone_since).where(_feed.c.id == lease.feed_id)).scalar_one()
+    return (before or now) if isinstance(error, Vanished) else before
 
 
 def wait(error: Crawling, fails: int, jitter: random.Random) -> timedelta:

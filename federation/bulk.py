@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +23,7 @@ from pathlib import Path
 import orjson
 
 from exchange import columns, lga_export
-from federation import log, snapshot
+from federation import erasure, log, snapshot
 from federation.apart import Apart, Broken
 from federation.database import Database
 from schema.entry import Entry, record_json, stamp
@@ -169,6 +170,18 @@ class BulkFiles:
         """Write no further at the large files that are being written; whoever waits for one is told `Broken`."""
         self._apart.end()
 
+    def purge(self) -> int:
+        """Remove the files, standing or replaced, that may hold what was withdrawn as personal data. Gives how many.
+
+        One that is asked for again is written again.
+        """
+        with self._database.read() as session:
+            newest = erasure.newest(session)
+        old = [path for path in self._folder.glob("*-*-*") if _number(path) < newest]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
     def _forget(self, name: str, kept: set[str]) -> None:
         """Drop older files. The one just replaced stays until the next time: somebody may be about to open it."""
         for path in self._folder.glob(f"*-{name}"):
@@ -178,6 +191,12 @@ class BulkFiles:
             with suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > _LEFT_SECONDS:
                     path.unlink()
+
+
+def _number(path: Path) -> int:
+    """Up to which change a file is complete, by its name; one with another name is nobody's to remove."""
+    first = path.name.partition("-")[0]
+    return int(first) if first.isdecimal() else sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +242,7 @@ class Keeper:
             for name in SHAPES:
                 if not stop.is_set():
                     await self._write(name, stop)
+            await asyncio.to_thread(self._files.purge)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every)
 

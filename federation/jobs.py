@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import orjson
 from pydantic.alias_generators import to_camel
@@ -176,6 +177,38 @@ def _finish(session: WriteSession, held: Claim, state: str, result: Mapping[str,
     )
     if session.connection().execute(done).rowcount != 1:
         raise LeaseLost("Another worker has taken this import.")
+
+
+def erase(session: WriteSession, publisher: str, kind: str, record: str) -> None:
+    """Forget what imports hold of a record that was withdrawn as personal data.
+
+    A file that still waits and may hold it is not imported: that would publish it again. Reports keep no cell.
+    """
+    reference = unquote(record.rpartition("/")[2]).encode()
+    mine = select(_job.c.id, _job.c.state, _job.c.options).where(_job.c.publisher == publisher)
+    for job, state, options in session.connection().execute(mine).all():
+        if orjson.loads(options)["kind"] != kind:
+            continue
+        one = select(_job.c.body, _job.c.result).where(_job.c.id == job)
+        body, result = session.connection().execute(one).one()
+        values: dict[str, Any] = {"result": _without_cells(result)} if result else {}
+        if state == "queued" and body is not None and _may_hold(body, reference):
+            told = {"error": "The file may hold a record that was since withdrawn as personal data; send it again."}
+            values = {"state": "failed", "body": None, "result": orjson.dumps(told)}
+        if values:
+            session.connection().execute(update(_job).where(_job.c.id == job).values(values))
+
+
+def _may_hold(body: bytes, reference: bytes) -> bool:
+    """Whether a file may name a record: a workbook and UTF-16 hold NUL, and cannot be looked through here."""
+    return reference in body or b"\0" in body or not reference.isascii()
+
+
+def _without_cells(result: bytes) -> bytes:
+    told = orjson.loads(result)
+    for problem in told.get("report", {}).get("problems", []):
+        problem["value"] = ""
+    return orjson.dumps(told)
 
 
 @contextmanager

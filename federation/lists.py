@@ -88,9 +88,11 @@ def _asking(session: Reading | Glance) -> Glance:
     return session if isinstance(session, Glance) else glance.of(session)
 
 
-# Live records and all that marks them.
+# Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
 _MARKED = """
 SELECT r."row", r.publisher, r.changed, r.signature, n.state, p.relation, o.vouched_by,
+    CASE WHEN (SELECT substr(value, 1, 1) FROM meta WHERE key = 'removals') = '+'
+        THEN EXISTS (SELECT 1 FROM removal AS h WHERE h.id = r.id AND h.state = 'held') END,
     r.number, r.kind, r.id, r.data, r.origin, r.via, r.reason, r.moved_to
 FROM record AS r
 LEFT JOIN node AS n ON n.id = r.node_id
@@ -101,15 +103,16 @@ _OF_ROWS, _OF_ID = texts(_MARKED + 'r."row" = any(?)'), texts(_MARKED + "r.id = 
 
 
 def _held(columns: Sequence[Any], matches: Matcher | None = None) -> Held:
-    row, publisher, changed, signature, state, relation, vouched_by = columns[:7]
-    said = Entry(*columns[7:])
-    marks = _marks(state, relation, vouched_by) if state or relation or vouched_by else ()
+    row, publisher, changed, signature, state, relation, vouched_by, going = columns[:8]
+    said = Entry(*columns[8:])
+    marks = _marks(state, relation, vouched_by, going=bool(going)) if state or relation or vouched_by or going else ()
     found = highlight(matches, _texts(said.data)) if matches is not None else ()
     return Held(row, said, publisher, changed, signature, marks, found)
 
 
-def _marks(state: str | None, relation: str | None, vouched_by: str | None) -> tuple[str, ...]:
-    told = {state or "": state in _NODE_MARKS, "unofficial": relation == "unofficial", "vouched": bool(vouched_by)}
+def _marks(state: str | None, relation: str | None, vouched_by: str | None, *, going: bool) -> tuple[str, ...]:
+    told = {state or "": state in _NODE_MARKS, "removal-held": going}
+    told |= {"unofficial": relation == "unofficial", "vouched": bool(vouched_by)}
     return tuple(name for name, stands in told.items() if stands)
 
 
@@ -192,15 +195,19 @@ def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
 
 
 def state(session: Reading | Glance) -> str:
-    """Changes whenever a row that a list shows could: the log's latest number and the nodes that mark records."""
+    """Changes whenever a row that a list shows could: with the log's latest number, and with what marks records."""
     rows = _asking(session).ask(_STATE)
-    nodes = ".".join(f"{node}{state[:1]}" for _, node, state in rows if node is not None)
-    return f"{rows[0][0] if rows else 0}.{nodes}"
+    nodes = ".".join(f"{node}{state[:1]}" for _, _, node, state in rows if node is not None)
+    return f"{rows[0][0]}-{rows[0][1] or 0}.{nodes}" if rows else "0."
 
 
 _MARKING_NODES = ", ".join(map(repr, _NODE_MARKS))
 _MARKING = f"""
-SELECT c.n, n.id, n.state FROM counter AS c LEFT JOIN node AS n ON n.state IN ({_MARKING_NODES}) ORDER BY n.id
+SELECT c.n, m.value, n.id, n.state
+FROM counter AS c
+LEFT JOIN meta AS m ON m.key = 'removals'
+LEFT JOIN node AS n ON n.state IN ({_MARKING_NODES})
+ORDER BY n.id
 """  # noqa: S608 - our own words alone
 _STATE = texts(_MARKING)
 

@@ -16,6 +16,8 @@ from schema.change import canonical, same
 
 DIRECT, SIGNED, UNSIGNED = 0, 1, 2
 DROPPED = "dropped"
+PERSONAL = "personal-data"
+"""The reason of a tombstone that waits for nothing, and after which no older word is kept."""
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
@@ -111,6 +113,26 @@ def hear(held: Held, new: Statement, *, afresh: bool = False) -> Held:
     assert route is not None
     if held.winner is None and not held.shadows:
         return Held(new)
+    if _is_withdrawn(new, held.winner) and not (afresh and new.rank == DIRECT):
+        return held
+    return _without_withdrawn(_heard(held, new, route, afresh=afresh))
+
+
+def _is_withdrawn(old: Statement, winner: Statement | None) -> bool:
+    """Whether a word shows what its origin has since withdrawn for a person's sake: it is not kept, nor comes back."""
+    if winner is None or winner.reason != PERSONAL or old.deleted or old.origin_node != winner.origin_node:
+        return False
+    return old.rank >= winner.rank and old.seq <= winner.seq
+
+
+def _without_withdrawn(held: Held) -> Held:
+    if held.winner is None or held.winner.reason != PERSONAL or not held.others:
+        return held
+    kept = {node: shadow for node, shadow in held.others.items() if not _is_withdrawn(shadow, held.winner)}
+    return held if len(kept) == len(held.others) else Held(held.winner, kept)
+
+
+def _heard(held: Held, new: Statement, route: int, *, afresh: bool) -> Held:
     before = held.of(route)
     if before is not None:
         if before.rank == new.rank and says_same(before, new):

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, select
+from sqlalchemy import ColumnElement, and_, delete, exists, literal, select
 
-from federation import told
-from federation.apply import Applied, end_routes
+from federation import log, removals
+from federation.apply import Applied
 from federation.database import WriteSession, table
-from federation.guard import guard
-from federation.judge import Trouble
-from schema.tables import Record, Shadow, Sighting
+from federation.merge import DROPPED
+from federation.waiting import GONE, SAID, WAITING
+from schema.errors import Refused
+from schema.tables import Record, Removal, Shadow, Sighting
 
-_record, _shadow, _sighting = table(Record), table(Shadow), table(Sighting)
+_record, _shadow, _sighting, _removal = table(Record), table(Shadow), table(Sighting), table(Removal)
+EMPTY_FEED = "empty-feed"
 
 
 def begin(session: WriteSession, node_id: int) -> None:
@@ -25,50 +27,40 @@ def begin(session: WriteSession, node_id: int) -> None:
 
 
 def finish(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
-    """End the routes of what was not met, an origin node at a time, unless so many would go that it looks wrong.
+    """End the routes of what was not met, as the removals of any pass are ended: under the guard.
 
-    What is held back stays served as it is, and a problem says so.
+    Raises `Refused` where nothing at all was met and there are live records: a feed is never empty, so this one says
+    nothing about them.
     """
-    told.visit_mended(session, node_id, rules=[told.REMOVALS_HELD])
-    done = Applied()
-    for origin, live, going in _shares(session, node_id):
-        if guard(live, going):
-            done.add(end_routes(session, node_id, _unmet(session, node_id, origin), now=now))
-            continue
-        message = f"{going} of {live} records of {origin} were no longer there; they are kept until a person looks."
-        told.tell(session, node_id, [Trouble(told.REMOVALS_HELD, "", message)], now, severity="warning")
+    log.lock(session)
+    if not _any(session, _sighting.c.node_id == node_id) and _any(session, _live(node_id)):
+        raise Refused(EMPTY_FEED, "The feed has become empty; its records are kept as they were.", "/items")
+    _let_wait(session, node_id, now)
     unmet = ~_met(_shadow.c.id, node_id)
     session.connection().execute(delete(_shadow).where(_shadow.c.node_id == node_id, unmet))
     begin(session, node_id)
-    return done
+    return removals.close_pass(session, node_id, now=now)
+
+
+def _live(node_id: int) -> ColumnElement[bool]:
+    return and_(_record.c.node_id == node_id, _record.c.deleted.is_(False))
+
+
+def _any(session: WriteSession, condition: ColumnElement[bool]) -> bool:
+    return bool(session.connection().execute(select(exists().where(condition))).scalar_one())
 
 
 def _met(record_id: ColumnElement[str], node_id: int) -> ColumnElement[bool]:
     return exists().where(and_(_sighting.c.node_id == node_id, _sighting.c.id == record_id))
 
 
-def _shares(session: WriteSession, node_id: int) -> list[tuple[str, int, int]]:
-    """By origin node: how many live records this node carries, and how many of them were not met."""
-    missing = func.sum(case((_met(_record.c.id, node_id), 0), else_=1))
-    counted = (
-        select(_record.c.origin_node, func.count(), missing)
-        .where(_record.c.node_id == node_id, _record.c.deleted.is_(False))
-        .group_by(_record.c.origin_node)
-        .having(missing > 0)
-        .order_by(_record.c.origin_node)
-    )
-    return [(origin, live, int(going)) for origin, live, going in session.connection().execute(counted)]
-
-
-def _unmet(session: WriteSession, node_id: int, origin: str) -> list[str]:
-    chosen = (
-        select(_record.c.id)
-        .where(
-            _record.c.node_id == node_id,
-            _record.c.origin_node == origin,
-            _record.c.deleted.is_(False),
-            ~_met(_record.c.id, node_id),
-        )
-        .order_by(_record.c.id)
-    )
-    return list(session.connection().execute(chosen).scalars())
+def _let_wait(session: WriteSession, node_id: int, now: datetime) -> None:
+    """Let what was not met wait as removals, but for what waits already: its own tombstone says why it goes."""
+    told_already = exists().where(and_(_removal.c.node_id == node_id, _removal.c.id == _record.c.id))
+    gone = delete(_removal).where(_removal.c.node_id == node_id, _removal.c.state == GONE)
+    session.connection().execute(gone.where(_removal.c.id.in_(select(_record.c.id).where(_live(node_id)))))
+    same = {name: _record.c[name] for name in SAID if name not in ("reason", "moved_to")}
+    fixed = {"state": WAITING, "ends": True, "afresh": True, "reason": DROPPED, "since": now}
+    values = same | {name: literal(value, _removal.c[name].type) for name, value in fixed.items()}
+    unmet = select(*values.values()).where(_live(node_id), ~_met(_record.c.id, node_id), ~told_already)
+    session.connection().execute(_removal.insert().from_select(list(values), unmet))

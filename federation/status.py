@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, func, select
 
-from federation import sign, told
+from federation import removals, sign, told
 from federation.database import Reading, table
 from federation.sign import Jwk
 from schema.entry import stamp
@@ -95,8 +95,8 @@ def _feed_columns() -> list[Any]:
 def _items(session: Reading, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     problems = told.of_nodes(session, ids)
-    held = _held(session, ids)
-    return [_item(row, held.get(row.id, _Live()), problems[row.id]) for row in rows]
+    carried, held = _carried(session, ids), removals.counts(session, ids)
+    return [_item(row, carried.get(row.id, _Live()), held.get(row.id, 0), problems[row.id]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Live:
         return _Live(self.records + records, newest, self.signatures | {signature})
 
 
-def _held(session: Reading, ids: Sequence[int]) -> dict[int, _Live]:
+def _carried(session: Reading, ids: Sequence[int]) -> dict[int, _Live]:
     chosen = (
         select(_record.c.node_id, _record.c.signature, func.count(), func.max(_record.c.changed))
         .where(_record.c.node_id.in_(ids), _record.c.deleted.is_(False))
@@ -135,7 +135,7 @@ def _key(jwk: Jwk) -> dict[str, Any]:
     return {"kid": jwk["kid"], "thumbprint": sign.thumbprint(jwk), "since": jwk["since"], "until": until}
 
 
-def _item(row: Any, held: _Live, problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _item(row: Any, carried: _Live, held: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
     judged = row.feed_accepted + row.feed_refused
     return {
@@ -149,14 +149,14 @@ def _item(row: Any, held: _Live, problems: list[dict[str, Any]]) -> dict[str, An
         "lastGoodVisit": _time(row.feed_last_good),
         "nextVisit": _time(row.feed_due) if row.state != "paused" else None,
         "staleSince": _time(row.stale_since),
-        "records": held.records,
+        "records": carried.records,
         "accepted": row.feed_accepted,
         "refused": row.feed_refused,
-        "held": 0,
+        "held": held,
         "behind": _behind(row, "feed_"),
         "latencyMs": row.feed_latency_ms,
-        "signature": _worst(held.signatures),
-        "freshness": _time(held.last),
+        "signature": _worst(carried.signatures),
+        "freshness": _time(carried.last),
         "quality": round(row.feed_accepted / judged, 4) if judged else None,
         "manifest": manifest,
         "keys": [_key(jwk) for jwk in orjson.loads(row.jwks)],

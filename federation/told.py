@@ -17,7 +17,7 @@ _problem = table(Problem)
 _CHUNK = 500
 MAX_ROWS = 1_000
 MANY = "*"  # stands for the records of a node that breaks one rule in too many places to list them all
-REMOVALS_HELD = "removals-held"
+REMOVAL_HELD = "removal-held"
 _KEY = ("node_id", "rule", "record_id", "pointer")
 
 
@@ -98,7 +98,7 @@ def visit_mended(session: WriteSession, node_id: int, *, rules: Sequence[str] | 
     With `rules`, forget just those.
     """
     about_feed = delete(_problem).where(_problem.c.node_id == node_id, _problem.c.record_id == "")
-    chosen = _problem.c.rule.in_(rules) if rules is not None else _problem.c.rule != REMOVALS_HELD
+    chosen = _problem.c.rule.in_(rules) if rules is not None else _problem.c.rule != REMOVAL_HELD
     session.connection().execute(about_feed.where(chosen))
 
 

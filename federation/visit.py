@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from federation import leases, moving, nodes, papers, reconcile, told
+from federation import leases, moving, nodes, papers, reconcile, removals, told
 from federation.apply import Applied, apply
 from federation.crawl import Step, walk
 from federation.database import Database, WriteSession, table
@@ -29,6 +29,7 @@ from schema.tables import Feed
 T = TypeVar("T")
 _feed = table(Feed)
 _NO_CACHE = {"Cache-Control": "no-cache"}
+_WELL: dict[str, Any] = {"fails": 0, "last_error": None, "gone_since": None}
 
 
 class Visit:
@@ -224,7 +225,8 @@ class Visit:
 
         def last(session: WriteSession) -> Applied:
             node_id, known = self.lease.node_id, self._papers.known
-            done = self._reconciled(session) if self._place.reconciling else Applied()
+            close = self._reconciled if self._place.reconciling else removals.close_pass
+            done = close(session, node_id, now=self.now)
             if known.state != "active" or known.stale_since is not None:
                 nodes.went_well(session, known, now=self.now)
             told.visit_mended(session, node_id)
@@ -233,22 +235,24 @@ class Visit:
 
         await self._finish(last)
 
-    def _reconciled(self, session: WriteSession) -> Applied:
-        done = moving.arrived(session, self.lease.node_id, now=self.now)
-        done.add(reconcile.finish(session, self.lease.node_id, now=self.now))
+    @staticmethod
+    def _reconciled(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
+        done = moving.arrived(session, node_id, now=now)
+        done.add(reconcile.finish(session, node_id, now=now))
         return done
 
     def _give_back(self, session: WriteSession, page: Page, step: Step, wish: int) -> None:
         assert self.due is not None
         values: dict[str, Any] = replace(self._place, cursor=page.url, reconciling=False).columns()
-        values |= {"latency_ms": step.ms, "last_visit": self.now, "last_good": self.now, "fails": 0, "last_error": None}
+        values |= {"latency_ms": step.ms, "last_visit": self.now, "last_good": self.now}
+        values |= _WELL
         if not step.same:
             values |= {"etag": plain_etag(step.etag), "latest": page.latest}
         leases.give_back(session, self.lease, due=self.due, every=wish, **values, **self._papers.columns())
 
     def _rest(self, session: WriteSession) -> Applied:
         assert self.due is not None
-        values = {"fails": 0, "last_error": None, "last_visit": self.now} | self._papers.columns()
+        values = {**_WELL, "last_visit": self.now, **self._papers.columns()}
         leases.give_back(session, self.lease, due=self.due, **values)
         return Applied()
 

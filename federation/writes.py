@@ -11,22 +11,21 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import delete
 
-from federation import idempotency, log, publishers
-from federation.database import WriteSession, table
+from federation import erasure, log, publishers
+from federation.database import WriteSession
+from federation.merge import PERSONAL
 from schema.entry import Entry
 from schema.errors import BadParameter, Conflict, Fault, Invalid, Malformed, NotFound, Stale, Unguarded, Withdrawn
 from schema.guard import check_json
 from schema.identifiers import identifier_key, is_canonical, matches_reference, record_id, split_id
 from schema.kinds import parse
-from schema.tables import History, Publisher
+from schema.tables import Publisher
 
 REASONS = ("ended", "error", "personal-data", "moved", "withdrawn")
 # What stands around the data in a feed, with eight hops: the item as a whole must stay within 256 KB.
 ENVELOPE = 32 * 1024
 MAX_DATA = 256 * 1024 - ENVELOPE
-_history = table(History)
 _LONGEST_ID = 2600
 
 Matches = Callable[[int], bool]
@@ -91,7 +90,7 @@ def merge(desk: Desk, place: Place, body: bytes, matches: Matches | None) -> Ent
 
 
 def remove(desk: Desk, place: Place, reason: str, moved_to: str | None, matches: Matches | None) -> Entry:
-    """Put a tombstone in the place of a live record. `personal-data` erases its history and stored answers too.
+    """Put a tombstone in the place of a live record. `personal-data` erases what is kept beside it too.
 
     Raises `BadParameter` for a reason that is none, `Conflict` for an organisation: a feed is never empty.
     """
@@ -100,16 +99,10 @@ def remove(desk: Desk, place: Place, reason: str, moved_to: str | None, matches:
     if place.kind == "organisation":
         raise Conflict("The organisation's own record cannot be deleted: a feed is never empty.")
     draft = log.Draft(entry.id, entry.kind, owner.id, None, reason, moved_to)
-    log.append(desk.session, [draft], node=desk.node, now=desk.now)
-    if reason == "personal-data":
-        erase(desk.session, entry.id)
+    done = log.append(desk.session, [draft], node=desk.node, now=desk.now)
+    if reason == PERSONAL:
+        erasure.here(desk.session, entry.id, done.numbers[entry.id], now=desk.now)
     return log.entries(desk.session, [entry.id])[entry.id]
-
-
-def erase(session: WriteSession, record: str) -> None:
-    """Purge what is kept beside a record: its earlier states, and the answers that showed it."""
-    session.connection().execute(delete(_history).where(_history.c.id == record))
-    idempotency.erase(session, record)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

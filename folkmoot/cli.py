@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "importing",
     "export": "exporting",
     "crawl": "crawling",
+    "move": "moving",
     "migrate": "housekeeping",
     "openapi": "housekeeping",
     "doctor": "housekeeping",

@@ -167,11 +167,13 @@ def background(settings: Settings, base: Database) -> list[Worker]:
     Each works in one process of a machine, however many serve there.
     """
     from federation.bulk import BulkFiles, Keeper
+    from federation.erasure import Eraser
     from federation.jobs import Importer
 
     workers: list[Worker] = [
         Importer(base, node=node_id(check_public_url(settings.public_url)), now=now),
         Keeper(BulkFiles(base, settings.data_dir / "bulk", now)),
+        Eraser(base),
     ]
     if settings.role == "aggregator" and settings.crawl_inside:
         workers.append(CrawlInside(settings, base))

@@ -199,6 +199,7 @@ class Feed(SQLModel, table=True):
     latency_ms: int | None = None
     manifest_at: datetime | None = Field(default=None, sa_type=Moment)
     manifest_etag: str | None = Field(default=None, max_length=300)
+    gone_since: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class Host(SQLModel, table=True):
@@ -335,6 +336,47 @@ class Job(SQLModel, table=True):
     created: datetime = Field(sa_type=Moment)
     started: datetime | None = Field(default=None, sa_type=Moment)
     finished: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Removal(SQLModel, table=True):
+    """A live record that one route withdraws, and what that route says instead (protocol section 5).
+
+    `state` is `waiting` until the pass ends, `held` until a person looks, `gone` for a day after it was applied.
+    `ends`: the route no longer carries the record; `afresh`: it was said in a full reconcile.
+    """
+
+    __table_args__ = (Index("ix_removal_node_id_state", "node_id", "state", "origin_node"),)
+
+    id: str = Field(primary_key=True, max_length=2600)
+    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", ondelete="CASCADE")
+    state: str = Field(max_length=10)
+    since: datetime = Field(sa_type=Moment)
+    ends: bool
+    afresh: bool
+    kind: str = Field(max_length=40)
+    publisher: str = Field(max_length=120)
+    origin: bytes = Field(sa_type=LargeBinary)
+    via: bytes | None = Field(default=None, sa_type=LargeBinary)
+    reason: str | None = Field(default=None, max_length=20)
+    moved_to: str | None = Field(default=None, max_length=2600)
+    origin_node: str = Field(max_length=2000)
+    seq: int = Field(sa_type=BigInteger)
+    rank: int = Field(sa_type=SmallInteger)
+    signature: str = Field(default="absent", max_length=12)
+
+
+class Erasure(SQLModel, table=True):
+    """A record withdrawn as personal data at a change number: what is kept of it before that goes when it is `due`.
+
+    The row stays, as the log of what was erased: it has no content.
+    """
+
+    id: str = Field(primary_key=True, max_length=2600)
+    number: int = Field(sa_type=BigInteger, index=True)
+    node_id: int | None = Field(default=None, sa_type=RowNumber, foreign_key="node.id", ondelete="SET NULL")
+    since: datetime = Field(sa_type=Moment)
+    due: datetime = Field(sa_type=Moment)
+    erased: datetime | None = Field(default=None, sa_type=Moment)
 
 
 Columns = dict[str, Any]

@@ -66,18 +66,21 @@ def crawl(
 
 
 async def _run(settings: Settings, base: Database, tell: object, *, once: bool) -> None:
+    from federation import erasure
     from folkmoot import wiring
 
+    eraser = erasure.Eraser(base)
     async with wiring.door(settings) as door:
         crawler = wiring.crawler(settings, base, door.get)
         crawler.told = tell  # type: ignore[assignment]
         if once:
             await crawler.once()
+            await asyncio.to_thread(eraser.turn)
             return
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        await crawler.run(stop)
+        await asyncio.gather(crawler.run(stop), eraser.run(stop))
 
 
 def _nothing(base: Database) -> str:
@@ -94,6 +97,8 @@ def _line(result: TurnResult) -> str:
     done = result.applied
     pages = counted(result.pages, "page")
     told = f"{done.created} new, {done.updated} changed, {done.deleted} withdrawn, {done.refused} refused"
+    if done.held:
+        told += f", {counted(done.held, 'removal')} held (folkmoot node show {result.key})"
     ends = {
         "ended": f"read to its end, {pages}: {told}",
         "budget": f"{pages} so far: {told}",

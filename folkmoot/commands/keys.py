@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from folkmoot.commands.opening import opened
 from folkmoot.words import counted
 
 if TYPE_CHECKING:
@@ -82,12 +83,6 @@ def show(as_json: AsJson = False) -> None:
 @contextmanager
 def _opened() -> Iterator[tuple[Database, str]]:
     from federation.publishers import check_public_url, node_id
-    from folkmoot import wiring
-    from folkmoot.settings import load
 
-    settings = load()
-    base = wiring.database(settings)
-    try:
+    with opened() as (settings, base):
         yield base, node_id(check_public_url(settings.public_url))
-    finally:
-        base.dispose()

@@ -6,18 +6,18 @@ Exit codes: 0 done; 1 a rule is broken; 2 unreachable, or unusable arguments and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from folkmoot.commands import node_decisions
+from folkmoot.commands.opening import opened
 from folkmoot.commands.options import Workers
 from folkmoot.words import counted
 
 if TYPE_CHECKING:
     from federation.checks import Report
-    from federation.database import Database
     from folkmoot.settings import Settings
 
 app = typer.Typer(help="Serve as a node; look after the nodes that an aggregator crawls.", no_args_is_help=True)
@@ -28,19 +28,6 @@ Relays = Annotated[
     bool, typer.Option("--aggregator", help="Accept it as an aggregator, which may pass on others' records.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-@contextmanager
-def _opened() -> Iterator[tuple[Settings, Database]]:
-    from folkmoot import wiring
-    from folkmoot.settings import load
-
-    settings = load()
-    base = wiring.database(settings)
-    try:
-        yield settings, base
-    finally:
-        base.dispose()
 
 
 def _examine(settings: Settings, url: str, *, aggregator: bool) -> Report:
@@ -75,7 +62,7 @@ def add(url: Url, aggregator: Relays = False, as_json: AsJson = False) -> None:
     from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
 
-    with _opened() as (settings, base):
+    with opened() as (settings, base):
         report = _examine(settings, url, aggregator=aggregator)
         if report.passed and report.manifest is not None:
             with base.write() as session:
@@ -116,7 +103,7 @@ def listing(as_json: AsJson = False) -> None:
     from federation import status
     from folkmoot.commands import node_shown as shown
 
-    with _opened() as (_settings, base), base.read() as session:
+    with opened() as (_settings, base), base.read() as session:
         found = status.listing(session, limit=10_000)
     shown.listing(found, as_json=as_json)
 
@@ -127,7 +114,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from federation import nodes, status
     from folkmoot.commands import node_shown as shown
 
-    with _opened() as (_settings, base), base.read() as session:
+    with opened() as (_settings, base), base.read() as session:
         found = status.one(session, nodes.find(session, name).key)
     shown.node(found, as_json=as_json)
 
@@ -155,42 +142,6 @@ def resume(name: Name) -> None:
 
 
 @app.command()
-def release(
-    name: Name,
-    identity: Annotated[
-        bool, typer.Option("--identity", help="Take it as its manifest stands now: keys, role and prefixes.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
-) -> None:
-    """Let a node go on that is held for a person to look at."""
-    if not identity:
-        raise typer.BadParameter("say what to release: --identity", param_hint="release")
-    _release_identity(name, yes=yes)
-
-
-def _release_identity(name: str, *, yes: bool) -> None:
-    from federation import nodes, papers, pinning
-    from folkmoot import wiring
-    from folkmoot.commands import node_shown as shown
-
-    async def ask(settings: Settings, url: str) -> bytes:
-        async with wiring.door(settings) as door:
-            return (await door.get(url)).body
-
-    with _opened() as (settings, base):
-        with base.read() as session:
-            known = nodes.find(session, name)
-        body = asyncio.run(ask(settings, known.url))
-        manifest = papers.own(body, known.url)
-        shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
-        if not yes:
-            typer.confirm(f"Take {known.key} as it is now?", abort=True)
-        with base.write() as writing:
-            nodes.release(writing, known, manifest, body, now=wiring.now())
-    typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
-
-
-@app.command()
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
@@ -201,7 +152,7 @@ def remove(
 
     if not yes:
         typer.confirm(f"Forget {name}, and withdraw its records here?", abort=True)
-    with _opened() as (_settings, base), base.write() as session:
+    with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
         done = nodes.remove(session, known, now=wiring.now())
     kept = done.updated + done.created
@@ -213,7 +164,10 @@ def remove(
 def _change(name: str, work: Callable[[Any, Any], None], told: str) -> None:
     from federation import nodes
 
-    with _opened() as (_settings, base), base.write() as session:
+    with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
         work(session, known)
     typer.echo(f"{known.key} {told}.")
+
+
+node_decisions.mount(app)

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 import migrations
-from federation import judge, log
+from federation import judge, log, removals
 from federation.apply import apply
 from federation.database import Database
 from federation.judge import Source
@@ -31,6 +31,7 @@ def _apply(moot: Aggregator, node: FakeNode, items: list[dict[str, Any]]) -> dic
     judged = judge.judge(judge.read(map(orjson.dumps, items)), _source(node), me=ME, origins={}, now=NOW)
     with moot.database.write() as session:
         done = apply(session, 1, judged, now=NOW)
+        done.add(removals.close_pass(session, 1, now=NOW))
     return {name: getattr(done, name) for name in done.__slots__}
 
 

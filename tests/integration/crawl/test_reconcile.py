@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from federation.database import table
-from federation.told import REMOVALS_HELD
+from federation.told import REMOVAL_HELD
 from schema.tables import Sighting
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, problems, rows
 
@@ -79,7 +79,7 @@ def test_guard_holds_a_large_removal(moot: Aggregator, world: World) -> None:
     assert (result.outcome, result.applied.deleted) == ("ended", 0)
     assert not any(row.deleted for row in rows(moot.database).values())
     (told,) = problems(moot.database)
-    assert (told.rule, told.severity) == (REMOVALS_HELD, "warning")
+    assert (told.rule, told.severity) == (REMOVAL_HELD, "warning")
     assert "25 of 61" in told.message
 
 
@@ -91,7 +91,7 @@ def test_held_removals_are_told_until_a_pass_is_good(moot: Aggregator, world: Wo
     for _visit in range(2):
         world.pass_time(hours=1)
         moot.crawl()
-    assert [p.rule for p in problems(moot.database)] == [REMOVALS_HELD]
+    assert [p.rule for p in problems(moot.database)] == [REMOVAL_HELD]
     node.items = whole
     _restored(node, "third")
     world.pass_time(hours=1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from federation.merge import DIRECT, DROPPED, UNSIGNED, Held, Statement, beats, end, hear, says_same
+from federation.merge import DIRECT, DROPPED, PERSONAL, UNSIGNED, Held, Statement, beats, end, hear, says_same
 
 ORIGIN = "https://exa.example/.well-known/folkmoot"
 RECORD = "https://exa.example/id/GB-LAE-EXA/contract/C-1"
@@ -177,3 +177,22 @@ def test_equal_data_in_other_words_is_equal() -> None:
     spaced = replace(one, data=b'{ "title" : "a" }')
     assert says_same(one, spaced)
     assert hear(Held(one), spaced).winner is one
+
+
+@given(Streams, st.lists(st.one_of(Words, st.sampled_from([1, 2, 3])), max_size=6), st.integers(1, 4))
+def test_t37_no_older_word_of_any_route_outlives_a_withdrawal(
+    before: list[Statement | int], later: list[Statement | int], seq: int
+) -> None:
+    """Once the origin has withdrawn a record as personal data, no route shows or keeps an older word of it."""
+    withdrawn = said(9, max([seq, *(word.seq for word in before if not isinstance(word, int))]), None, rank=DIRECT)
+    held = after([*before, replace(withdrawn, reason=PERSONAL), *later])
+    words = [held.winner, *held.others.values()]
+    assert not [w for w in words if w is not None and not w.deleted and w.seq <= withdrawn.seq]
+
+
+def test_t37_an_origin_that_was_restored_is_believed() -> None:
+    """In a full reconcile the origin's own older word counts: its backup is from before the withdrawal."""
+    withdrawn = replace(said(9, 5, None, rank=DIRECT), reason=PERSONAL)
+    older = said(9, 3, "a", rank=DIRECT)
+    assert hear(Held(withdrawn), older) == Held(withdrawn)
+    assert hear(Held(withdrawn), older, afresh=True).winner == older

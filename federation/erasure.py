@@ -1,0 +1,153 @@
+"""What is withdrawn as personal data is erased: at once here, on release, or after 72 hours (protocol section 5).
+
+The tombstone itself waits for nothing: it hides the record everywhere when it lands. What is kept beside the record
+(its history, other routes' words, removals, problems that quote it, stored answers, files of imports) goes when it is
+due, and bulk files with it (`federation/bulk.py`). What is logged names the record and has no content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, select, update
+from sqlalchemy.exc import DBAPIError
+
+from federation import idempotency, jobs, log
+from federation.database import Database, Reading, WriteSession, clock, table, upserting
+from schema.tables import Erasure, History, Problem, Publisher, Record, Removal, Shadow
+
+AFTER = timedelta(hours=72)
+_CHUNK = 500
+_erasure, _history, _shadow = table(Erasure), table(History), table(Shadow)
+_removal, _problem, _record, _publisher = table(Removal), table(Problem), table(Record), table(Publisher)
+logger = structlog.get_logger("folkmoot.erasure")
+
+Withdrawn = tuple[str, int, int | None]
+"""A record's id, the change number of its tombstone, and the node that it came by."""
+
+
+def note(session: WriteSession, withdrawn: Sequence[Withdrawn], *, now: datetime) -> None:
+    """Remember what must be erased within 72 hours. What was to be erased before stays due as it was."""
+    if not withdrawn:
+        return
+    rows = [
+        {"id": record, "number": number, "node_id": node, "since": now, "due": now + AFTER, "erased": None}
+        for record, number, node in withdrawn
+    ]
+    statement = upserting(session, _erasure)
+    new = statement.excluded
+    again = {name: new[name] for name in ("number", "node_id", "erased")}
+    again |= {name: case((_erasure.c.erased.is_(None), _erasure.c[name]), else_=new[name]) for name in ("since", "due")}
+    session.connection().execute(statement.on_conflict_do_update(index_elements=["id"], set_=again), rows)
+    for record, number, _node in withdrawn:
+        logger.info("withdrawn as personal data", record=record, change=number)
+
+
+def sweep(database: Database, *, now: datetime) -> int:
+    """Erase all that is due at `now`, some records a transaction. Gives how many records that were."""
+    with database.present() as session:
+        if not _waiting(session, _erasure.c.due <= now, limit=1):
+            return 0
+    total = 0
+    while True:
+        with database.write() as session:
+            count = _erase_where(session, _erasure.c.due <= now, now=now)
+        total += count
+        if count < _CHUNK:
+            return total
+
+
+def of_node(session: WriteSession, node_id: int, *, now: datetime) -> int:
+    """Erase what a node has withdrawn, due or not: its removals were released. Gives how many records that were."""
+    total = 0
+    while count := _erase_where(session, _erasure.c.node_id == node_id, now=now):
+        total += count
+    return total
+
+
+def here(session: WriteSession, record: str, number: int, *, now: datetime) -> None:
+    """Erase an own record that was withdrawn with the change of this number."""
+    note(session, [(record, number, None)], now=now)
+    _erase_where(session, _erasure.c.id == record, now=now)
+
+
+def newest(session: Reading) -> int:
+    """The change number of the newest withdrawal: a file that is complete up to a lower one may hold what is gone."""
+    found: int | None = session.connection().execute(select(func.max(_erasure.c.number))).scalar_one()
+    return found or 0
+
+
+def pending(session: Reading) -> int:
+    """How many records wait to be erased."""
+    return len(_waiting(session, _erasure.c.due.is_not(None), limit=None))
+
+
+def _waiting(session: Reading, which: ColumnElement[bool], *, limit: int | None) -> list[tuple[str, int]]:
+    chosen = select(_erasure.c.id, _erasure.c.number).where(_erasure.c.erased.is_(None), which)
+    rows = session.connection().execute(chosen.order_by(_erasure.c.due, _erasure.c.id).limit(limit))
+    return [(record, number) for record, number in rows]
+
+
+def _erase_where(session: WriteSession, which: ColumnElement[bool], *, now: datetime) -> int:
+    log.lock(session)
+    found = _waiting(session, which, limit=_CHUNK)
+    if found:
+        _erase(session, found)
+        done = update(_erasure).where(_erasure.c.id.in_([record for record, _number in found]))
+        session.connection().execute(done.values(erased=now))
+    for record, number in found:
+        logger.info("erased", record=record, change=number)
+    return len(found)
+
+
+def _erase(session: WriteSession, found: Sequence[tuple[str, int]]) -> None:
+    """Purge what is kept of records up to the change that withdrew each; what was published after it stays."""
+    connection = session.connection()
+    each = [{"record": record, "upto": number} for record, number in found]
+    before = and_(_history.c.id == bindparam("record"), _history.c.number <= bindparam("upto"))
+    connection.execute(delete(_history).where(before), each)
+    ids = [record for record, _number in found]
+    older = select(_record.c.seq).where(_record.c.id == _shadow.c.id).scalar_subquery()
+    connection.execute(
+        delete(_shadow).where(_shadow.c.id.in_(ids), _shadow.c.data.is_not(None), _shadow.c.seq <= older)
+    )
+    gone = select(_record.c.id).where(_record.c.id.in_(ids), _record.c.deleted)
+    connection.execute(delete(_problem).where(_problem.c.record_id.in_(gone)))
+    connection.execute(delete(_removal).where(_removal.c.id.in_(gone), _removal.c.state != "gone"))
+    own = select(_record.c.id, _record.c.kind, _record.c.publisher).join(
+        _publisher, _publisher.c.id == _record.c.publisher
+    )
+    for record, kind, publisher in connection.execute(
+        own.where(_record.c.id.in_(ids), _record.c.node_id.is_(None))
+    ).all():
+        idempotency.erase(session, record)
+        jobs.erase(session, publisher, kind, record)
+
+
+class Eraser:
+    """The worker beside a server or a crawl: erases what is due, every minute."""
+
+    def __init__(
+        self, database: Database, *, every: float = 60.0, clock: Callable[[Reading], datetime] = clock
+    ) -> None:
+        self._database, self._every, self._clock = database, every, clock
+
+    def turn(self) -> int:
+        """Erase what is due by the database's clock."""
+        with self._database.present() as session:
+            now = self._clock(session)
+        return sweep(self._database, now=now)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set. A database that does not answer is asked again the next time."""
+        while not stop.is_set():
+            try:
+                await asyncio.to_thread(self.turn)
+            except DBAPIError:
+                logger.exception("the database does not answer; what is due is erased later")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._every)

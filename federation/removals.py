@@ -1,0 +1,137 @@
+"""The end of a pass: what waits to be removed goes, or is held until a person releases or rejects it (section 5).
+
+By origin node: where more than 20 % of its live records (and at least 20) would go within 24 hours, those that went
+among them, they are held: the records stay served and marked, and later tombstones join them. One rule for a crawl and
+for the end of a full reconcile (`federation/reconcile.py`); an import asks the same `guard` before it publishes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy import delete, func, select, update
+
+from federation import log, told, waiting
+from federation.apply import Applied, held, settle
+from federation.database import Reading, WriteSession, table
+from federation.guard import DAY, LEAST, guard
+from federation.judge import Trouble
+from federation.merge import end, hear
+from federation.waiting import GONE, HELD, WAITING
+from schema.tables import Record, Removal
+
+logger = structlog.get_logger("folkmoot.crawl")
+_record, _removal = table(Record), table(Removal)
+_CHUNK = 500
+_NAMED = 5
+"""How many origin nodes the warning of a relay names."""
+
+
+def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
+    """Judge what waits for the end of this pass. One cheap question where nothing does."""
+    if not waiting.stands(session, node_id, WAITING):
+        return Applied()
+    log.lock(session)
+    yesterday = (_removal.c.state == GONE) & (_removal.c.since <= now - DAY)
+    session.connection().execute(delete(_removal).where(_removal.c.node_id == node_id, yesterday))
+    done = Applied()
+    for origin, held_back in _judged(session, node_id).items():
+        if held_back:
+            done.held += _hold(session, node_id, origin)
+        else:
+            done.add(_remove(session, node_id, WAITING, now=now, origin=origin))
+    if done.held:
+        _tell(session, node_id, now)
+        waiting.changed(session, node_id)
+    return done
+
+
+def release(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
+    """Remove what is held of a node, as a person says. What goes so does not count among what went by itself."""
+    log.lock(session)
+    done = _remove(session, node_id, HELD, now=now)
+    waiting.changed(session, node_id)
+    return done
+
+
+def reject(session: WriteSession, node_id: int) -> int:
+    """Forget what is held of a node: its records stay. Gives how many removals that were."""
+    log.lock(session)
+    forgotten = delete(_removal).where(_removal.c.node_id == node_id, _removal.c.state == HELD)
+    count = session.connection().execute(forgotten).rowcount
+    waiting.changed(session, node_id)
+    return count
+
+
+def counts(session: Reading, node_ids: Sequence[int]) -> dict[int, int]:
+    """How many removals of each node wait for a person."""
+    chosen = select(_removal.c.node_id, func.count()).where(_removal.c.node_id.in_(node_ids), _removal.c.state == HELD)
+    return dict(session.connection().execute(chosen.group_by(_removal.c.node_id)).all())
+
+
+def _judged(session: Reading, node_id: int) -> dict[str, bool]:
+    """By origin node with waiting removals: whether they are held."""
+    chosen = select(_removal.c.origin_node, _removal.c.state, func.count()).where(_removal.c.node_id == node_id)
+    found: dict[str, Counter[str]] = {}
+    for origin, state, count in session.connection().execute(chosen.group_by(_removal.c.origin_node, _removal.c.state)):
+        found.setdefault(origin, Counter())[state] = count
+    asked = {origin: count for origin, count in found.items() if count[WAITING]}
+    large = any(count[WAITING] + count[GONE] >= LEAST and not count[HELD] for count in asked.values())
+    live = _live(session, node_id) if large else {}
+    return {
+        origin: bool(count[HELD]) or not guard(live.get(origin, 0) + count[GONE], count[WAITING] + count[GONE])
+        for origin, count in sorted(asked.items())
+    }
+
+
+def _live(session: Reading, node_id: int) -> dict[str, int]:
+    """By origin node: how many live records this node carries, those that wait among them."""
+    chosen = select(_record.c.origin_node, func.count()).where(
+        _record.c.node_id == node_id, _record.c.deleted.is_(False)
+    )
+    return dict(session.connection().execute(chosen.group_by(_record.c.origin_node)).all())
+
+
+def _hold(session: WriteSession, node_id: int, origin: str) -> int:
+    mine = (_removal.c.node_id == node_id) & (_removal.c.origin_node == origin) & (_removal.c.state == WAITING)
+    return session.connection().execute(update(_removal).where(mine).values(state=HELD)).rowcount
+
+
+def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, origin: str | None = None) -> Applied:
+    """Apply removals, some at a time. What goes by itself is remembered for a day."""
+    mine = (_removal.c.node_id == node_id) & (_removal.c.state == state)
+    if origin is not None:
+        mine &= _removal.c.origin_node == origin
+    next_ones = select(_removal).where(mine).order_by(_removal.c.id).limit(_CHUNK)
+    done = Applied()
+    while rows := session.connection().execute(next_ones).all():
+        before = held(session, [row.id for row in rows])
+        after = {
+            row.id: end(before[row.id], node_id)
+            if row.ends
+            else hear(before[row.id], waiting.statement(row), afresh=row.afresh)
+            for row in rows
+            if row.id in before
+        }
+        done.add(settle(session, before, after, now=now))
+        ids = [row.id for row in rows]
+        if state == WAITING:
+            these = update(_removal).where(_removal.c.node_id == node_id, _removal.c.id.in_(ids))
+            session.connection().execute(these.values(state=GONE, since=now))
+        else:
+            waiting.forget(session, node_id, ids)
+    return done
+
+
+def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
+    chosen = select(_removal.c.origin_node, func.count()).where(_removal.c.node_id == node_id, _removal.c.state == HELD)
+    rows = session.connection().execute(chosen.group_by(_removal.c.origin_node).order_by(_removal.c.origin_node)).all()
+    live = _live(session, node_id)
+    named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
+    more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    message = f"{', '.join(named)}{more} would go; they are kept until a person looks."
+    logger.warning("removals are held", node=node_id, what=message)
+    told.tell(session, node_id, [Trouble(told.REMOVAL_HELD, "", message)], now, severity="warning")

@@ -1,0 +1,135 @@
+"""What an operator decides about a node: `folkmoot node release`, `reject` and `moved`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from folkmoot.commands.opening import opened
+from folkmoot.words import counted
+
+if TYPE_CHECKING:
+    from federation.database import Database
+    from federation.nodes import Known
+    from folkmoot.settings import Settings
+    from schema.manifest import Manifest
+
+Name = Annotated[str, typer.Argument(help="The node's key or address.")]
+Removals = Annotated[bool, typer.Option("--removals", help="The removals that wait for a person.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(release)
+    app.command()(reject)
+    app.command()(moved)
+
+
+def release(
+    name: Name,
+    removals: Removals = False,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="The node itself, as its manifest stands now: keys, role and prefixes.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Let what is held of a node happen: --removals, the records that it took away; --identity, who it is now."""
+    if not removals and not identity:
+        raise typer.BadParameter("say what: --removals or --identity")
+    if identity:
+        _identity(name, yes=yes)
+    if removals:
+        _removals(name)
+
+
+def _removals(name: str) -> None:
+    from federation import erasure, nodes
+    from federation import removals as held
+    from folkmoot import wiring
+
+    with opened() as (_settings, base), base.write() as session:
+        known = nodes.find(session, name)
+        done = held.release(session, known.id, now=wiring.now())
+        erased = erasure.of_node(session, known.id, now=wiring.now())
+    kept = f", {done.created + done.updated} kept through other routes" if done.created + done.updated else ""
+    typer.echo(f"{known.key}: {counted(done.deleted, 'record')} withdrawn{kept}.")
+    if erased:
+        typer.echo(f"{counted(erased, 'record')} withdrawn as personal data erased.")
+
+
+def _identity(name: str, *, yes: bool) -> None:
+    from federation import nodes, pinning
+    from folkmoot import wiring
+    from folkmoot.commands import node_shown as shown
+
+    with opened() as (settings, base):
+        known = _known(base, name)
+        manifest, body = _asked(settings, known.url)
+        shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
+        if not yes:
+            typer.confirm(f"Take {known.key} as it is now?", abort=True)
+        with base.write() as session:
+            nodes.release(session, known, manifest, body, now=wiring.now())
+    typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
+
+
+def reject(name: Name, removals: Removals = False) -> None:
+    """Refuse what is held of a node. With --removals: its records stay, and the removals are forgotten."""
+    from federation import nodes
+    from federation import removals as held
+
+    if not removals:
+        raise typer.BadParameter("say what: --removals")
+    with opened() as (_settings, base), base.write() as session:
+        known = nodes.find(session, name)
+        count = held.reject(session, known.id)
+    typer.echo(
+        f"{known.key}: {counted(count, 'removal')} forgotten; the records stay. The node's feed was read past them: "
+        "they come up again only when it is read from its beginning, and wait again if they are still as many."
+    )
+
+
+def moved(
+    name: Name, to: Annotated[str, typer.Argument(help="Where it is now, or its manifest there.")], yes: Yes = False
+) -> None:
+    """Follow a node to another address. Asked first, unless the keys that it was known by stand behind the move."""
+    from federation import moving, pinning
+    from federation.identity import manifest_url
+    from federation.publishers import check_public_url, node_id
+    from folkmoot import wiring
+    from folkmoot.commands import node_shown as shown
+
+    with opened() as (settings, base):
+        known = _known(base, name)
+        manifest, body = _asked(settings, manifest_url(to))
+        if not moving.signed(known, manifest, now=wiring.now()):
+            shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
+            if not yes:
+                typer.confirm(f"No key of {known.key} stands behind this. Is it at {manifest.id} now?", abort=True)
+        me = node_id(check_public_url(settings.public_url))
+        with base.write() as session:
+            key = moving.there(session, known, manifest, body, me=me, now=wiring.now())
+    typer.echo(f"{known.key} is {key} from now on, and read there from its beginning. Old ids lead to the new ones.")
+
+
+def _known(base: Database, name: str) -> Known:
+    from federation import nodes
+
+    with base.read() as session:
+        return nodes.find(session, name)
+
+
+def _asked(settings: Settings, url: str) -> tuple[Manifest, bytes]:
+    """The manifest as it is now, through the door. Raises `Refused` where it says that it is another's."""
+    from federation import papers
+    from folkmoot import wiring
+
+    async def ask() -> bytes:
+        async with wiring.door(settings) as door:
+            return (await door.get(url)).body
+
+    body = asyncio.run(ask())
+    return papers.own(body, url), body

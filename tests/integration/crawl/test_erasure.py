@@ -1,0 +1,77 @@
+"""Who erases what is due, and when: the crawl, the server, in parts, once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from federation import erasure
+from federation.database import Database, Reading, table
+from schema.tables import Erasure
+from tests.integration.crawl.conftest import Run
+from tests.integration.crawl.world import NOW, Aggregator
+
+RECORD = "https://exa.example/id/GB-LAE-EXA/contract/C-1"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def _note(database: Database, number: int, now: datetime, record: str = RECORD) -> None:
+    with database.write() as session:
+        erasure.note(session, [(record, number, None)], now=now)
+
+
+def _rows(database: Database) -> list[Any]:
+    with database.read() as session:
+        return list(session.connection().execute(select(table(Erasure)).order_by(table(Erasure).c.id)))
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_crawl_that_ends_erases_what_is_due(moot: Aggregator, run: Run) -> None:
+    """`crawl --once` leaves nothing that was due by the database's clock."""
+    _note(moot.database, 5, LONG_AGO)
+    assert run("crawl", "--once")[0] == 0
+    assert [row.erased is not None for row in _rows(moot.database)] == [True]
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_worker_erases_and_stops(database: Database) -> None:
+    """Beside a server it erases at once what is due, and ends when it is told to."""
+    _note(database, 5, LONG_AGO)
+
+    async def go() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def clock(_session: Reading) -> datetime:
+            loop.call_soon_threadsafe(stop.set)
+            return NOW
+
+        await erasure.Eraser(database, clock=clock).run(stop)
+
+    asyncio.run(go())
+    assert _rows(database)[0].erased == NOW
+
+
+def test_a_second_withdrawal_delays_nothing(database: Database) -> None:
+    """Withdrawn again before it is erased, a record is due as before; withdrawn again afterwards, anew."""
+    _note(database, 5, NOW)
+    _note(database, 9, NOW + timedelta(hours=48))
+    (row,) = _rows(database)
+    assert (row.number, row.due, row.since) == (9, NOW + timedelta(hours=72), NOW)
+    assert erasure.sweep(database, now=row.due) == 1
+    _note(database, 12, NOW + timedelta(hours=100))
+    (row,) = _rows(database)
+    assert (row.number, row.due, row.erased) == (12, NOW + timedelta(hours=172), None)
+
+
+def test_many_are_erased_in_parts(database: Database) -> None:
+    """More than one transaction holds are all erased by one sweep, and none before it is due."""
+    with database.write() as session:
+        erasure.note(session, [(f"{RECORD}{n}", n + 1, None) for n in range(1_001)], now=NOW)
+    assert erasure.sweep(database, now=NOW + timedelta(hours=71)) == 0
+    assert erasure.sweep(database, now=NOW + timedelta(hours=72)) == 1_001
+    with database.read() as session:
+        assert (erasure.pending(session), erasure.newest(session)) == (0, 1_001)

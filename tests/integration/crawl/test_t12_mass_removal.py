@@ -1,0 +1,330 @@
+"""T12: mass deletion and truncation. Too much at once is held or refused, and the old data is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import orjson
+import pytest
+
+from federation import nodes, removals, status
+from federation.guard import guard
+from federation.told import REMOVAL_HELD
+from schema.errors import Later, Vanished
+from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
+from tests.proof import figure
+
+
+class Case(NamedTuple):
+    """`live` records, what then happens to the node, how many go, how many are held, how the visit ends."""
+
+    live: int
+    act: Callable[[World, FakeNode], object]
+    gone: int = 0
+    held: int = 0
+    ends: str = "ended"
+
+
+def _ended(count: int, reason: str = "ended") -> Callable[[World, FakeNode], object]:
+    def act(_world: World, node: FakeNode) -> None:
+        for n in range(count):
+            node.delete("contract", f"C-{n}", reason)
+
+    return act
+
+
+def _restored(without: int) -> Callable[[World, FakeNode], object]:
+    def act(_world: World, node: FakeNode) -> None:
+        kept = list(node.items)[: len(node.items) - without]
+        node.items = {i: node.items[i] for i in kept}
+        node.epoch = "second"
+
+    return act
+
+
+def _rewound(without: int) -> Callable[[World, FakeNode], object]:
+    """The node lost its newest records and knows of no epoch: its numbers begin below our cursor."""
+
+    def act(world: World, node: FakeNode) -> None:
+        _restored(without)(world, node)
+        node.epoch = "first"
+        node.number = len(node.items)
+        for number, item in enumerate(node.items.values(), 1):
+            item["modified"] = number
+
+    return act
+
+
+def _answers(body: bytes) -> Callable[[World, FakeNode], object]:
+    def act(_world: World, node: FakeNode) -> None:
+        answer = node.answer
+        node.answer = lambda url: body if node.feed_path in url else answer(url)  # type: ignore[method-assign]
+
+    return act
+
+
+def _cut(_world: World, node: FakeNode) -> None:
+    """The page breaks off in the middle."""
+    node.put("contract", "C-0", title="A change")
+    answer = node.answer
+    node.answer = lambda url: answer(url)[:-40] if node.feed_path in url else answer(url)  # type: ignore[method-assign]
+
+
+def _fails(error: Exception) -> Callable[[World, FakeNode], object]:
+    return lambda world, node: world.faults.update({node.url + node.feed_path: error})
+
+
+def _grows(world: World, node: FakeNode) -> None:
+    del world
+    for n in range(120):
+        node.put("contract", f"NEW-{n}")
+
+
+def _changes(world: World, node: FakeNode) -> None:
+    del world
+    for n in range(59):
+        node.put("contract", f"C-{n}", title="Changed")
+
+
+def _replaces(world: World, node: FakeNode) -> None:
+    """All records go and as many come: growth makes up for nothing."""
+    _ended(59)(world, node)
+    for n in range(59):
+        node.put("contract", f"NEW-{n}")
+
+
+def _comes_back(world: World, node: FakeNode) -> None:
+    _ended(59)(world, node)
+    for n in range(59):
+        node.put("contract", f"C-{n}")
+
+
+LICENSED = {"license": "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"}
+CASES = {
+    "nothing": Case(60, lambda _world, _node: None),
+    "only the organisation": Case(1, lambda _world, _node: None),
+    "all of 10 ended": Case(10, _ended(9), gone=9),
+    "all of 20 ended": Case(20, _ended(19), gone=19),
+    "all of 21 ended": Case(21, _ended(20), held=20),
+    "20 of 99": Case(99, _ended(20), held=20),
+    "20 of 100": Case(100, _ended(20), gone=20),
+    "21 of 100": Case(100, _ended(21), held=21),
+    "21 of 104": Case(104, _ended(21), held=21),
+    "21 of 105": Case(105, _ended(21), gone=21),
+    "all deleted": Case(120, _ended(119), held=119),
+    "withdrawn counts": Case(60, _ended(30, "withdrawn"), held=30),
+    "error counts": Case(60, _ended(30, "error"), held=30),
+    "personal data passes": Case(60, _ended(59, "personal-data"), gone=59),
+    "restored whole": Case(60, _restored(0)),
+    "restored without 19": Case(60, _restored(19), gone=19),
+    "restored without 20 of 60": Case(60, _restored(20), held=20),
+    "restored without half": Case(60, _restored(30), held=30),
+    "restored with the organisation alone": Case(60, _restored(59), held=59),
+    "restored without 20 of 100": Case(100, _restored(20), gone=20),
+    "restored with nothing": Case(60, _restored(60), ends="failed"),
+    "restored with nothing, small": Case(5, _restored(5), ends="failed"),
+    "rewound by 10": Case(60, _rewound(10), gone=10),
+    "rewound by half": Case(60, _rewound(30), held=30),
+    "rewound to nothing": Case(10, _rewound(10), ends="failed"),
+    "empty page": Case(60, _answers(orjson.dumps(LICENSED | {"items": [], "next": ""})), ends="failed"),
+    "login page": Case(60, _answers(b"<!doctype html><title>Log in</title>"), ends="failed"),
+    "nothing at all": Case(60, _answers(b""), ends="failed"),
+    "an empty object": Case(60, _answers(b"{}"), ends="failed"),
+    "an empty list": Case(60, _answers(b"[]"), ends="failed"),
+    "a page cut off": Case(60, _cut, ends="failed"),
+    "404": Case(60, _fails(Vanished("missing", 404)), ends="failed"),
+    "410": Case(60, _fails(Vanished("gone", 410)), ends="failed"),
+    "500": Case(60, _fails(Later("busy")), ends="failed"),
+    "growth": Case(60, _grows),
+    "all changed": Case(60, _changes),
+    "all replaced": Case(60, _replaces, held=59),
+    "gone and back in one pass": Case(60, _comes_back),
+}
+
+
+def test_t12_table_of_mass_removals(moot: Aggregator, world: World) -> None:
+    """Each way to lose records at once takes away what the rule lets go, and keeps all else served and marked."""
+    councils: dict[str, FakeNode] = {}
+    for place, (name, case) in enumerate(CASES.items()):
+        node = councils[name] = world.node(
+            f"n{place}.example", f"N{chr(65 + place // 26)}{chr(65 + place % 26)}", size=500
+        )
+        for n in range(case.live - 1):
+            node.put("contract", f"C-{n}")
+        moot.add(node)
+    moot.crawl()
+    before = {i for i, row in rows(moot.database).items() if not row.deleted}
+    for name, node in councils.items():
+        CASES[name].act(world, node)
+    world.pass_time(hours=1)
+    results = {result.key: result for result in moot.crawl()}
+    gone = before - {i for i, row in rows(moot.database).items() if not row.deleted}
+    with moot.database.read() as session:
+        held = {item["key"]: item["held"] for item in status.listing(session)}
+    found = {
+        name: (sum(i.startswith(node.prefix) for i in gone), held[node.url[8:]], results[node.url[8:]].outcome)
+        for name, node in councils.items()
+    }
+    assert found == {name: (case.gone, case.held, case.ends) for name, case in CASES.items()}
+    figure("T12", "ways to lose records at once", len(CASES), goal="30")
+
+
+@pytest.mark.parametrize("live", [0, 1, 19, 20, 50, 99, 100, 101, 500, 1_000, 9_999, 10_000])
+def test_t12_rule_at_every_size(live: int) -> None:
+    """At any size up to 19 may go, and beyond that a fifth; nothing else."""
+    for going in {0, 1, 19, 20, 21, live // 5, live // 5 + 1, live // 2, live}:
+        assert guard(live, going) is (going < 20 or going * 5 <= live)
+
+
+def _published(world: World, moot: Aggregator, live: int, size: int = 500) -> FakeNode:
+    node = world.node(size=size)
+    for n in range(live - 1):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+    moot.crawl()
+    return node
+
+
+def _again(world: World, moot: Aggregator, hours: float = 1) -> None:
+    world.pass_time(hours=hours)
+    moot.crawl()
+
+
+def _held(moot: Aggregator) -> int:
+    with moot.database.read() as session:
+        (item,) = status.listing(session)
+    return int(item["held"])
+
+
+def _live(moot: Aggregator, node: FakeNode) -> int:
+    return sum(not row.deleted for i, row in rows(moot.database).items() if i.startswith(node.prefix))
+
+
+def test_t12_slices_add_up(moot: Aggregator, world: World) -> None:
+    """What went within 24 hours counts with what would go: a register is not emptied a slice a visit."""
+    node = _published(world, moot, 100)
+    _ended(15)(world, node)
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (85, 0)
+    for n in range(15, 30):
+        node.delete("contract", f"C-{n}")
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (85, 15)
+    assert [(p.rule, p.severity) for p in problems(moot.database)] == [(REMOVAL_HELD, "warning")]
+
+
+def test_t12_a_day_later_a_slice_may_go(moot: Aggregator, world: World) -> None:
+    """After 24 hours what went is forgotten, and what has come back does not count."""
+    node = _published(world, moot, 100)
+    _ended(15)(world, node)
+    _again(world, moot)
+    for n in range(10):
+        node.put("contract", f"C-{n}")
+    _again(world, moot)
+    for n in range(15, 29):
+        node.delete("contract", f"C-{n}")
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (81, 0)  # 5 are still gone of the first 15, and 14 more
+    for n in range(29, 44):
+        node.delete("contract", f"C-{n}")
+    _again(world, moot, hours=25)
+    assert (_live(moot, node), _held(moot)) == (66, 0)
+
+
+def test_t12_the_pass_is_judged_as_a_whole(moot: Aggregator, world: World) -> None:
+    """Tombstones of all visits of a pass wait for its end: neither a page nor a budget lets a slice through."""
+    node = _published(world, moot, 60, size=5)
+    _ended(30)(world, node)
+    world.pass_time(hours=1)
+    results = moot.crawl(budget=2)
+    assert [r.outcome for r in results] == ["budget", "budget", "budget", "ended"]
+    assert (sum(r.applied.deleted for r in results), results[-1].applied.held) == (0, 30)
+    assert feed(moot.database).position == node.number
+
+
+def test_t12_later_words_meet_what_is_held(moot: Aggregator, world: World) -> None:
+    """Later tombstones join what is held, updates are applied, and one with a higher number cancels its removal."""
+    node = _published(world, moot, 60)
+    _ended(30)(world, node)
+    _again(world, moot)
+    node.delete("contract", "C-40")
+    node.put("contract", "C-50", title="Changed")
+    node.put("contract", "C-3", title="Back again")
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (60, 30)
+    assert orjson.loads(rows(moot.database)[node.prefix + "contract/C-50"].data)["title"] == "Changed"
+    _comes_back(world, node)
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot), problems(moot.database)) == (60, 0, [])
+
+
+def test_t12_an_operator_releases(moot: Aggregator, world: World) -> None:
+    """Released, the removals go with the reason that the node gave, and count no more among what went by itself."""
+    node = _published(world, moot, 60)
+    _ended(30)(world, node)
+    _again(world, moot)
+    with moot.database.write() as session:
+        done = removals.release(session, nodes.find(session, "exa.example").id, now=world.now)
+    assert (done.deleted, _live(moot, node), _held(moot), problems(moot.database)) == (30, 30, 0, [])
+    assert {row.reason for row in rows(moot.database).values() if row.deleted} == {"ended"}
+    for n in range(30, 40):
+        node.delete("contract", f"C-{n}")
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (20, 0)
+
+
+def test_t12_an_operator_rejects(moot: Aggregator, world: World) -> None:
+    """Rejected, the records stay; only a full reading brings the removals up again, and then under the guard."""
+    node = _published(world, moot, 60)
+    _ended(30)(world, node)
+    _again(world, moot)
+    with moot.database.write() as session:
+        assert removals.reject(session, nodes.find(session, "exa.example").id) == 30
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot), problems(moot.database)) == (60, 0, [])
+    node.epoch = "second"
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (60, 30)
+
+
+def test_t12_an_empty_feed_is_stale_and_comes_back(moot: Aggregator, world: World) -> None:
+    """A feed that became empty is refused until it is whole again, and its records are marked from the first visit."""
+    node = _published(world, moot, 5)
+    whole = dict(node.items)
+    _restored(5)(world, node)
+    for _visit in range(2):
+        world.pass_time(hours=7)
+        (result,) = moot.crawl()
+        assert node_row(moot.database).state == "stale"
+        assert (result.outcome, "empty" in (result.error or "")) == ("failed", True)
+    assert [p.rule for p in problems(moot.database)] == ["empty-feed"]
+    with moot.database.read() as session:
+        (item,) = status.listing(session)
+    assert (item["state"], item["records"], item["staleSince"] is not None) == ("stale", 5, True)
+    node.items = whole
+    _again(world, moot, hours=7)
+    assert (_live(moot, node), problems(moot.database)) == (5, [])
+
+
+def test_t12_a_relay_is_judged_by_origin(moot: Aggregator, world: World) -> None:
+    """A relay that drops one council of two is held for that council alone."""
+    relay = world.node("relay.example", "REL", role="aggregator", size=500)
+    councils = [world.node(f"{code.lower()}.example", code) for code in ("ONE", "TWO")]
+    for node in councils:
+        for n in range(40):
+            node.put("contract", f"C-{n}")
+        for item in node.items.values():
+            relay.pass_on(item)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    for item in list(councils[0].items.values())[1:]:
+        relay.pass_on(item, state="deleted", reason="dropped")
+    for item in list(councils[1].items.values())[1:6]:
+        relay.pass_on(item, state="deleted", reason="dropped")
+    _again(world, moot)
+    assert [_live(moot, node) for node in councils] == [41, 36]
+    assert _held(moot) == 40
+    relay.pass_on(list(councils[0].items.values())[1])
+    _again(world, moot)
+    assert _held(moot) == 39

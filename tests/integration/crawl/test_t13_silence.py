@@ -1,0 +1,150 @@
+"""T13: a node that is down is served from its last good copy, marked, asked again at growing waits, and retired."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from federation import nodes
+from schema.errors import Later, Refused, Vanished
+from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, rows
+from tests.services import client, make_services
+
+DOWN = Later("It does not answer.")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def council(moot: Aggregator, world: World) -> FakeNode:
+    """Return a node with one contract that was read once."""
+    node = world.node()
+    node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    return node
+
+
+def _until(moot: Aggregator, world: World, end: datetime) -> list[timedelta]:
+    """Crawl whenever something is due until then. Gives the waits between the visits."""
+    waits = []
+
+    async def go() -> None:
+        crawler, due = moot.crawler(), feed(moot.database).due
+        while due <= end:
+            world.now = max(world.now, due)
+            assert await crawler.turn() is not None
+            row = feed(moot.database)
+            due = row.due
+            waits.append(due - row.last_visit)
+
+    asyncio.run(go())
+    world.now = end
+    return waits
+
+
+@pytest.mark.parametrize(("hours", "visits"), [(1, (5, 9)), (24, (9, 16)), (24 * 30, (115, 190))])
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t13_a_node_that_is_down(
+    moot: Aggregator, world: World, council: FakeNode, hours: int, visits: tuple[int, int]
+) -> None:
+    """For an hour, a day or a month: all is served, marked stale since the last good visit, and asked again."""
+    good = feed(moot.database).last_good
+    world.faults[council.url] = DOWN
+    waits = _until(moot, world, world.now + timedelta(hours=hours))
+    assert visits[0] <= len(waits) <= visits[1]
+    assert timedelta(minutes=1) <= min(waits) <= max(waits) <= timedelta(hours=6)
+    row = node_row(moot.database)
+    assert (row.state, row.stale_since) == ("stale", good)
+    assert not any(row.deleted for row in rows(moot.database).values())
+    assert feed(moot.database).last_good == good
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t13_waits_grow_and_never_march_in_step(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """Each wait is about twice the one before, up to six hours, with jitter."""
+    world.faults[council.url] = DOWN
+    waits = [wait.total_seconds() for wait in _until(moot, world, world.now + 3 * DAY)]
+    assert waits[0] == 60
+    assert all(60 * 2**n * 0.75 <= wait <= 60 * 2**n for n, wait in enumerate(waits[1:9], 1))
+    assert len(set(waits[9:])) == len(waits[9:])
+
+
+def test_t13_marks_stand_while_it_is_down(moot: Aggregator, world: World, council: FakeNode, tmp_path: Path) -> None:
+    """Its records are marked stale at /v1/records until a good visit, and /v1/nodes says since when."""
+    site = client(create_app(make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)))
+    record = next(record for record in council.items if "contract" in record)
+    world.faults[council.url] = DOWN
+    _until(moot, world, world.now + DAY)
+    assert site.get("/v1/records", params={"id": record}).json()["marks"] == ["stale"]
+    assert site.get("/v1/nodes/exa.example").json()["staleSince"] == "2026-11-02T09:00:01Z"
+    world.faults.clear()
+    _until(moot, world, feed(moot.database).due)
+    assert "marks" not in site.get("/v1/records", params={"id": record}).json()
+    assert site.get("/v1/nodes/exa.example").json()["staleSince"] is None
+
+
+def test_t13_gone_for_three_days_is_retired_visibly(
+    moot: Aggregator, world: World, council: FakeNode, tmp_path: Path
+) -> None:
+    """410 for three days: retired, its records stay and are marked so, until an operator removes it."""
+    site = client(create_app(make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)))
+    record = next(record for record in council.items if "contract" in record)
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, world.now + 2 * DAY)
+    assert node_row(moot.database).state == "stale"
+    _until(moot, world, world.now + 5 * DAY)
+    assert site.get("/v1/nodes/exa.example").json()["state"] == "retired"
+    assert site.get("/v1/records", params={"id": record}).json()["marks"] == ["retired"]
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, "exa.example"), now=world.now)
+    assert site.get("/v1/records", params={"id": record}).status_code == 410
+
+
+def test_t13_one_410_after_a_long_silence_retires_nothing(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """Three days are counted from the first 410, not from when it went silent."""
+    world.faults[council.url] = DOWN
+    _until(moot, world, world.now + 10 * DAY)
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, world.now + DAY)
+    assert node_row(moot.database).state == "stale"
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+@pytest.mark.parametrize("answer", [Vanished("missing", 404), Refused("page-json", "A login page.", "/")])
+def test_t13_another_answer_begins_the_count_again(
+    moot: Aggregator, world: World, council: FakeNode, answer: Exception
+) -> None:
+    """A feed that answers anything but 410 in between has not been gone for three days."""
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, world.now + 2 * DAY)
+    world.faults[council.url] = answer
+    _until(moot, world, world.now + 1.5 * DAY)
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, world.now + 2 * DAY)
+    assert node_row(moot.database).state == "stale"
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t13_missing_is_tried_daily_and_never_retired(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """404 for a month is stale, asked about once a day."""
+    world.faults[council.url] = Vanished("missing", 404)
+    waits = _until(moot, world, world.now + 30 * DAY)
+    assert 29 <= len(waits) <= 35
+    assert all(0.9 * DAY <= wait <= DAY for wait in waits)
+    assert node_row(moot.database).state == "stale"
+
+
+def test_t13_a_retired_node_that_is_back_is_active(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """What answers again is taken again at once, with all that it published meanwhile."""
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, world.now + 5 * DAY)
+    assert node_row(moot.database).state == "retired"
+    record = council.put("contract", "C-2")
+    world.faults.clear()
+    _until(moot, world, feed(moot.database).due)
+    assert (node_row(moot.database).state, feed(moot.database).gone_since) == ("active", None)
+    assert record in rows(moot.database)

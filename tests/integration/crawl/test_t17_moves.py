@@ -1,0 +1,188 @@
+"""T17: a node that moves to another address: accepted by its keys or by a person; old ids lead to the new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from api.app import create_app
+from federation import log, moving, nodes, publishers
+from federation.database import Database, table
+from federation.identity import read_manifest
+from schema.errors import Conflict, Misconfigured, Refused
+from schema.tables import Record
+from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
+from tests.services import EXAMPLESHIRE, NOW, client, make_services
+
+OLD, NEW = "old.example", "new.example"
+
+
+@pytest.fixture
+def old(world: World) -> FakeNode:
+    """Return a node with thirty contracts, which it has signed."""
+    node = world.node(OLD, size=50)
+    node.key("2026-1")
+    node.all_again()
+    for number in range(30):
+        node.put("contract", f"C-{number}")
+    return node
+
+
+def _moved(world: World, old: FakeNode, *, lost: int = 0) -> FakeNode:
+    """The same node at its new address: other ids, the same key."""
+    new = world.node(NEW, size=50)
+    new.signer, new.keys, new.epoch = old.signer, old.keys, "second"
+    new.all_again()
+    for number in range(30 - lost):
+        new.put("contract", f"C-{number}")
+    del world.servers[old.url]
+    world.faults[old.url] = Refused("gone", "Nobody answers.")
+    return new
+
+
+def _follow(moot: Aggregator, new: FakeNode, name: str = OLD) -> str:
+    body = new.answer(new.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, name)
+        manifest = read_manifest(body, new.id)
+        return moving.there(session, known, manifest, body, me=moot.id, now=moot.world.now)
+
+
+def _signed(moot: Aggregator, new: FakeNode, name: str = OLD) -> bool:
+    with moot.database.read() as session:
+        known = nodes.find(session, name)
+    return moving.signed(known, read_manifest(new.answer(new.id), new.id), now=moot.world.now)
+
+
+def _live(database: Database) -> set[str]:
+    return {row.id.split("/")[2] for row in rows(database).values() if not row.deleted and row.kind == "contract"}
+
+
+def test_t17_a_signed_move_is_followed(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """The pinned key stands behind the move; after a full reading the new ids are there and the old are gone."""
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    assert _signed(moot, new)
+    assert _follow(moot, new) == NEW
+    assert _live(moot.database) == {OLD}
+    moot.crawl()
+    assert (_live(moot.database), problems(moot.database)) == ({NEW}, [])
+    assert (node_row(moot.database, NEW).state, feed(moot.database).reconciling) == ("active", False)
+
+
+def test_t17_another_key_needs_a_person(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """A new address whose key nobody known has endorsed is not a signed move; a node without keys never makes one."""
+    moot.add(old)
+    bare = world.node("bare.example", "BAR")
+    moot.add(bare)
+    new = world.node(NEW, size=50)
+    new.key("2026-9")
+    assert not _signed(moot, new)
+    assert not _signed(moot, new, "bare.example")
+
+
+def test_t17_a_moved_manifest_is_not_believed_by_itself(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """An address that says it is another node moves nothing: the node is held."""
+    moot.add(old)
+    moot.crawl()
+    old.more = {"id": f"https://{NEW}/.well-known/folkmoot"}
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert (node_row(moot.database, OLD).state, _live(moot.database)) == ("held", {OLD})
+
+
+def test_t17_what_did_not_come_along_is_guarded(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """Records that are missing at the new address are removals as others are: so many are held."""
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old, lost=25)
+    _follow(moot, new)
+    moot.crawl()
+    assert _live(moot.database) == {OLD, NEW}
+    assert [problem.rule for problem in problems(moot.database)] == ["removal-held"]
+
+
+def test_t17_a_move_needs_the_same_bodies(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """An address that publishes for others, the address itself, and one that is another node's are refused."""
+    moot.add(old)
+    other = world.node("other.example", "OTH")
+    with pytest.raises(Refused, match="none of the bodies"):
+        _follow(moot, other)
+    with pytest.raises(Conflict, match="already"):
+        _follow(moot, old)
+    moot.add(other)
+    with pytest.raises(Conflict, match="among the nodes"):
+        _follow(moot, other)
+
+
+def test_t17_nobody_takes_the_old_prefixes(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """Whoever answers at the old address later cannot be pinned with its ids."""
+    moot.add(old)
+    moot.crawl()
+    _follow(moot, _moved(world, old))
+    thief = FakeNode(OLD)
+    world.servers[thief.url] = thief
+    with pytest.raises(Conflict, match="pinned with first"):
+        moot.add(thief)
+
+
+def _says(database: Database) -> list[dict[str, Any]]:
+    with database.read() as session:
+        page = log.page(session, 0, public_url="x", epoch="e", license_url="l")
+    items: list[dict[str, Any]] = orjson.loads(page.body)["items"]
+    return items
+
+
+def test_t17_a_node_gives_its_records_new_ids(database: Database) -> None:
+    """`folkmoot move`: new ids and links, a new epoch, numbers that go on, all signed; then the old URL is refused."""
+    before, after = "https://old.example", "https://new.example"
+    with database.write() as session:
+        publishers.add(session, public_url=before, organisation=EXAMPLESHIRE, now=NOW, sign=True)
+        prefix = f"{before}/id/GB-LAE-EXA/"
+        linked = orjson.dumps({"reference": "R-1", "title": "Replace it", "replaces": [f"{prefix}contract/C-1"]})
+        drafts = [
+            log.Draft(f"{prefix}contract/C-1", "contract", "GB-LAE-EXA", b'{"reference":"C-1","title":"A"}'),
+            log.Draft(f"{prefix}roadmap-item/R-1", "roadmap-item", "GB-LAE-EXA", linked),
+        ]
+        log.append(session, drafts, node=publishers.node_id(before), now=NOW)
+        gone = log.Draft(drafts[0].id, "contract", "GB-LAE-EXA", None, "ended")
+        log.append(session, [gone], node=publishers.node_id(before), now=NOW)
+        first = publishers.epoch(session)
+    with database.write() as session:
+        assert moving.here(session, after, now=NOW) == 3
+    with database.read() as session:
+        assert publishers.epoch(session) != first
+        held = session.connection().execute(select(table(Record))).all()
+    assert {row.id.partition("/id/")[0] for row in held} == {after}
+    assert {(row.signature, row.origin_node) for row in held} == {("valid", publishers.node_id(after))}
+    assert min(row.number for row in held) > 4
+    link = next(item for item in _says(database) if item["kind"] == "roadmap-item")["data"]["replaces"]
+    assert link == [f"{after}/id/GB-LAE-EXA/contract/C-1"]
+    with database.write() as session, pytest.raises(Misconfigured, match="folkmoot move"):
+        publishers.settle(session, before)
+    with database.write() as session, pytest.raises(Conflict, match="already"):
+        moving.here(session, after, now=NOW)
+
+
+def test_t17_old_ids_redirect(database: Database, tmp_path: Path) -> None:
+    """An old id answers 301 to the new one, at its own path and by query, as JSON and as a page, over two moves."""
+    first, second, third = "http://one.test", "http://two.test", "http://three.test"
+    with database.write() as session:
+        publishers.add(session, public_url=first, organisation=EXAMPLESHIRE, now=NOW)
+    for url in (second, third):
+        with database.write() as session:
+            moving.here(session, url, now=NOW)
+    services = make_services(database, tmp_path, public_url=third, organisation=None)
+    name = f"{first}/id/GB-LAE-EXA/organisation/GB-LAE-EXA"
+    with client(create_app(services)) as asking:
+        for path in ("/v1/records", "/records"):
+            moved = asking.get(path, params={"id": name}, follow_redirects=False)
+            assert moved.status_code == 301, moved.text
+            assert moved.headers["location"].startswith(f"{third}{path}?id=http%3A%2F%2Fthree.test%2Fid%2F")
+            assert asking.get(path, params={"id": name}, follow_redirects=True).status_code == 200
+        assert asking.get("/v1/records", params={"id": f"{first}/id/GB-LAE-EXA/contract/none"}).status_code == 404

@@ -1,0 +1,246 @@
+"""T37: what a council withdraws as personal data is hidden at once at every tier, and leaves no content behind."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+from sqlalchemy import LargeBinary, Text, inspect, select
+from sqlmodel import SQLModel
+
+import migrations
+from api.app import create_app
+from federation import erasure, jobs, nodes, removals
+from federation.bulk import BulkFiles
+from federation.database import Database, table
+from federation.tokens import Grant
+from federation.wishes import File, Wish
+from schema.tables import Erasure, History, Job
+from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
+from tests.proof import figure
+from tests.services import EXAMPLESHIRE, NOW, client, make_services
+
+SECRET = "Ermintrude Quillfeather"  # a person who does not exist
+HOURS = timedelta(hours=1)
+WARM = (
+    "/v1/changes",
+    "/v1/contracts",
+    "/v1/contracts?format=csv",
+    "/v1/contracts?format=ndjson",
+    "/v1/bulk/contracts.ndjson",
+    "/v1/bulk/contracts.csv",
+)
+"""What is asked before and after, so that whatever the server keeps of it is at hand."""
+
+
+@pytest.fixture
+def nation(world: World, tmp_path: Path) -> Iterator[Aggregator]:
+    """Return a second tier, on SQLite."""
+    url = f"sqlite:///{tmp_path / 'nation.db'}"
+    migrations.upgrade(url)
+    database = Database(url)
+    yield Aggregator(database, world, "nation.example", "NAT")
+    database.dispose()
+
+
+def _secret(node: FakeNode, reference: str = "C-1") -> str:
+    return node.put("contract", reference, title="Care", description=f"Contact {SECRET}")
+
+
+def _shown(database: Database) -> list[str]:
+    """The tables in which the secret stands, in any column of any row."""
+    found = []
+    with database.read() as session:
+        for name, one in SQLModel.metadata.tables.items():
+            if not inspect(session.connection()).has_table(name):
+                continue
+            columns = [column for column in one.columns if isinstance(column.type, LargeBinary | Text)]
+            for row in session.connection().execute(select(*columns)) if columns else ():
+                if any(_holds(cell) for cell in row if cell):
+                    found.append(name)
+                    break
+    return found
+
+
+def _holds(cell: bytes | str) -> bool:
+    raw = cell.encode() if isinstance(cell, str) else bytes(cell)
+    with suppress(gzip.BadGzipFile):
+        raw = gzip.decompress(raw)
+    return SECRET.encode() in raw
+
+
+def _tick(world: World, *aggregators: Aggregator) -> None:
+    for aggregator in aggregators:
+        world.pass_time(hours=1)
+        aggregator.crawl()
+
+
+def test_t37_hidden_at_every_tier_within_one_crawl(
+    moot: Aggregator, nation: Aggregator, world: World, tmp_path: Path
+) -> None:
+    """Node, aggregator, second aggregator: one crawl each and it is nowhere shown; when due, nowhere kept."""
+    node = world.node()
+    record = _secret(node)
+    moot.add(node)
+    nation.add(moot, relays=True)
+    _tick(world, moot, nation)
+    _secret(node)  # an earlier state, for the history
+    _tick(world, moot, nation)
+    sites = []
+    for tier in (moot, nation):
+        services = make_services(
+            tier.database, tmp_path / tier.url[8:], "aggregator", tier.url, organisation=None, now=lambda: world.now
+        )
+        services.follower.catch_up()
+        sites.append((services, client(create_app(services))))
+        assert sites[-1][1].get("/v1/search", params={"q": "Quillfeather"}).json()["count"]["value"] == 1
+        for path in WARM:
+            assert SECRET in sites[-1][1].get(path).text, path
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot, nation)
+    kept: list[str] = []
+    for tier, (services, site) in zip((moot, nation), sites, strict=True):
+        services.follower.catch_up()
+        row = rows(tier.database)[record]
+        assert (row.deleted, row.reason, row.data) == (True, "personal-data", None)
+        answer = site.get("/v1/records", params={"id": record})
+        assert (answer.status_code, SECRET in answer.text) == (410, False)
+        assert site.get("/v1/search", params={"q": "Quillfeather"}).json()["count"]["value"] == 0
+        for path in WARM:
+            assert SECRET not in site.get(path).text, path
+        (item,) = [one for one in site.get("/v1/changes").json()["items"] if one["id"] == record]
+        assert (item["state"], item["reason"], "data" in item) == ("deleted", "personal-data", False)
+        assert erasure.sweep(tier.database, now=world.now + 70 * HOURS) == 0
+        assert erasure.Eraser(tier.database, clock=lambda _session: world.now + 73 * HOURS).turn() == 1
+        bulk = BulkFiles(tier.database, services.data_dir / "bulk", lambda: world.now)
+        bulk.current("contracts.ndjson")
+        bulk.purge()
+        kept += [path.name for path in services.data_dir.rglob("bulk/*") if SECRET.encode() in path.read_bytes()]
+        kept += _shown(tier.database)
+        services.follower.stop()
+    figure("T37", "places in which withdrawn content is kept, over two tiers", len(kept), goal="0")
+    assert kept == []
+
+
+def test_t37_it_passes_the_guard_and_is_erased_on_release(moot: Aggregator, world: World) -> None:
+    """A whole register withdrawn so is hidden though other removals are held; a release erases it at once."""
+    node = world.node(size=500)
+    for n in range(60):
+        _secret(node, f"C-{n}")
+    moot.add(node)
+    moot.crawl()
+    for n in range(60):
+        node.delete("contract", f"C-{n}", "personal-data" if n < 30 else "ended")
+    _tick(world, moot)
+    live = [row for row in rows(moot.database).values() if row.kind == "contract" and not row.deleted]
+    assert len(live) == 30
+    with moot.database.write() as session:
+        node_id = nodes.find(session, "exa.example").id
+        assert removals.counts(session, [node_id]) == {node_id: 30}
+        assert erasure.pending(session) == 30
+        removals.reject(session, node_id)
+    assert sum(row.deleted for row in rows(moot.database).values()) == 30
+    with moot.database.write() as session:
+        assert erasure.of_node(session, node_id, now=world.now) == 30
+    with moot.database.read() as session:
+        assert session.connection().execute(select(table(History))).all() == []
+
+
+def test_t37_a_relay_cannot_bring_it_back(moot: Aggregator, world: World) -> None:
+    """Another route's old copy goes with the withdrawal, is not kept when it comes again, and takes nothing over."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    record = _secret(node)
+    old = dict(node.items[record])
+    relay.pass_on(old)
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    relay.pass_on(old | {"origin": dict(old["origin"])})
+    _tick(world, moot)
+    erasure.sweep(moot.database, now=world.now + 73 * HOURS)
+    assert _shown(moot.database) == []
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, "exa.example"), now=world.now)
+    relay.pass_on(old | {"origin": dict(old["origin"])})
+    _tick(world, moot)
+    assert (rows(moot.database)[record].deleted, _shown(moot.database)) == (True, [])
+
+
+def test_t37_what_is_published_again_stays(moot: Aggregator, world: World) -> None:
+    """A record that comes back without the person lives on; only what was before the withdrawal is erased."""
+    node = world.node()
+    record = _secret(node)
+    moot.add(node)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    node.put("contract", "C-1", title="Care, without a name")
+    _tick(world, moot)
+    node.put("contract", "C-1", title="Care, changed")
+    _tick(world, moot)
+    assert _shown(moot.database) == ["history"]
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 1
+    assert _shown(moot.database) == []
+    assert orjson.loads(rows(moot.database)[record].data)["title"] == "Care, changed"
+    with moot.database.read() as session:
+        history = session.connection().execute(select(table(History)).where(table(History).c.id == record)).all()
+    assert [orjson.loads(row.data)["title"] for row in history if row.data] == ["Care, without a name"]
+
+
+def test_t37_the_log_names_it_without_content(moot: Aggregator, world: World) -> None:
+    """The log and the row that stays say which record, when, at which change; never what stood in it."""
+    node = world.node()
+    record = _secret(node)
+    moot.add(node)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    with structlog.testing.capture_logs() as told:
+        _tick(world, moot)
+        erasure.sweep(moot.database, now=world.now + 73 * HOURS)
+    said = [one for one in told if one.get("record") == record]
+    assert [one["event"] for one in said] == ["withdrawn as personal data", "erased"]
+    assert SECRET not in repr(told)
+    with moot.database.read() as session:
+        (row,) = session.connection().execute(select(table(Erasure))).all()
+    assert (row.id, row.erased is not None, row.number) == (record, True, said[0]["change"])
+
+
+def test_t37_at_its_own_node_nothing_waits(database: Database, tmp_path: Path) -> None:
+    """DELETE ?reason=personal-data erases at once: history, answers, and a file that would publish it again."""
+    from federation import tokens
+
+    services = make_services(database, tmp_path)
+    site = client(create_app(services))
+    with database.write() as session:
+        made = tokens.create(session, publisher="GB-LAE-EXA", kinds=(), name="a test", days=30, now=NOW)
+    heads = {"Authorization": f"Bearer {made.secret}", "Content-Type": "application/json"}
+    body: dict[str, Any] = {"reference": "C-1", "title": "Care", "description": f"Contact {SECRET}"}
+    post = "/v1/contracts?publisher=GB-LAE-EXA"
+    answer = site.post(post, content=orjson.dumps(body), headers=heads | {"Idempotency-Key": "one"})
+    where = answer.headers["location"].removeprefix(services.public_url)
+    with database.write() as session:
+        grant = Grant(1, "GB-LAE-EXA", None)
+        for reference in ("C-1", "C-2"):
+            register = f"reference,title\n{reference},{SECRET}\n".encode()
+            jobs.ask(session, grant, File(register, "register.csv", "contract", "GB-LAE-EXA"), Wish(), NOW)
+    assert SECRET in site.get("/v1/bulk/contracts.ndjson").text
+    gone = site.delete(f"{where}?reason=personal-data", headers=heads | {"If-Match": answer.headers["etag"]})
+    assert gone.status_code == 204
+    assert sorted(_shown(database)) == ["job"]  # the file that does not name the record waits on
+    with database.read() as session:
+        states = session.connection().execute(select(table(Job).c.state)).scalars().all()
+    assert sorted(states) == ["failed", "queued"]
+    assert EXAMPLESHIRE["name"] in site.get("/v1/bulk/organisations.ndjson").text
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    files.purge()
+    assert [path for path in (tmp_path / "bulk").glob("*") if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in site.get("/v1/bulk/contracts.ndjson").text
