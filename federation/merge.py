@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from federation.sign import VALID
 from schema.change import canonical, same
 
-DIRECT, SIGNED, UNSIGNED = 0, 1, 2
+DIRECT, SIGNED, UNSIGNED, LAPSED = range(4)
 DROPPED = "dropped"
 PERSONAL = "personal-data"
 """The reason of a tombstone that waits for nothing, and after which no older word is kept."""
@@ -23,7 +23,8 @@ PERSONAL = "personal-data"
 class Statement(msgspec.Struct, frozen=True, gc=False):
     """What one route says about one record. `node_id` is the route, None where none carries the record any more.
 
-    `rank` 0 is straight from the origin, 1 relayed and signed, 2 relayed unsigned; `seq` the origin's own number.
+    `rank` 0 is straight from the origin, 1 relayed and signed, 2 relayed unsigned, 3 by a node that is gone for long;
+    `seq` is the origin's own number.
     `data`, `origin` and `via` are bytes, `via` with this reader's entry at its end.
     """
 

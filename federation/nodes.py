@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import origins, pinning, precedence, rejudge, told
+from federation import lapse, origins, pinning, precedence, rejudge, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
@@ -221,6 +221,8 @@ def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
     session.connection().execute(back.values(state="active", stale_since=None))
     if known.state == "retired":
         precedence.settle(session, known.own, now=now)
+    if known.stale_since is not None:
+        lapse.revive(session, known.id, now=now)
 
 
 def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
@@ -239,3 +241,5 @@ def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired:
     session.connection().execute(chosen.values(state=state, stale_since=func.coalesce(_node.c.stale_since, since)))
     if retired and known.state != "retired":
         precedence.settle(session, known.own, now=now)
+    if retired or now - since >= lapse.AFTER:
+        lapse.lapse(session, known.id, now=now)

@@ -83,8 +83,8 @@ class Record(SQLModel, table=True):
     """The current state of one record, at its latest change number; a tombstone where `deleted`.
 
     `node_id` is the route it came by (None: published here). `rank` and `seq` are what protocol section 5
-    compares between routes: 0 straight from the origin, 1 relayed and signed, 2 relayed unsigned. `hidden`: its
-    publisher has a node of its own here, and this comes from another (federation/precedence.py).
+    compares between routes: 0 straight from the origin, 1 relayed and signed, 2 relayed unsigned, 3 lapsed.
+    `hidden`: its publisher has a node of its own here, and this comes from another (federation/precedence.py).
     """
 
     __table_args__ = (

@@ -1,0 +1,58 @@
+"""Routes that no longer hold their rank: a node that is retired, or stale for seven days (protocol section 5).
+
+While it is so, the best other route of each record applies; where there is none the last good copy stays.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Select, select, union
+
+from federation import log
+from federation.apply import held, settle
+from federation.database import WriteSession, table
+from federation.merge import DIRECT, LAPSED, SIGNED, UNSIGNED, Statement, weigh
+from federation.sign import VALID
+from schema.tables import Record, Shadow
+
+AFTER = timedelta(days=7)
+_record, _shadow = table(Record), table(Shadow)
+_CHUNK = 500
+
+
+def lapse(session: WriteSession, node_id: int, *, now: datetime) -> None:
+    """Let a node's words stand behind all others, where there are others. Doing it again changes nothing."""
+    others = select(_shadow.c.id)
+    first = select(_record.c.id).where(_record.c.node_id == node_id, _record.c.rank != LAPSED, _record.c.id.in_(others))
+    behind = select(_shadow.c.id).where(_shadow.c.node_id == node_id, _shadow.c.rank != LAPSED)
+    _weigh(session, node_id, [first, behind], lapsed=True, now=now)
+
+
+def revive(session: WriteSession, node_id: int, *, now: datetime) -> None:
+    """Give a node's words their rank back."""
+    chosen = [select(rows.c.id).where(rows.c.node_id == node_id, rows.c.rank == LAPSED) for rows in (_record, _shadow)]
+    _weigh(session, node_id, chosen, lapsed=False, now=now)
+
+
+def _weigh(session: WriteSession, node_id: int, chosen: list[Select[str]], *, lapsed: bool, now: datetime) -> None:
+    log.lock(session)
+    ids = list(session.connection().execute(union(*chosen)).scalars())
+    for start in range(0, len(ids), _CHUNK):
+        before = held(session, ids[start : start + _CHUNK])
+        after = {name: weigh(state, lambda s: _ranked(s, node_id, lapsed=lapsed)) for name, state in before.items()}
+        settle(session, before, after, now=now)
+
+
+def _ranked(statement: Statement, node_id: int, *, lapsed: bool) -> Statement:
+    """A word of this node with the rank that it has now: its route tells whether it was relayed."""
+    if statement.node_id != node_id:
+        return statement
+    relayed = SIGNED if statement.signature == VALID else UNSIGNED
+    rank = LAPSED if lapsed else relayed if _hops(statement) > 1 else DIRECT
+    return statement if rank == statement.rank else msgspec.structs.replace(statement, rank=rank)
+
+
+def _hops(statement: Statement) -> int:
+    return len(msgspec.json.decode(statement.via or b"[]"))
