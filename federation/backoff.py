@@ -24,7 +24,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     """
     lease, now = visit.lease, visit.now
     fails = lease.fails + 1
-    due = now + wait(error, fails, visit.jitter)
+    due = now + max(wait(error, fails, visit.jitter), visit.pause)
     rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
     with visit.session() as session:
         leases.give_back(session, lease, due=due, fails=fails, last_error=judge.clean(error.detail), last_visit=now)
