@@ -18,6 +18,8 @@ MAX_DECODED = 32 * 1024 * 1024
 MAX_RATIO = 50
 RATIO_FLOOR = 1024 * 1024  # a small page of repeated words may well compress better than the ratio
 _LATER = frozenset({408, 425, 429})
+MANY_PIECES, SMALL_PIECE = 4_096, 64
+"""Each piece of an answer costs a millisecond's part; thousands of a few bytes each are sent for that cost alone."""
 _IN_THREAD = 64 * 1024
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"',]*)", re.IGNORECASE)
 
@@ -104,6 +106,8 @@ async def read_raw(url: str, chunks: AsyncIterator[bytes], wanted: Wanted = JSON
     async for chunk in chunks:
         size += len(chunk)
         kept.append(chunk)
+        if len(kept) > MANY_PIECES and size < SMALL_PIECE * len(kept):
+            raise Refused("framing", f"{url} comes in crumbs: {size} bytes in {len(kept)} pieces.")
         if size > wanted.raw:
             if wanted.cut:
                 break
