@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
-from schema.change import Item, Loose, Via, read_item
+from schema.change import Item, Loose, Via, named_id, read_item
 from schema.entry import via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
@@ -84,7 +84,7 @@ Reading = Item | Trouble
 
 
 def read(raws: Iterable[bytes | Loose]) -> list[Reading]:
-    """Read each item of a page alone; what is no item becomes a `Trouble`."""
+    """Read each item of a page alone; what is no item becomes a `Trouble`, of the record that it names."""
     return [_read(raw) for raw in raws]
 
 
@@ -93,7 +93,7 @@ def _read(raw: bytes | Loose) -> Reading:
         return read_item(raw)
     except Invalid as error:
         fault = error.faults[0]
-        return Trouble(fault.rule, fault.pointer, _sentence(fault), "")
+        return Trouble(fault.rule, fault.pointer, _sentence(fault), clean(named_id(raw))[:MAX_ID])
 
 
 def strays(readings: Sequence[Reading], source: Source, origins: Mapping[str, Prefixes]) -> list[str]:
@@ -131,6 +131,7 @@ def place(
     for reading in readings:
         if isinstance(reading, Trouble):
             found.refused.append(reading)
+            found.named += [reading.record_id] if reading.record_id else []
             continue
         if _is_loop(reading, me):
             found.loops += 1

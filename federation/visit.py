@@ -243,7 +243,7 @@ class Visit:
             done = reconcile.finish(session, node_id, now=self.now) if self._place.reconciling else Applied()
             if known.state != "active" or known.stale_since is not None:
                 nodes.went_well(session, known)
-            told.visit_mended(session, node_id)
+            told.visit_mended(session, node_id, before=self.lease.at)
             self._give_back(session, page, step, wish)
             return done
 

@@ -98,6 +98,12 @@ class Loose(msgspec.Struct, frozen=True, rename="camel", gc=False):
     moved_to: str | None = None
 
 
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    """All that is asked of an item that is at fault: which record it is about."""
+
+    id: str = ""
+
+
 class Item(msgspec.Struct, frozen=True, gc=False):
     """One change as it came, read but not yet judged. `data` and `origin_bytes` are the bytes received."""
 
@@ -141,6 +147,7 @@ _loose_page = msgspec.json.Decoder(_LoosePage)
 _head = msgspec.json.Decoder(_Head)
 _item = msgspec.json.Decoder(Loose)
 _origin = msgspec.json.Decoder(Origin)
+_named = msgspec.json.Decoder(_Named)
 
 
 def check_page(body: bytes, url: str) -> Page:
@@ -270,6 +277,16 @@ def read_item(raw: bytes | Loose) -> Item:
         item.reason,
         item.moved_to,
     )
+
+
+def named_id(raw: bytes | Loose) -> str:
+    """The id that an item names, however little else of it can be read; empty where that cannot be read either."""
+    if isinstance(raw, Loose):
+        return raw.id
+    try:
+        return _named.decode(raw).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _bounded(raw: bytes) -> bytes:

@@ -19,7 +19,9 @@ from schema.tables import Feed, Host, Problem, Record
 from tests.hostile.node import Node
 
 ME = "http://127.0.0.1:9/.well-known/folkmoot"
-QUICK = Limits(connect=0.5, read=0.3, page=0.5)
+QUICK = Limits(connect=1.0, read=0.4, page=0.8)
+FAIR = Limits(connect=5.0, read=5.0, page=10.0)
+"""Time enough on a busy machine, for those whose fault it is not to be slow."""
 _node, _feed, _host, _record, _problem = table(nodes.Node), table(Feed), table(Host), table(Record), table(Problem)
 
 
@@ -29,7 +31,7 @@ class Moot:
 
     database: Database
 
-    def door(self, limits: Limits = QUICK, **options: Any) -> Door:
+    def door(self, limits: Limits = FAIR, **options: Any) -> Door:
         """The real door, open to loopback."""
         return Door(user_agent="folkmoot/test", allow_private=True, gap=0.0, limits=limits, **options)
 

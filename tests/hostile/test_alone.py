@@ -8,7 +8,7 @@ import pytest
 
 from federation.database import Database
 from tests.hostile.behaviours import BEHAVIOURS, Behaviour
-from tests.hostile.moot import Moot
+from tests.hostile.moot import FAIR, QUICK, Moot
 from tests.hostile.talk import Servers
 
 HELD = {"GB-LAE-AAA", "C-1", "C-2", "C-3"}
@@ -28,7 +28,8 @@ def meet(database: Database, behaviour: Behaviour) -> None:
     moot = Moot(database)
 
     async def go() -> None:
-        async with Servers() as servers, moot.door() as door:
+        limits = QUICK if behaviour.family == "slow" or "half" in behaviour.name else FAIR
+        async with Servers() as servers, moot.door() as door, moot.door(limits) as strict:
             node = await servers.listen(0)
             moot.pin(node)
             (first,) = await moot.visit(door, node)
@@ -36,7 +37,7 @@ def meet(database: Database, behaviour: Behaviour) -> None:
             assert moot.live(node) == HELD
             node.contract("NEW")
             servers.answers[node.address] = behaviour.answer
-            (second,) = await moot.visit(door, node)
+            (second,) = await moot.visit(strict, node)
             assert second.outcome in ("failed", "ended"), second
             assert moot.live(node) - {"NEW"} == HELD
             told = [(row.rule, row.message) for row in moot.problems(node)]
