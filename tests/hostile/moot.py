@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -56,6 +57,17 @@ class Moot:
             chosen = update(_feed).where(_feed.c.url.in_(urls)).values(due=now, manifest_at=None)
             session.connection().execute(chosen)
             session.connection().execute(update(_host).values(robots_at=None, free_at=now, owner=None))
+
+    def due_feed(self, node: Node) -> None:
+        """Let a node's feed be visited at once, and all else stand as it is."""
+        with self.database.write() as session:
+            chosen = update(_feed).where(_feed.c.url == node.url + "/v1/changes").values(due=clock(session))
+            session.connection().execute(chosen)
+
+    def now(self) -> datetime:
+        """The database's time."""
+        with self.database.read() as session:
+            return clock(session)
 
     async def visit(self, door: Door, *found: Node, **options: Any) -> list[TurnResult]:
         """Visit nodes that are due, each once."""
