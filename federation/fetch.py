@@ -90,8 +90,8 @@ class Door:
     """Fetch JSON from other people's servers. Built once a process; close it at the end (`async with`).
 
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
-    idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are those
-    permitted beside 443.
+    idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are
+    those permitted beside 443.
     """
 
     def __init__(

@@ -58,8 +58,8 @@ class Crawler:
 
     `every` is how many seconds pass between visits to a feed that does not say; `workers` how many feeds are read at a
     time, `most` with those that only wait for a slow host; `gap` how many seconds a host is left alone between two
-    visits; `robots` fetches a robots.txt (None: none is asked for); within `spread` seconds of its start a daemon begins,
-    so that many that are started together do not begin together; `clock` the database's own, but for tests.
+    visits; `robots` fetches a robots.txt (None: none is asked for); a daemon begins within `spread` seconds of its
+    start, so that many started together do not begin together; `clock` is the database's own, but for tests.
     """
 
     database: Database

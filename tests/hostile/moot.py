@@ -17,13 +17,14 @@ from federation.fetch import Door, Limits
 from federation.identity import read_manifest
 from federation.rounds import Crawler, TurnResult
 from schema.tables import Feed, Host, Problem, Record
+from schema.tables import Node as Row
 from tests.hostile.node import Node
 
 ME = "http://127.0.0.1:9/.well-known/folkmoot"
 QUICK = Limits(connect=1.0, read=0.4, page=0.8)
 FAIR = Limits(connect=5.0, read=5.0, page=10.0)
 """Time enough on a busy machine, for those whose fault it is not to be slow."""
-_node, _feed, _host, _record, _problem = table(nodes.Node), table(Feed), table(Host), table(Record), table(Problem)
+_node, _feed, _host, _record, _problem = table(Row), table(Feed), table(Host), table(Record), table(Problem)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ class _Stream(httpcore2.AsyncMockStream):
         super().__init__([])
         self._respond = respond
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
         head = buffer.decode("latin-1")
         if " HTTP/1.1" in head:
             self._buffer.append(self._respond(head.split(" ")[1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tests.hostile.node import FEED, WELL_KNOWN, Document, Node
 from tests.hostile.talk import Answer, Talk, good, reply, written
@@ -38,7 +37,7 @@ def answers(family: str, ends: str, says: str = "", *, to: str = "feed") -> Call
         async def answer(talk: Talk) -> None:
             await (talks if talk.path.startswith(PATHS[to]) else good)(talk)
 
-        _keep(talks.__name__, family, ends, answer, says)  # type: ignore[attr-defined]
+        _keep(talks.__name__, family, ends, answer, says)
         return talks
 
     return register
@@ -67,13 +66,16 @@ def bends(family: str, ends: str, says: str = "", *, of: str = "feed") -> Callab
             found = bend(talk.document() or {}, talk.node)
             await talk.send(reply(found if isinstance(found, bytes) else written(found)))
 
-        _keep(bend.__name__, family, ends, answer, says)  # type: ignore[attr-defined]
+        _keep(bend.__name__, family, ends, answer, says)
         return bend
 
     return register
 
 
-def item(name: str, family: str, ends: str, change: Callable[[Document, Node], Any], says: str = "") -> None:
+Change = Callable[[Document, Node], Document | bytes]
+
+
+def item(name: str, family: str, ends: str, change: Change, says: str = "") -> None:
     """Register what becomes of the last item of a page; bytes stand in the page as they are."""
 
     def bend(page: Document, node: Node) -> Document:

@@ -49,9 +49,9 @@ def _poisoned(node: Node) -> list[bytes]:
         item = node.contract(f"P-{len(found)}")
         text = json.dumps(item).replace('"modified": ', '"modified":')
         number = item["modified"]
-        filled = [part % number if "%d" in part else part for part in (old, new)]
-        assert filled[0] in text, filled
-        found.append(text.replace(*filled).encode())
+        was, becomes = (part % number if "%d" in part else part for part in (old, new))
+        assert was in text, was
+        found.append(text.replace(was, becomes).encode())
     return found
 
 

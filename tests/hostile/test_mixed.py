@@ -18,7 +18,7 @@ GOOD = 20
 
 
 def test_t04_good_nodes_are_read_among_hostile_ones(database: Database) -> None:
-    """Eight nodes, each hostile in a way of its own, among twenty good ones: those are read, each of these is told of."""
+    """Eight nodes, each hostile in its own way, among twenty good ones: those are read, each of these is told of."""
     moot = Moot(database)
 
     async def go() -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
 
@@ -29,7 +30,7 @@ PERMITTED = {
     "all are welcome": "User-agent: *\nAllow: /",
     "an empty rule forbids nothing": "User-agent: *\nDisallow:",
     "others are forbidden": "User-agent: otherbot\nDisallow: /",
-    "we are named, and the rules for all are not ours": "User-agent: *\nDisallow: /\n\nUser-agent: folkmoot\nDisallow: /x",
+    "we are named, and rules for all are not ours": "User-agent: *\nDisallow: /\n\nUser-agent: folkmoot\nDisallow: /x",
     "the longest rule counts": "User-agent: *\nDisallow: /v1\nAllow: /v1/changes",
     "a web page is no rule": "<!doctype html><title>Disallow: /</title>",
     "rules before any name are nobody's": "Disallow: /\nUser-agent: x\nDisallow: /",
@@ -79,7 +80,7 @@ def test_t38_a_hostile_file_costs_little() -> None:
     ],
 )
 def test_t38_a_file_that_cannot_be_had(raw: bytes, text: bytes | None) -> None:
-    """4xx and a redirect off the host say that there is none; 5xx and 429 that nobody can say yet; long ones are cut."""
+    """4xx and a redirect off the host: there is none; 5xx and 429: nobody can say yet; long ones are cut."""
 
     async def there(talk: Talk) -> None:
         await talk.send(raw)
@@ -171,7 +172,7 @@ def test_t38_crawl_delay_is_waited_out_between_requests(database: Database) -> N
     asyncio.run(go())
     asked = [at for path, at in times if path != "/robots.txt"]
     assert len(asked) == 3
-    assert all(after - before >= 0.19 for before, after in zip(asked, asked[1:], strict=False))
+    assert all(after - before >= 0.19 for before, after in pairwise(asked))
 
 
 @on_sqlite

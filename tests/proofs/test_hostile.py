@@ -66,7 +66,7 @@ def _peak(process: subprocess.Popen[bytes]) -> int:
 
 
 def _seconds(base: Database, url: str, folder: Path, hostile: dict[str, Node]) -> tuple[float, int]:
-    """Crawl until every good node is read, then until every hostile one is told of: seconds of the first, and memory."""
+    """Crawl until every good node is read (seconds), then until every hostile one is told of (memory)."""
     moot = Moot(base)
     with _crawl(url, folder) as crawl:
         time.sleep(3)  # the process is up and looks for feeds
@@ -130,17 +130,13 @@ async def _round(base: Database, url: str, folder: Path, turn: int) -> None:
             joined.join(base, CROWD)
             Moot(base).pin(*hostile.values())
             mixed, heavy = await asyncio.to_thread(_seconds, base, url, folder, hostile)
-    _tell(base, hostile, turn, alone / mixed, (light, heavy), (alone, mixed))
+    _tell(base, hostile, turn, memory=(light, heavy), seconds=(alone, mixed))
 
 
 def _tell(
-    base: Database,
-    hostile: dict[str, Node],
-    turn: int,
-    share: float,
-    memory: tuple[int, int],
-    seconds: tuple[float, float],
+    base: Database, hostile: dict[str, Node], turn: int, *, memory: tuple[int, int], seconds: tuple[float, float]
 ) -> None:
+    share = seconds[0] / seconds[1]
     moot = Moot(base)
     wrong = {}
     for name, node in hostile.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.hostile.node import Document, Node
-from tests.hostile.register import bends, item
+from tests.hostile.register import Change, bends, item
 
 VICTIM = "http://127.41.1.250:8000"
 
@@ -38,7 +38,7 @@ def has_an_endless_manifest(manifest: Document, _node: Node) -> Document:
     return manifest | {"x": "y" * 5_000_000}
 
 
-def _origin(**changes: object) -> object:
+def _origin(**changes: object) -> Change:
     return lambda found, _node: found | {"origin": found["origin"] | changes}
 
 

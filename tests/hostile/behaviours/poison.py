@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
 from tests.hostile.node import Document, Node
-from tests.hostile.register import bends, item
+from tests.hostile.register import Change, bends, item
 from tests.hostile.talk import written
 
 
@@ -75,7 +73,7 @@ def has_items_that_are_no_list(page: Document, _node: Node) -> Document:
     return page | {"items": {"0": page["items"]}}
 
 
-def _with(title: str) -> Any:
+def _with(title: str) -> Change:
     """An item whose title is this text of JSON."""
 
     def change(found: Document, _node: Node) -> bytes:
@@ -84,7 +82,7 @@ def _with(title: str) -> Any:
     return change
 
 
-def _beside(more: str) -> Any:
+def _beside(more: str) -> Change:
     """An item in whose data these members stand beside the title."""
     return _with(f'"Contract NEW",{more}')
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.hostile.node import Document, Node
-from tests.hostile.register import answers, item
+from tests.hostile.register import Change, answers, item
 from tests.hostile.talk import Talk, reply
 
 
-def _data(**members: object) -> object:
+def _data(**members: object) -> Change:
     def change(found: Document, _node: Node) -> Document:
         return found | {"data": found["data"] | members}
 
