@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 from tests.hostile.node import Document, Node
 from tests.hostile.register import Change, bends, item
 from tests.hostile.talk import written
