@@ -23,7 +23,7 @@ from federation.place import Place, Restart
 from federation.reader import Reader
 from federation.robots import PATIENT_DELAY
 from federation.seam import Get
-from schema.change import Page
+from schema.change import LARGE_PAGE, Page
 from schema.errors import Crawling, Later, LeaseLost, Refused
 from schema.tables import Feed
 
@@ -196,6 +196,14 @@ class Visit:
 
     async def _take(self, step: Step) -> bool:
         """Judge one page and hand it on. False where too many new origins must be asked: it is for the next visit."""
+        if step.page.size <= LARGE_PAGE:
+            return await self._judge(step)
+        async with self._desk.large:
+            taken = await self._judge(step)
+            await self._gather.flush()
+            return taken
+
+    async def _judge(self, step: Step) -> bool:
         page = step.page
         found = await self._reader.read(page.items, self._gather.waiting(), self.now)
         if found is None:

@@ -110,7 +110,7 @@ def test_t04_hostile_nodes_among_five_hundred_good_ones(database: Database, data
     with _process(*command, folder=tmp_path):
         crawled.until(lambda: "ready" in (tmp_path / "told.log").read_text(), 60, "the crowd listens")
         joined.join(database, CROWD)
-        alone, light = _seconds(database, database_url, tmp_path, {})
+        alone, light = _seconds(database, database_url, tmp_path, [])
         for told, names in _mixes().items():
             mix = asyncio.run(_mixed(database, database_url, tmp_path, names))
             _tell(mix, told, names, (alone, light))

@@ -98,7 +98,7 @@ def raised(server: Server, path: str = "/", *, limits: Limits = QUICK) -> Folkmo
 
 def rule(server: Server, path: str = "/") -> str:
     """The rule that a refusal names."""
-    error = raised(server, path)
+    error = raised(server, path, limits=Limits())
     assert isinstance(error, Refused), error
     return error.rule
 
