@@ -7,6 +7,7 @@ The list says what is public; everything else is not, so that a range that nobod
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 
 from schema.errors import Refused
 
@@ -40,8 +41,13 @@ def is_number(host: str) -> bool:
     return True
 
 
-def check_target(*, scheme: str, host: str, port: int | None, userinfo: bool, allow_private: bool) -> int:
-    """Hold a URL's parts to the rules of the door and give its port. Raises `Refused`."""
+def check_target(
+    *, scheme: str, host: str, port: int | None, userinfo: bool, allow_private: bool, ports: Collection[int] = ()
+) -> int:
+    """Hold a URL's parts to the rules of the door and give its port. Raises `Refused`.
+
+    `ports` are those that the operator permits beside that of https.
+    """
     if scheme not in _DEFAULT_PORTS or not host:
         raise Refused("url", "The URL is not one of http or https with a host.")
     if userinfo:
@@ -51,8 +57,8 @@ def check_target(*, scheme: str, host: str, port: int | None, userinfo: bool, al
         return wanted
     if scheme != "https":
         raise Refused("url-scheme", "Nodes are read over https; http is for private networks only.")
-    if wanted != _DEFAULT_PORTS[scheme]:
-        raise Refused("url-port", f"Port {wanted} is not the port of https.")
+    if wanted != _DEFAULT_PORTS[scheme] and wanted not in ports:
+        raise Refused("url-port", f"Port {wanted} is not the port of https, nor one that the operator permits.")
     if is_number(host):
         raise Refused("url-host", f"{host} is an address; a node has a name.")
     return wanted

@@ -32,7 +32,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     """
     lease, now = visit.lease, visit.now
     fails = lease.fails + 1
-    due = now + wait(error, fails, visit.jitter)
+    due = now + max(wait(error, fails, visit.jitter), visit.pause)
     rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
     with visit.session() as session:
         gone = _gone_since(session, lease, error, now)

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from federation.seam import Answer, Get
-from schema.change import Page, check_page
+from schema.change import LARGE_PAGE, Page, check_page
 from schema.errors import Refused
 
 BUDGET = 2_000
@@ -42,33 +42,38 @@ async def walk(
 ) -> AsyncGenerator[Step, None]:
     """Yield page after page from `url` until the end or the budget; the next is fetched while one is worked on.
 
+    But for the page after a large one, so that a visit never holds two of those.
+
     `after` is the change number already read: what comes must be above it. `etag` is that of the page at `url` when it
     was last read as the end. Raises what `get` raises, and `Refused` with the rule of the feed that was broken.
     """
     first = dict(headers or {}) | ({"If-None-Match": etag} if etag else {})
     track = _Track(after)
-    pending = asyncio.ensure_future(get(url, first))
+    pending: asyncio.Future[Answer] | None = asyncio.ensure_future(get(url, first))
     try:
         for left in reversed(range(budget)):
-            answer = await pending
-            page = _page(answer, url)
-            track.check(page)
-            if not page.ended and left:
-                pending = asyncio.ensure_future(get(page.next, headers))
-            yield Step(page, answer.headers.get("etag"), answer.ms, same=answer.status == 304)
-            if page.ended:
+            step = _step(await (pending or get(url, headers)), url)
+            pending = None  # it holds its answer
+            track.check(step.page)
+            url, ended = step.page.next, step.page.ended
+            if not ended and left and step.page.size <= LARGE_PAGE:
+                pending = asyncio.ensure_future(get(url, headers))
+            yield step
+            if ended:
                 return
-            url = page.next
+            del step
     finally:
-        pending.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await pending
+        if pending is not None:
+            pending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await pending
 
 
-def _page(answer: Answer, url: str) -> Page:
+def _step(answer: Answer, url: str) -> Step:
+    etag = answer.headers.get("etag")
     if answer.status == 304:
-        return Page(url, url, [], None, None, -1)
-    return check_page(answer.body, url)
+        return Step(Page(url, url, [], None, None, -1), etag, answer.ms, same=True)
+    return Step(check_page(answer.body, url), etag, answer.ms)
 
 
 class _Track:

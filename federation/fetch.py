@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self, cast
+from weakref import WeakValueDictionary
 
 import httpcore2
 import httpx2
@@ -26,6 +26,7 @@ from schema.errors import Later, Refused
 
 MAX_REDIRECTS = 3
 PER_ADDRESS = 4
+MANY_HOSTS = 10_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 Place = tuple[str, int]
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -75,11 +76,22 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+@dataclass(slots=True)
+class _Errand:
+    """What is fetched now (a redirect changes `url`), how it must be, and how many seconds are left for all of it."""
+
+    url: httpx2.URL
+    wanted: answers.Wanted
+    headers: Mapping[str, str]
+    left: float
+
+
 class Door:
     """Fetch JSON from other people's servers. Built once a process; close it at the end (`async with`).
 
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
-    idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets.
+    idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are
+    those permitted beside 443.
     """
 
     def __init__(
@@ -89,18 +101,20 @@ class Door:
         allow_private: bool = False,
         gap: float = 0.2,
         connections: int = 64,
+        ports: Collection[int] = (),
         limits: Limits | None = None,
         resolve: Resolve = look_up,
     ) -> None:
         self._allow_private = allow_private
-        self._gap = gap
+        self._gap, self._ports = gap, frozenset(ports)
         self._limits = limits or Limits()
         self._resolve = resolve
         self._user_agent = user_agent
         self._checked: dict[Place, list[str]] = {}
-        self._turns: defaultdict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Nothing is kept of a host that nobody asks or waits for: the names that others give us have no end.
+        self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._free_at: dict[Place, float] = {}
-        self._addresses: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_ADDRESS))
+        self._addresses: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         # The pool closes an idle connection where it needs room; who waits for room waits here, not at its time limit.
         self._open = asyncio.Semaphore(connections)
         self._transport = httpx2.AsyncHTTPTransport(
@@ -121,15 +135,26 @@ class Door:
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Fetch one page. Raises `Later`, `Refused` or `Vanished` (schema/errors.py)."""
-        target = _parse(url)
+        return await self._follow(_Errand(_parse(url), answers.JSON, headers or {}, self._limits.page))
+
+    async def robots(self, place: str) -> Answer:
+        """Fetch `place` + `/robots.txt`, whatever its status and type; what is too long is cut. Raises as `get` does.
+
+        `place` is a scheme, host and port.
+        """
+        return await self._follow(_Errand(_parse(f"{place}/robots.txt"), answers.ROBOTS, {}, self._limits.page))
+
+    async def _follow(self, errand: _Errand) -> Answer:
+        url = errand.url
         for _hop in range(MAX_REDIRECTS + 1):
-            answer = await self._once(target, headers or {})
+            answer = await self._once(errand)
             if answer.status not in _REDIRECTS:
                 return answer
-            target = _redirected(target, answer.headers.get("location", ""))
+            errand.url = _redirected(errand.url, answer.headers.get("location", ""))
         raise Refused("redirects", f"{url} redirects more than {MAX_REDIRECTS} times.")
 
-    async def _once(self, url: httpx2.URL, headers: Mapping[str, str]) -> Answer:
+    async def _once(self, errand: _Errand) -> Answer:
+        url = errand.url
         host = url.raw_host.decode()
         port = check_target(
             scheme=url.scheme,
@@ -137,11 +162,15 @@ class Door:
             port=url.port,
             userinfo=bool(url.userinfo),
             allow_private=self._allow_private,
+            ports=self._ports,
         )
-        async with self._turns[host, port], self._paced((host, port)):
+        async with self._turns.setdefault((host, port), asyncio.Lock()), self._paced((host, port)):
             address = await self._check(host, port)
-            async with self._addresses[address], self._open:
-                return await self._within(url, headers)
+            try:
+                async with self._addresses.setdefault(address, asyncio.Semaphore(PER_ADDRESS)), self._open:
+                    return await self._within(errand)
+            finally:
+                del self._checked[host, port]
 
     @asynccontextmanager
     async def _paced(self, place: Place) -> AsyncIterator[None]:
@@ -149,7 +178,10 @@ class Door:
         try:
             yield
         finally:
-            self._free_at[place] = time.monotonic() + self._gap
+            now = time.monotonic()
+            if len(self._free_at) >= MANY_HOSTS:
+                self._free_at = {known: at for known, at in self._free_at.items() if at > now}
+            self._free_at[place] = now + self._gap
 
     async def _check(self, host: str, port: int) -> str:
         try:
@@ -161,43 +193,48 @@ class Door:
         self._checked[host, port] = found
         return found[0]
 
-    async def _within(self, url: httpx2.URL, headers: Mapping[str, str]) -> Answer:
-        started = time.monotonic()
+    async def _within(self, errand: _Errand) -> Answer:
+        """One exchange, in what is left of the page's time: its redirects share one deadline."""
+        url, started = errand.url, time.monotonic()
         try:
-            async with asyncio.timeout(self._limits.page):
-                return await self._exchange(url, headers, started)
+            async with asyncio.timeout(errand.left):
+                return await self._exchange(errand, started)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Later(f"{url} did not answer in time.", cause="time") from error
         except (httpx2.TransportError, httpx2.StreamError) as error:
             raise Later(f"{url} could not be read: {error or type(error).__name__}.", cause="connection") from error
+        finally:
+            errand.left -= time.monotonic() - started
 
-    async def _exchange(self, url: httpx2.URL, headers: Mapping[str, str], started: float) -> Answer:
-        request = httpx2.Request(
-            "GET",
-            url,
-            headers={
-                "accept": "application/json",
-                "accept-encoding": "gzip",
-                "user-agent": self._user_agent,
-                **{name.lower(): value for name, value in headers.items()},
-            },
-            extensions={"timeout": self._timeouts()},
-        )
+    async def _exchange(self, errand: _Errand, started: float) -> Answer:
+        request = self._request(errand)
+        url = str(errand.url)
         response = await self._transport.handle_async_request(request)
         response.request = request
         try:
             named = {name.lower(): value for name, value in response.headers.items()}
-            if response.status_code in _REDIRECTS:
-                return Answer(response.status_code, b"", named, str(url))
-            answers.check_status(str(url), response.status_code, named)
+            status = response.status_code
+            if status in _REDIRECTS:
+                return Answer(status, b"", named, url)
+            if errand.wanted is answers.JSON:
+                answers.check_status(url, status, named, asked="if-none-match" in request.headers)
             body = b""
-            if response.status_code == 200:
-                answers.check_head(str(url), named)
-                raw = await answers.read_raw(str(url), response.aiter_raw())
-                body = await answers.decoded(str(url), raw, named)
-            return Answer(response.status_code, body, named, str(url), round((time.monotonic() - started) * 1000))
+            if status == 200:
+                answers.check_head(url, named, errand.wanted)
+                raw = await answers.read_raw(url, response.aiter_raw(), errand.wanted)
+                body = await answers.decoded(url, raw, named)
+            return Answer(status, body, named, url, round((time.monotonic() - started) * 1000))
         finally:
             await response.aclose()
+
+    def _request(self, errand: _Errand) -> httpx2.Request:
+        named = {
+            "accept": errand.wanted.accept,
+            "accept-encoding": errand.wanted.encoding,
+            "user-agent": self._user_agent,
+            **{name.lower(): value for name, value in errand.headers.items()},
+        }
+        return httpx2.Request("GET", errand.url, headers=named, extensions={"timeout": self._timeouts()})
 
     def _timeouts(self) -> dict[str, float]:
         limits = self._limits

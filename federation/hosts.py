@@ -5,11 +5,13 @@ The door (`federation/fetch.py`) holds this within a process; a row a host holds
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, exists, update
 
 from federation.database import WriteSession, table, upserting
+from federation.robots import KEPT
 from schema.tables import Feed, Host
 
 _host = table(Host)
@@ -20,15 +22,37 @@ def busy(at: datetime) -> ColumnElement[bool]:
     return exists().where(_host.c.place == table(Feed).c.place, _host.c.free_at > at)
 
 
-def take(session: WriteSession, place: str, owner: str, *, at: datetime, until: datetime) -> bool:
-    """Take the turn of a host until a moment. False where another has it; two that ask at once never both get it."""
-    row = upserting(session, _host).values(place=place, owner=owner, free_at=until)
-    ours = row.on_conflict_do_update(
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a host: its robots.txt (empty: it has none; None: it was never asked) and when it was read."""
+
+    robots: bytes | None = None
+    robots_at: datetime | None = None
+
+    def fresh(self, at: datetime) -> bool:
+        """Whether the robots.txt need not be asked for at a moment."""
+        return self.robots_at is not None and self.robots_at - KEPT < at < self.robots_at + KEPT
+
+
+def take(session: WriteSession, place: str, owner: str, *, at: datetime, until: datetime) -> Kept | None:
+    """Take the turn of a host until a moment; gives what is kept of it.
+
+    None where another has the turn; two that ask at once never both get it.
+    """
+    turn = upserting(session, _host).values(place=place, owner=owner, free_at=until)
+    ours = turn.on_conflict_do_update(
         index_elements=[_host.c.place],
-        set_={"owner": row.excluded.owner, "free_at": row.excluded.free_at},
+        set_={"owner": turn.excluded.owner, "free_at": turn.excluded.free_at},
         where=_host.c.free_at <= at,
-    ).returning(_host.c.place)
-    return session.connection().execute(ours).first() is not None
+    ).returning(_host.c.robots, _host.c.robots_at)
+    row = session.connection().execute(ours).first()
+    return None if row is None else Kept(row.robots, row.robots_at)
+
+
+def remember(session: WriteSession, place: str, kept: Kept) -> None:
+    """Keep the robots.txt of a host."""
+    ours = update(_host).where(_host.c.place == place)
+    session.connection().execute(ours.values(robots=kept.robots, robots_at=kept.robots_at))
 
 
 def keep(session: WriteSession, place: str, owner: str, *, until: datetime) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from federation import sign
 from federation.merge import DIRECT, DROPPED, SIGNED, UNSIGNED, Statement
 from federation.sign import Ring
-from schema.change import Item, Loose, Via, read_item, read_origin
+from schema.change import Item, Loose, Via, named_id, read_item, read_origin
 from schema.entry import via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
@@ -94,7 +94,7 @@ Reading = Item | Trouble
 
 
 def read(raws: Iterable[bytes | Loose]) -> list[Reading]:
-    """Read each item of a page alone; what is no item becomes a `Trouble`."""
+    """Read each item of a page alone; what is no item becomes a `Trouble`, of the record that it names."""
     return [_read(raw) for raw in raws]
 
 
@@ -103,7 +103,7 @@ def _read(raw: bytes | Loose) -> Reading:
         return read_item(raw)
     except Invalid as error:
         fault = error.faults[0]
-        return Trouble(fault.rule, fault.pointer, _sentence(fault), "")
+        return Trouble(fault.rule, fault.pointer, _sentence(fault), clean(named_id(raw))[:MAX_ID])
 
 
 def strays(
@@ -150,6 +150,7 @@ def place(
     for reading in readings:
         if isinstance(reading, Trouble):
             found.refused.append(reading)
+            found.named += [reading.record_id] if reading.record_id else []
             continue
         if _is_loop(reading, me):
             found.loops += 1

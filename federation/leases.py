@@ -17,6 +17,8 @@ from sqlalchemy import Select, and_, or_, select, update
 
 from federation import hosts
 from federation.database import Reading, WriteSession, clock, dialect, table
+from federation.hosts import Kept
+from federation.robots import PATIENT_DELAY, Permits
 from schema.errors import LeaseLost
 from schema.tables import Feed, Node
 
@@ -29,7 +31,7 @@ Clock = Callable[[Reading], datetime]
 class Lease:
     """A feed that is ours until `until`, as it stood when it was claimed; `at` is the database's time then.
 
-    `gap` is how many seconds its host (`place`) is left alone when the turn is over.
+    `gap` is how many seconds its host (`place`) is left alone when the turn is over; `host` what is kept of that.
     """
 
     feed_id: int
@@ -49,6 +51,7 @@ class Lease:
     every: int
     fails: int
     last_good: datetime | None
+    host: Kept
 
     @property
     def turn(self) -> str:
@@ -82,7 +85,8 @@ def claim(
     if found is None:
         return None
     turn = _turn(owner, found.id, found.fence + 1)
-    if not hosts.take(session, found.place, turn, at=at, until=until):
+    host = hosts.take(session, found.place, turn, at=at, until=until)
+    if host is None:
         return None
     claimed = (
         update(_feed)
@@ -90,7 +94,8 @@ def claim(
         .values(owner=owner, leased_until=until, fence=_feed.c.fence + 1)
         .returning(*_feed.c)
     )
-    return _lease(session.connection().execute(claimed).one(), at, until, gap)
+    wished = min(Permits(host.robots).delay, PATIENT_DELAY) if host.robots else 0.0
+    return _lease(session.connection().execute(claimed).one(), at, until, max(gap, wished), host)
 
 
 def waiting(session: Reading, due_by: datetime, *, clock: Clock = clock) -> bool:
@@ -107,7 +112,7 @@ def _due(at: datetime, due_by: datetime | None) -> Select[Any, Any, Any]:
     )
 
 
-def _lease(row: Any, at: datetime, until: datetime, gap: float) -> Lease:
+def _lease(row: Any, at: datetime, until: datetime, gap: float, host: Kept) -> Lease:
     return Lease(
         feed_id=row.id,
         node_id=row.node_id,
@@ -126,6 +131,7 @@ def _lease(row: Any, at: datetime, until: datetime, gap: float) -> Lease:
         every=row.every,
         fails=row.fails,
         last_good=row.last_good,
+        host=host,
     )
 
 

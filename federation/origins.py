@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 from sqlalchemy import delete, select
 
@@ -20,14 +21,40 @@ from federation.identity import prefixes_of, read_manifest, without_overlap
 from federation.judge import Prefixes
 from federation.seam import Get
 from federation.sign import Ring
-from schema.errors import Crawling, Refused, Vanished
+from schema.bounded import first_of, listed
+from schema.errors import Crawling, Invalid, Refused, Vanished
 from schema.identifiers import prefixes_overlap, same_origin
 from schema.manifest import Manifest
 from schema.tables import Node, Origin, Publisher
 
 _origin, _node, _publisher = table(Origin), table(Node), table(Publisher)
 MEMBER_PAGES = 50
+MEMBERS_A_PAGE = 1_000
 IN_VAIN = timedelta(hours=1)
+
+
+class _Member(msgspec.Struct, frozen=True):
+    """One node of a relay's list, with the copy of its manifest still bytes."""
+
+    id: str = ""
+    manifest: msgspec.Raw = msgspec.Raw(b"null")
+
+
+if TYPE_CHECKING:
+    _Members = Any
+else:
+    _Members = first_of(MEMBERS_A_PAGE, msgspec.Raw)
+
+
+class _List(msgspec.Struct, frozen=True):
+    """A page of a relay's list of nodes."""
+
+    items: _Members
+    next: str | None = None
+
+
+_list = msgspec.json.Decoder(_List)
+_member = msgspec.json.Decoder(_Member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +90,26 @@ async def _vouched(get: Get, node: str, relay: Manifest) -> Heard | None:
     for _page in range(MEMBER_PAGES):
         items, url = _members((await get(url)).body, url)
         for item in items:
-            if item.get("id") == node:
-                return _copy(item.get("manifest"), node, relay.id)
+            if item.id == node:
+                return _copy(bytes(item.manifest), node, relay.id)
         if url is None:
             break
     return None
 
 
-def _members(body: bytes, url: str) -> tuple[list[dict[str, Any]], str | None]:
+def _members(body: bytes, url: str) -> tuple[list[_Member], str | None]:
     try:
-        page = orjson.loads(body)
-        items = [item for item in page["items"] if isinstance(item, dict)]
-        following = page.get("next")
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        page = _list.decode(body)
+        items = [_member.decode(raw) for raw in listed(page.items)]
+        further = page.next if page.next not in (None, url) and same_origin(str(page.next), url) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Invalid) as error:
         raise Refused("members", f"The list of members at {url} is not a list of nodes.") from error
-    if isinstance(following, str) and following != url and same_origin(following, url):
-        return items, following
-    return items, None
+    return items, further
 
 
-def _copy(manifest: object, node: str, relay: str) -> Heard | None:
+def _copy(manifest: bytes, node: str, relay: str) -> Heard | None:
     try:
-        read = read_manifest(orjson.dumps(manifest), node)
+        read = read_manifest(manifest, node)
         return Heard(node, prefixes_of(read), relay, read)
     except Refused:
         return None

@@ -11,7 +11,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -23,10 +23,12 @@ from federation import leases
 from federation.apply import Applied
 from federation.backoff import failed
 from federation.crawl import BUDGET
+from federation.crew import Crew
 from federation.database import Database, clock
 from federation.gather import Desk
 from federation.leases import Clock, Lease
 from federation.polite import Polite
+from federation.robots import AskRobots
 from federation.seam import Get
 from federation.visit import Visit
 from schema.errors import Crawling, LeaseLost
@@ -55,7 +57,9 @@ class Crawler:
     """What turns work with. `me` is this aggregator's own id, `owner` names the worker in the lease.
 
     `every` is how many seconds pass between visits to a feed that does not say; `workers` how many feeds are read at a
-    time; `gap` how many seconds a host is left alone between two visits; `clock` the database's own, but for tests.
+    time, `most` with those that only wait for a slow host; `gap` how many seconds a host is left alone between two
+    visits; `robots` fetches a robots.txt (None: none is asked for); a daemon begins within `spread` seconds of its
+    start, so that many started together do not begin together; `clock` is the database's own, but for tests.
     """
 
     database: Database
@@ -67,6 +71,9 @@ class Crawler:
     every: int = 300
     budget: int = BUDGET
     workers: int = 8
+    most: int = 64
+    robots: AskRobots | None = None
+    spread: float = 0.0
     clock: Clock = clock
     jitter: random.Random = field(default_factory=random.Random)
     told: Callable[[TurnResult], None] = lambda _result: None
@@ -74,6 +81,8 @@ class Crawler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Crawl until `stop` is set; visits that are under way then end after their page."""
+        if self.spread:
+            await _pause(stop, self.jitter.uniform(0.0, self.spread))
         await self._work(stop, once=False)
 
     async def once(self) -> None:
@@ -91,8 +100,17 @@ class Crawler:
             seconds = self.lease_seconds
             return leases.claim(session, self.owner, seconds, gap=self.gap, due_by=due_by, clock=self.clock)
 
-    async def _visit(self, lease: Lease, began: float, stop: asyncio.Event) -> TurnResult:
-        get = Polite(self.get, self.database, lease, began=began, seconds=self.lease_seconds, clock=self.clock)
+    async def _visit(self, lease: Lease, began: float, stop: asyncio.Event, crew: Crew | None = None) -> TurnResult:
+        get = Polite(
+            self.get,
+            self.database,
+            lease,
+            began=began,
+            seconds=self.lease_seconds,
+            clock=self.clock,
+            robots=self.robots,
+            waits=crew.waits if crew is not None else nullcontext,
+        )
         visit = Visit(
             self.database,
             get,
@@ -110,6 +128,8 @@ class Crawler:
     async def _outcome(self, visit: Visit, get: Polite, stop: asyncio.Event) -> TurnResult:
         try:
             async with self._heartbeat(visit.lease, get):
+                await get.prepare()
+                visit.delay = get.delay
                 ended = await visit.go(stop)
             return TurnResult(visit.key, "ended" if ended else "budget", visit.pages, visit.applied, visit.due)
         except LeaseLost as error:
@@ -161,8 +181,8 @@ class Crawler:
         due = _Cutoff(await asyncio.to_thread(self._time) if once else None)
         claiming = asyncio.Lock()
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.workers):
-                group.create_task(self._keep_on(stop, claiming, due))
+            crew = Crew(self.workers, self.most, lambda: group.create_task(self._keep_on(stop, claiming, due, crew)))
+            crew.start()
 
     def _waiting(self, due_by: datetime) -> bool:
         with self.database.read() as session:
@@ -172,8 +192,14 @@ class Crawler:
         with self.database.read() as session:
             return self.clock(session)
 
-    async def _keep_on(self, stop: asyncio.Event, claiming: asyncio.Lock, due: _Cutoff) -> None:
-        while not stop.is_set():
+    async def _keep_on(self, stop: asyncio.Event, claiming: asyncio.Lock, due: _Cutoff, crew: Crew) -> None:
+        try:
+            await self._look(stop, claiming, due, crew)
+        finally:
+            crew.left()
+
+    async def _look(self, stop: asyncio.Event, claiming: asyncio.Lock, due: _Cutoff, crew: Crew) -> None:
+        while not (stop.is_set() or crew.crowded):
             try:
                 async with claiming:  # the others wait here: an idle daemon asks once a second, not once a worker
                     began = time.monotonic()
@@ -181,7 +207,7 @@ class Crawler:
                     if lease is None and due.by is None:
                         await _pause(stop, IDLE_SECONDS)
                 if lease is not None:
-                    due.add(await self._visit(lease, began, stop))
+                    due.add(await self._visit(lease, began, stop, crew))
                 elif due.by is not None:
                     if not await asyncio.to_thread(self._waiting, due.by):
                         return

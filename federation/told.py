@@ -92,13 +92,17 @@ def mended(session: WriteSession, node_id: int, ids: Sequence[str]) -> None:
         )
 
 
-def visit_mended(session: WriteSession, node_id: int, *, rules: Sequence[str] | None = None) -> None:
+def visit_mended(
+    session: WriteSession, node_id: int, *, rules: Sequence[str] | None = None, before: datetime | None = None
+) -> None:
     """Forget the problems of the feed as a whole after a good visit, but for removals that are held.
 
-    With `rules`, forget just those.
+    With `rules`, forget just those. `before`: when the visit began; what it told of itself stays.
     """
     about_feed = delete(_problem).where(_problem.c.node_id == node_id, _problem.c.record_id == "")
     chosen = _problem.c.rule.in_(rules) if rules is not None else _problem.c.rule != REMOVAL_HELD
+    if before is not None:
+        chosen &= _problem.c.last_seen < before
     session.connection().execute(about_feed.where(chosen))
 
 

@@ -21,19 +21,25 @@ from federation.leases import Lease
 from federation.papers import Papers, plain_etag
 from federation.place import Place, Restart
 from federation.reader import Reader
+from federation.robots import PATIENT_DELAY
 from federation.seam import Get
-from schema.change import Page
+from schema.change import LARGE_PAGE, Page
 from schema.errors import Crawling, Later, LeaseLost, Refused
 from schema.tables import Feed
 
 T = TypeVar("T")
 _feed = table(Feed)
+VISIT_SECONDS = 300.0
+"""After so long a visit ends between two pages, as it does for its budget: a slow host is not to hold a worker."""
 _NO_CACHE = {"Cache-Control": "no-cache"}
 _WELL: dict[str, Any] = {"fails": 0, "last_error": None, "gone_since": None}
 
 
 class Visit:
-    """One visit under one lease. `go` reads; `pages`, `applied` and `due` tell afterwards what came of it."""
+    """One visit under one lease. `go` reads; `pages`, `applied` and `due` tell afterwards what came of it.
+
+    `delay` is the seconds that the host wishes between two requests (Crawl-delay); a long one parts the visits.
+    """
 
     def __init__(
         self,
@@ -49,6 +55,7 @@ class Visit:
     ) -> None:
         self.lease, self.pages, self.applied = lease, 0, Applied()
         self.due: datetime | None = None
+        self.delay = 0.0
         self.key = ""
         self.jitter = jitter
         self._papers: Papers
@@ -64,6 +71,15 @@ class Visit:
     def now(self) -> datetime:
         """The database's time at the claim, and what has passed since by a clock that nobody sets."""
         return self.lease.at + timedelta(seconds=time.monotonic() - self._started)
+
+    @property
+    def pause(self) -> timedelta:
+        """How long the feed is left alone at least: nothing, where the host's wish was kept to within the visit."""
+        return timedelta(seconds=self.delay if self.delay > PATIENT_DELAY else 0.0)
+
+    @property
+    def _late(self) -> bool:
+        return time.monotonic() - self._started > VISIT_SECONDS
 
     def session(self) -> AbstractContextManager[WriteSession]:
         """A transaction on the database that is crawled into."""
@@ -142,7 +158,7 @@ class Visit:
             self._get,
             place.cursor,
             after=place.position or -1,
-            budget=self._budget - self.pages,
+            budget=1 if self.delay > PATIENT_DELAY else self._budget - self.pages,
             etag=None if fresh or place.cursor != self.lease.cursor else self.lease.etag,
             headers=_NO_CACHE if fresh else None,
         )
@@ -153,9 +169,9 @@ class Visit:
                 if step.page.ended:
                     await self._end(step)
                     return True
-                if not await self._take(step) or stop.is_set():
+                if not await self._take(step) or stop.is_set() or self._late:
                     break
-            self.due = self.now
+            self.due = self.now + self.pause
             await self._finish(self._rest)
         except LeaseLost:
             raise
@@ -181,6 +197,14 @@ class Visit:
 
     async def _take(self, step: Step) -> bool:
         """Judge one page and hand it on. False where too many new origins must be asked: it is for the next visit."""
+        if step.page.size <= LARGE_PAGE:
+            return await self._judge(step)
+        async with self._desk.large:
+            taken = await self._judge(step)
+            await self._gather.flush()
+            return taken
+
+    async def _judge(self, step: Step) -> bool:
         page = step.page
         found = await self._reader.read(page.items, self._gather.waiting(), self.now)
         if found is None:
@@ -221,7 +245,7 @@ class Visit:
                 raise Refused("latest", f"latest is {page.latest}, yet {self._place.position} was read.", "/latest")
             raise Restart(page.epoch or self._place.epoch)
         wish = feed_of(self._papers.manifest).min_poll_seconds or self._every
-        self.due = self.now + timedelta(seconds=wish * self.jitter.uniform(1.0, 1.1))
+        self.due = self.now + max(timedelta(seconds=wish * self.jitter.uniform(1.0, 1.1)), self.pause)
 
         def last(session: WriteSession) -> Applied:
             node_id, known = self.lease.node_id, self._papers.known
@@ -229,7 +253,7 @@ class Visit:
             done = close(session, node_id, now=self.now)
             if known.state != "active" or known.stale_since is not None:
                 nodes.went_well(session, known, now=self.now)
-            told.visit_mended(session, node_id)
+            told.visit_mended(session, node_id, before=self.lease.at)
             self._give_back(session, page, step, wish)
             return done
 

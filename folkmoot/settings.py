@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds between two requests to one host, whoever asks; 0 where private addresses are allowed.",
     )
+    crawl_ports: str = Field(
+        "", description="Ports that nodes may be read at beside 443, joined by commas, such as 8443."
+    )
     lease_seconds: int = Field(60, ge=5, description="How long a worker holds a feed before others may take it over.")
     allow_private: bool = Field(
         False, description="Permit private and loopback addresses, http and any port (tests, demos, intranets)."
@@ -124,6 +127,19 @@ class Settings(BaseSettings):
         for tag in value.split(","):
             _hold(tag.strip(), Language, "BCP 47 tags joined by commas, such as en,cy")
         return value
+
+    @field_validator("crawl_ports")
+    @classmethod
+    def _ports(cls, value: str) -> str:
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(part.isascii() and part.isdigit() and 0 < int(part[:6]) <= 65_535 for part in parts):
+            raise ValueError("ports joined by commas, such as 8443,9443")
+        return value
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports of `crawl_ports`."""
+        return frozenset(int(part) for part in self.crawl_ports.split(",") if part.strip())
 
     @property
     def database(self) -> str:

@@ -25,8 +25,13 @@ if TYPE_CHECKING:  # a command waits only for what it runs: not for FastAPI, the
     from api.services import Services
     from federation.fetch import Door
     from federation.index import Index
+    from federation.robots import AskRobots
     from federation.rounds import Crawler
     from federation.seam import Get
+
+
+START_SECONDS = 5.0
+"""Crawlers that are started together begin within so many seconds, each at a moment of its own."""
 
 
 def now() -> datetime:
@@ -104,14 +109,22 @@ def door(settings: Settings) -> Door:
         allow_private=settings.allow_private,
         gap=_gap(settings),
         connections=settings.crawl_connections,
+        ports=settings.ports,
     )
+
+
+def obeying(opened: Door) -> Get:
+    """The door for a few requests that keep to robots.txt: a node that is looked at, or that joins."""
+    from federation.robots import Obeying
+
+    return Obeying(opened.get, opened.robots)
 
 
 def _gap(settings: Settings) -> float:
     return 0.0 if settings.allow_private else settings.crawl_gap
 
 
-def crawler(settings: Settings, base: Database, get: Get) -> Crawler:
+def crawler(settings: Settings, base: Database, get: Get, robots: AskRobots | None = None) -> Crawler:
     """What visits the feeds. Its name in the leases says which process it is."""
     from federation.rounds import Crawler
 
@@ -124,6 +137,9 @@ def crawler(settings: Settings, base: Database, get: Get) -> Crawler:
         gap=_gap(settings),
         every=settings.crawl_every,
         workers=settings.crawl_workers,
+        most=settings.crawl_connections,
+        robots=robots,
+        spread=0.0 if settings.allow_private else START_SECONDS,
     )
 
 
@@ -137,7 +153,7 @@ class CrawlInside:
     async def run(self, stop: asyncio.Event) -> None:
         """Crawl until `stop` is set."""
         async with door(self.settings) as opened:
-            await crawler(self.settings, self.base, opened.get).run(stop)
+            await crawler(self.settings, self.base, opened.get, opened.robots).run(stop)
 
 
 @dataclass(frozen=True, slots=True)

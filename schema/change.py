@@ -10,23 +10,33 @@ import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import orjson
 
+from schema.bounded import first_of, listed
 from schema.errors import Fault, Invalid, Refused
 
 PAGE_SIZE = 500
 MAX_ITEMS = 1_000
 MAX_HOPS = 8
 MAX_ITEM_BYTES = 256 * 1024
+LARGE_PAGE = 2 * 1024 * 1024
+"""Bytes from which a page is looked at with care: made into objects at one go, `0,0,0,...` of 30 MB would be 2 GB."""
 MAX_NUMBER = 2**53 - 1
 REASONS = ("ended", "error", "personal-data", "moved", "withdrawn", "dropped")
 _STATES = frozenset({"updated", "deleted"})
 NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _URL = re.compile(r"(?=[!-~]{1,2000}$)https?://[^/?#\[\]]+(?:/[^?#]*)?(?:\?[^#]*)?")
 _EPOCH = re.compile(r"[!-~]{1,64}")
+
+
+if TYPE_CHECKING:
+    FirstItems = Any
+else:
+    FirstItems = first_of(MAX_ITEMS + 1, msgspec.Raw)
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -47,10 +57,10 @@ class Via(msgspec.Struct, frozen=True, gc=False):
 
 
 class RawPage(msgspec.Struct, frozen=True):
-    """A page with its items still bytes."""
+    """A page with its items still bytes; `items` holds one more than a page may have, and no more."""
 
     next: str
-    items: list[msgspec.Raw]
+    items: FirstItems
     license: str
     epoch: str | None = None
     latest: int | None = None
@@ -86,6 +96,12 @@ class Loose(msgspec.Struct, frozen=True, rename="camel", gc=False):
     via: list[Via] = []
     reason: str | None = None
     moved_to: str | None = None
+
+
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    """All that is asked of an item that is at fault: which record it is about."""
+
+    id: str = ""
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -131,6 +147,7 @@ _loose_page = msgspec.json.Decoder(_LoosePage)
 _head = msgspec.json.Decoder(_Head)
 _item = msgspec.json.Decoder(Loose)
 _origin = msgspec.json.Decoder(Origin)
+_named = msgspec.json.Decoder(_Named)
 
 
 def check_page(body: bytes, url: str) -> Page:
@@ -138,14 +155,14 @@ def check_page(body: bytes, url: str) -> Page:
 
     Raises `Refused` with the rule that was broken; the reader's cursor then stays where it is.
     """
-    page = _plain(body) or _split(body)
+    page = (_plain(body) if len(body) <= LARGE_PAGE else None) or _split(body)
     _check_next(page, url)
     items: list[bytes] | list[Loose]
     if isinstance(page, _LoosePage):
         items = page.items
         first, last = (page.items[0].modified, page.items[-1].modified) if items else (-1, -1)
     else:
-        items = [bytes(raw) for raw in page.items]
+        items = [bytes(raw) for raw in listed(page.items)]
         first, last = _check_heads(items)
     if items and page.next == url:
         raise Refused("next-advances", "The page has items, yet its next is itself.", "/next")
@@ -209,7 +226,7 @@ def _check_next(page: RawPage | _LoosePage, url: str) -> None:
 
 def _check_heads(items: Sequence[bytes]) -> tuple[int, int]:
     if len(items) > MAX_ITEMS:
-        raise Refused("page-size", f"The page has {len(items)} items; at most {MAX_ITEMS} are taken.", "/items")
+        raise Refused("page-size", f"The page has more than {MAX_ITEMS} items.", "/items")
     first = last = -1
     seen: set[bytes] = set()
     for position, item in enumerate(items):
@@ -265,6 +282,16 @@ def read_item(raw: bytes | Loose) -> Item:
 def read_origin(raw: bytes) -> Origin:
     """The origin of an item that was read before."""
     return _origin.decode(raw)
+
+
+def named_id(raw: bytes | Loose) -> str:
+    """The id that an item names, however little else of it can be read; empty where that cannot be read either."""
+    if isinstance(raw, Loose):
+        return raw.id
+    try:
+        return _named.decode(raw).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _bounded(raw: bytes) -> bytes:

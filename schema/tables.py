@@ -203,11 +203,16 @@ class Feed(SQLModel, table=True):
 
 
 class Host(SQLModel, table=True):
-    """A host and port that is or was asked: `owner` has its turn, and nobody else asks it before `free_at`."""
+    """A host and port that is or was asked: `owner` has its turn, and nobody else asks it before `free_at`.
+
+    `robots` is its robots.txt as it was read at `robots_at`; empty where there was none.
+    """
 
     place: str = Field(primary_key=True, max_length=300)
     owner: str | None = Field(default=None, max_length=200)
     free_at: datetime = Field(sa_type=Moment)
+    robots: bytes | None = Field(default=None, sa_type=LargeBinary)
+    robots_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class Sighting(SQLModel, table=True):

@@ -71,7 +71,7 @@ async def _run(settings: Settings, base: Database, tell: object, *, once: bool) 
 
     eraser = erasure.Eraser(base)
     async with wiring.door(settings) as door:
-        crawler = wiring.crawler(settings, base, door.get)
+        crawler = wiring.crawler(settings, base, door.get, door.robots)
         crawler.told = tell  # type: ignore[assignment]
         if once:
             await crawler.once()

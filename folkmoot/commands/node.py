@@ -36,7 +36,7 @@ def _examine(settings: Settings, url: str, *, aggregator: bool) -> Report:
 
     async def go() -> Report:
         async with wiring.door(settings) as door:
-            return await checks.examine(door.get, url, aggregator=aggregator)
+            return await checks.examine(wiring.obeying(door), url, aggregator=aggregator)
 
     return asyncio.run(go())
 
