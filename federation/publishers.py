@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from sqlalchemy import select, update
 
-from federation import log
+from federation import audit, log
 from federation.database import Reading, WriteSession, insert, table
 from schema.codelists import RELATIONS
 from schema.errors import Conflict, Misconfigured, NotFound
@@ -97,6 +97,7 @@ def add(
         raise Conflict(f"{name} is a publisher of this node already.")
     prefix = id_prefix(public_url, name)
     insert(session, Publisher, [{"id": name, "id_prefix": prefix, "relation": relation, "created": now}])
+    audit.note(session, "publisher.add", f"{name} as {relation}", now, publisher=name)
     draft = log.Draft(organisation_id(prefix, name), "organisation", name, data)
     log.append(session, [draft], node=node_id(public_url), now=now)
     return name
@@ -128,6 +129,7 @@ def change(
     differs = relation is not None and relation != known.relation
     if differs:
         session.connection().execute(update(_publisher).where(_publisher.c.id == publisher).values(relation=relation))
+        audit.note(session, "publisher.set", f"{publisher} as {relation}", now, publisher=publisher)
     if after == before:
         return differs
     draft = log.Draft(organisation_id(known.id_prefix, publisher), "organisation", publisher, data)
