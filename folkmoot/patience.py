@@ -102,6 +102,7 @@ class Patient(HttpToolsProtocol):
         counting: Any = Counting(transport)
         super().connection_made(counting)
         self.said = 0
+        self.in_head = True
         self.too_large = False
         self.since: float | None = time.monotonic()
         self.taken = 0
@@ -122,7 +123,7 @@ class Patient(HttpToolsProtocol):
         if self.since is None:
             self.since, self.taken = time.monotonic(), len(data)
         super().data_received(data)
-        beyond = self.since is not None and not self._in_body() and self.taken > self.bounds.head
+        beyond = self.since is not None and self.in_head and self.taken > self.bounds.head
         if beyond and not self.transport.is_closing():
             self.too_large = True
             self.send_400_response("")
@@ -183,12 +184,12 @@ class Patient(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Count from here on what the body brings."""
-        self.since, self.taken = time.monotonic(), 0
+        self.since, self.taken, self.in_head = time.monotonic(), 0, False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait for nothing any more: the request is whole."""
-        self.since = None
+        self.since, self.in_head = None, True
         super().on_message_complete()
 
     def _look(self) -> None:
