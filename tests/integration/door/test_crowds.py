@@ -18,7 +18,7 @@ import uvicorn
 from api.app import create_app
 from federation import tokens
 from federation.database import Database
-from folkmoot.patience import Bounds, Patient
+from folkmoot.patience import Bounds, Patient, make_room
 from tests.contract.world import RECORDS, publish
 from tests.proof import figure, size, sized
 from tests.services import NOW, PUBLISHER, make_services
@@ -76,6 +76,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """Yield a running server with a feed page; which database it has makes no difference here."""
     import migrations
 
+    make_room()  # both ends of each connection are of this process
     url = f"sqlite:///{tmp_path / 'folkmoot.db'}"
     migrations.upgrade(url)
     database = Database(url)
