@@ -2,14 +2,17 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.deps import Here
-from api.limits import STANDINGS, Limits
+from api.limits import STANDINGS, TOKENS, Limits
 from federation import tokens
 from federation.tokens import Grant
-from schema.errors import Unauthorised
+from schema.errors import BadToken, Unauthorised
+
+log = structlog.get_logger("folkmoot.auth")
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -27,8 +30,13 @@ def caller(
     """
     if sent is None:
         raise Unauthorised("Send a token: 'Authorization: Bearer fmt_...'.")
-    with here.database.present() as session:
-        grant = tokens.check(session, sent.credentials, here.now())
+    try:
+        with here.database.present() as session:
+            grant = tokens.check(session, sent.credentials, here.now())
+    except BadToken as error:
+        log.warning("token refused", why=error.detail)
+        raise
+    request.scope.get(TOKENS, []).append(grant.token_id)
     limits: Limits = request.app.state.limits
     standing = limits.token(grant.token_id)
     if standing is not None:

@@ -26,6 +26,8 @@ MOST = 50_000
 """So many addresses and tokens are remembered at a time; above it the oldest quarter is forgotten."""
 STANDINGS = "folkmoot.standings"
 """The key of the scope under which the standings of a request are gathered for its answer."""
+TOKENS = "folkmoot.tokens"
+"""The key under which the number of the token that was shown is kept, for the request's line in the log."""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.always import Always
-from api.limits import STANDINGS, Limits, fields
+from api.limits import STANDINGS, TOKENS, Limits, fields
 from api.metrics import Metrics
 from schema.errors import Hurried
 
@@ -72,7 +72,8 @@ class Edge:
             path = route = quick.route
             self._tell(name, began, method=method, path=path, route=route, status=quick.status, bytes=len(body))
             return
-        named = {"folkmoot.request_id": name, "folkmoot.method": method, STANDINGS: [standing] if standing else []}
+        named: dict[str, Any] = {"folkmoot.request_id": name, "folkmoot.method": method, TOKENS: []}
+        named[STANDINGS] = [standing] if standing else []
         await self._through({**scope, **named, "method": "GET" if method == "HEAD" else method}, receive, send, began)
 
     async def _through(self, inner: Scope, receive: Receive, send: Send, began: float) -> None:
@@ -89,7 +90,8 @@ class Edge:
             finally:
                 path, route = problems.instance(inner), _template(inner)
                 told = {"method": method, "path": path, "route": route, "status": answer.status, "bytes": answer.bytes}
-                self._tell(name, began, **told)
+                shown = {"token": inner[TOKENS][-1]} if inner[TOKENS] else {}
+                self._tell(name, began, **told, **shown)
 
     def _tell(self, name: str, began: float, **told: Any) -> None:
         seconds = time.perf_counter() - began

@@ -160,3 +160,16 @@ def test_t31_tokens_and_passwords_are_masked_wherever_they_stand() -> None:
     secret = tokens.new_secret()
     told = logs.masked(f"x={secret} path=/id/{secret}/y url=postgresql://moot:hunter2@db.example/moot mail a@b.example")
     assert told == "x=fmt_*** path=/id/fmt_***/y url=postgresql://***@db.example/moot mail a@b.example"
+
+
+def test_t31_who_was_let_in_and_who_was_not_is_logged(moot: Moot, logged: Callable[[], str]) -> None:
+    """A request with a token is logged with the token's number, a refused one with why, and neither with the token."""
+    good, bad = moot.token(), tokens.new_secret()
+    moot.call("GET", "/v1/audit", good)
+    moot.call("GET", "/v1/audit", bad)
+    moot.post(moot.token("GB-LAE-OTH"), {"reference": "X", "title": "x"})
+    first, refused, second, third = [orjson.loads(line) for line in logged().splitlines()]
+    assert (first["status"], first["token"]) == (200, 1)
+    assert (refused["event"], refused["level"], second["status"]) == ("token refused", "warning", 401)
+    assert refused["request_id"] == second["request_id"]
+    assert (third["status"], third["token"]) == (403, 2)
