@@ -1,8 +1,8 @@
-"""A list in the format that was asked for: one query, six ways to say what it found.
+"""A list in the format that was asked for: one query, seven ways to say what it found.
 
-JSON is a page; a feed is its newest hundred; CSV and NDJSON are the whole list up to 10,000 records, a calendar up to
-1,000. What is longer goes on at `Link: rel="next"`, and `Folkmoot-Count` says how much there is in all: nothing is cut
-off silently.
+JSON is a page; a feed is its newest hundred; CSV, XLSX and NDJSON are the whole list up to 10,000 records, a calendar
+up to 1,000. What is longer goes on at `Link: rel="next"`, and `Folkmoot-Count` says how much there is in all: nothing
+is cut off silently.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from api.etags import unchanged
 from api.negotiation import accepts_gzip
 from api.params import Asked
 from api.services import Services
-from exchange import columns, feeds
+from exchange import columns, feeds, xlsx
 from exchange.summaries import label, summary
 from federation import glance, lists
 from federation.index import Hits
 from federation.lists import Held, item_json
 
 FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
-_LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
+_LENGTHS = {"jsonfeed": FEED, "atom": FEED, "csv": WHOLE, "xlsx": WHOLE, "ndjson": WHOLE, "ics": CALENDAR}
 _SMALL = 1_000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LEVEL = 3
@@ -96,7 +96,7 @@ def _around(call: Call, hits: Hits, following: str | None) -> dict[str, str]:
     if following:
         links.insert(0, f'<{following}>; rel="next"')
     told = {"Link": ", ".join(links), "Folkmoot-Count": str(hits.count)}
-    if call.format in ("csv", "ndjson", "ics"):
+    if call.format in ("csv", "xlsx", "ndjson", "ics"):
         name = call.path.rpartition("/")[2]
         told["Content-Disposition"] = f'attachment; filename="{name}.{call.format}"'
     return told
@@ -190,12 +190,12 @@ def _calendar(call: Call) -> Made:
     return calendar.calendar(call.title, call.url, dated), hits, call.following(hits)
 
 
-def _csv(call: Call, headers: Mapping[str, str]) -> Response:
+def _table(call: Call, headers: Mapping[str, str]) -> Response:
     """The whole list as a table, made once for all who are told the same tag: it says all that the table depends on."""
 
     def make() -> downloads.Written:
         hits = call.here.index.search(call.query)
-        table = columns.csv_lines(downloads.lines(call.here.database, hits.rows))
+        table = _TABLES[call.format](downloads.lines(call.here.database, hits.rows))
         return downloads.write(table, {**headers, **_around(call, hits, call.following(hits))})
 
     files: downloads.Downloads = call.request.app.state.downloads
@@ -210,5 +210,6 @@ def _ndjson(call: Call, headers: Mapping[str, str]) -> Response:
     return StreamingResponse(parts, headers=sent, media_type=formats.content_type(call.format))
 
 
-_DOWNLOADS = {"csv": _csv, "ndjson": _ndjson}
+_TABLES = {"csv": columns.csv_lines, "xlsx": xlsx.workbook}
+_DOWNLOADS = {"csv": _table, "xlsx": _table, "ndjson": _ndjson}
 _BODIES = {"json": _json, "jsonfeed": _json_feed, "atom": _atom, "ics": _calendar}

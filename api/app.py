@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from api import (
+    audit,
     bulk,
     feeds,
     health,
@@ -28,9 +29,11 @@ from api import (
     search,
     writes,
 )
+from api.always import Always
 from api.downloads import Downloads
 from api.feed_pages import FeedPages, PageCache
 from api.flights import Flights
+from api.limits import Limits
 from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
@@ -56,6 +59,8 @@ class Worker(Protocol):
 def create_app(services: Services, *, background: Sequence[Worker] = ()) -> FastAPI:
     """Build the application. Its lifespan starts the follower of the index and the `background` workers."""
     metrics, feed = Metrics(services.figures), FeedPages(services, PageCache())
+    limits = Limits(services.a_minute, services.proxies)
+    https = services.public_url.startswith("https://")
     app = FastAPI(
         title=openapi.TITLE,
         version=services.version,
@@ -67,7 +72,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
         # What is told of requests is at /metrics and in the log; asking each time whether more is wanted costs as much.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
-            Middleware(Edge, metrics=metrics, quickly=feed.quick),
+            Middleware(Edge, metrics=metrics, limits=limits, headers=Always(https=https), quickly=feed.quick),
             Middleware(LastResort),
             Middleware(BodyCap, ordinary=ORDINARY_BODY, uploads=services.max_upload_bytes + FORM_AROUND),
             Middleware(search.Straight),
@@ -75,6 +80,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     )
     app.state.services = services
     app.state.metrics = metrics
+    app.state.limits = limits
     app.state.pages = feed
     app.state.bulk = bulk.files(services)
     app.state.flights = Flights()
@@ -88,7 +94,20 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
 
 def _routers(role: Role) -> Iterator[APIRouter]:
     """The routes of a role. Both have own publishers, so both are read and written alike; pages come last."""
-    shared = (feeds, manifest, records, search, publishers, bulk, writes, imports, health, reference, problem_pages)
+    shared = (
+        feeds,
+        manifest,
+        records,
+        search,
+        publishers,
+        bulk,
+        writes,
+        imports,
+        audit,
+        health,
+        reference,
+        problem_pages,
+    )
     for module in (*shared, *((nodes,) if role == "aggregator" else ()), pages):
         yield module.router
 

@@ -2,13 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import Security
+import structlog
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.deps import Here
+from api.limits import STANDINGS, TOKENS, Limits
 from federation import tokens
 from federation.tokens import Grant
-from schema.errors import Unauthorised
+from schema.errors import BadToken, Unauthorised
+
+log = structlog.get_logger("folkmoot.auth")
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -17,12 +21,28 @@ _bearer = HTTPBearer(
 )
 
 
-def caller(here: Here, sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Grant:
-    """What the bearer may do. Raises `Unauthorised`. Reads in a session of its own, ended before the route begins."""
+def caller(
+    request: Request, here: Here, sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Grant:
+    """What the bearer may do, as often as a token may. Raises `Unauthorised`, `Hurried`.
+
+    Reads in a session of its own, ended before the route begins.
+    """
     if sent is None:
         raise Unauthorised("Send a token: 'Authorization: Bearer fmt_...'.")
-    with here.database.present() as session:
-        return tokens.check(session, sent.credentials, here.now())
+    try:
+        with here.database.present() as session:
+            grant = tokens.check(session, sent.credentials, here.now())
+    except BadToken as error:
+        log.warning("token refused", why=error.detail)
+        raise
+    request.scope.get(TOKENS, []).append(grant.token_id)
+    limits: Limits = request.app.state.limits
+    standing = limits.token(grant.token_id)
+    if standing is not None:
+        request.scope.get(STANDINGS, []).append(standing)
+        standing.check()
+    return grant
 
 
 # Stands first among a route's parameters: FastAPI solves them in order, so that who has no token holds nothing up.

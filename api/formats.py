@@ -13,6 +13,7 @@ MEDIA: Mapping[str, str] = {
     "json": "application/json",
     "ndjson": "application/x-ndjson",
     "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "jsonfeed": "application/feed+json",
     "atom": "application/atom+xml",
     "ics": "text/calendar",
@@ -36,4 +37,4 @@ def choose(asked: str | None, accept: str | None, offered: Sequence[str]) -> str
 
 def content_type(name: str) -> str:
     """The `Content-Type` of a format."""
-    return MEDIA[name] if name in ("json", "ndjson", "jsonfeed") else f"{MEDIA[name]}; charset=utf-8"
+    return MEDIA[name] if name in ("json", "ndjson", "jsonfeed", "xlsx") else f"{MEDIA[name]}; charset=utf-8"

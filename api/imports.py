@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.auth import Caller
 from api.bodies import JSON, media_type
 from api.deps import Current, Here, Write
-from api.problems import instance
+from api.problems import instance, name_of
 from api.strict import strict_router
 from api.writes import Key, PublisherName
 from federation import jobs, tokens
@@ -122,11 +122,11 @@ def create_import(
     wish = Wish(partial, accept_good_rows, confirm_removals, dry_run)
 
     def do() -> Answer:
-        job = jobs.ask(session, grant, file, wish, now)
+        job = jobs.ask(session, grant, file, wish, now, request=name_of(request.scope))
         url = f"{here.public_url}/v1/imports/{job}"
         return Answer(202, {"Location": url}, orjson.dumps({"id": job, "state": "queued", "status": url}))
 
-    tokens.touch(session, grant, now)
+    tokens.touch(session, grant, now, request=name_of(request.scope))
     asked = fingerprint(request.method, instance(request.scope), request.url.query, body)
     done = once(session, grant=grant, key=key, request=asked, now=now, do=do)
     return Response(done.body, done.status, done.headers, JSON)

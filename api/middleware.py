@@ -14,34 +14,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.always import Always
+from api.limits import STANDINGS, TOKENS, Limits, fields
 from api.metrics import Metrics
+from schema.errors import Hurried
 
 log = structlog.get_logger("folkmoot.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READING = ("GET", "HEAD")
-_POLICY = b"content-security-policy"
-_API_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
-_PAGE_POLICY = (
-    _POLICY,
-    b"; ".join(
-        (
-            b"default-src 'none'",
-            b"style-src 'self'",
-            b"img-src 'self' data:",
-            b"form-action 'self'",
-            b"base-uri 'none'",
-            b"frame-ancestors 'none'",
-        )
-    ),
-)
-_ALL = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"strict-origin-when-cross-origin"))
-_READABLE = (
-    (b"access-control-allow-origin", b"*"),
-    (
-        b"access-control-expose-headers",
-        b"ETag, Link, Location, Retry-After, X-Request-ID, Content-Disposition, Folkmoot-Count, Folkmoot-Change-Number",
-    ),
-)
 Quickly = Callable[[Scope], "Quick | None"]
 
 
@@ -55,16 +35,20 @@ class Quick(NamedTuple):
 
 
 class Edge:
-    """Name the request, count and log it, and put on every answer the headers that all of them carry.
+    """Name the request, count it, log it, refuse who asks too often, and give every answer the headers of all.
 
     The name is the caller's `X-Request-ID` where it is a plain word, else a new one. HEAD is answered wherever GET is,
     by the same code, without the body. What `quickly` has an answer to goes no further than this. Read by others:
     `scope["folkmoot.request_id"]`, `scope["folkmoot.method"]`.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, quickly: Quickly = lambda _scope: None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, limits: Limits, headers: Always, quickly: Quickly = lambda _scope: None
+    ) -> None:
         self.app = app
         self.metrics = metrics
+        self.limits = limits
+        self.headers = headers
         self.quickly = quickly
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,32 +59,39 @@ class Edge:
         began = time.perf_counter()
         method: str = scope["method"]
         name = _name(scope["headers"])
-        quick = self.quickly(scope) if method in _READING else None
+        standing = self.limits.address(scope)
+        refused = standing is not None and standing.refused
+        quick = self.quickly(scope) if method in _READING and not refused else None
         if quick is not None:
             body = quick.body if method == "GET" else b""
-            headers = [*quick.headers, (b"x-request-id", name.encode()), *_ALL, _API_POLICY, *_READABLE]
+            headers = [*quick.headers, (b"x-request-id", name.encode()), *self.headers.quick]
+            if standing is not None:
+                headers += fields((standing,), self.limits.a_minute)
             await send({"type": "http.response.start", "status": quick.status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             path = route = quick.route
             self._tell(name, began, method=method, path=path, route=route, status=quick.status, bytes=len(body))
             return
-        await self._through(scope, receive, send, name, began)
+        named: dict[str, Any] = {"folkmoot.request_id": name, "folkmoot.method": method, TOKENS: []}
+        named[STANDINGS] = [standing] if standing else []
+        await self._through({**scope, **named, "method": "GET" if method == "HEAD" else method}, receive, send, began)
 
-    async def _through(self, scope: Scope, receive: Receive, send: Send, name: str, began: float) -> None:
-        method: str = scope["method"]
-        inner = {**scope, "method": "GET" if method == "HEAD" else method}
-        inner |= {"folkmoot.request_id": name, "folkmoot.method": method}
-        answer = _Answer(send, method, name)
+    async def _through(self, inner: Scope, receive: Receive, send: Send, began: float) -> None:
+        method, name = inner["folkmoot.method"], inner["folkmoot.request_id"]
+        answer = _Answer(send, inner, self)
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
-                if _is_preflight(scope):
-                    await _preflight()(scope, receive, answer)
+                if any(standing.refused for standing in inner[STANDINGS]):
+                    await _hurried(inner)(inner, receive, answer)
+                elif _is_preflight(inner):
+                    await _preflight()(inner, receive, answer)
                 else:
                     await self.app(inner, receive, answer)
             finally:
-                path, route = problems.instance(scope), _template(inner)
+                path, route = problems.instance(inner), _template(inner)
                 told = {"method": method, "path": path, "route": route, "status": answer.status, "bytes": answer.bytes}
-                self._tell(name, began, **told)
+                shown = {"token": inner[TOKENS][-1]} if inner[TOKENS] else {}
+                self._tell(name, began, **told, **shown)
 
     def _tell(self, name: str, began: float, **told: Any) -> None:
         seconds = time.perf_counter() - began
@@ -111,23 +102,36 @@ class Edge:
 class _Answer:
     """Sends on what the application answers, dressed; remembers what the log wants to know of it."""
 
-    def __init__(self, send: Send, method: str, name: str) -> None:
+    def __init__(self, send: Send, scope: Scope, edge: Edge) -> None:
         self._send = send
-        self._method = method
-        self._name = name
+        self._scope = scope
+        self._method: str = scope["folkmoot.method"]
+        self._edge = edge
         self.status = 500
         self.bytes = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            dressed = _dressed(message.get("headers", ()), self._name, readable=self._method in _READING)
-            message = {**message, "headers": dressed}
+            message = {**message, "headers": self._dressed(message.get("headers", ()))}
         elif message["type"] == "http.response.body":
             if self._method == "HEAD":
                 message = {**message, "body": b""}
             self.bytes += len(message.get("body", b""))
         await self._send(message)
+
+    def _dressed(self, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        dressed = self._edge.headers.dressed(own, readable=self._method in _READING)
+        dressed.append((b"x-request-id", self._scope["folkmoot.request_id"].encode()))
+        if self._scope[STANDINGS]:
+            dressed += fields(self._scope[STANDINGS], self._edge.limits.a_minute)
+        return dressed
+
+
+def _hurried(scope: Scope) -> Response:
+    """Answer 429 without a look at what was asked."""
+    (standing,) = scope[STANDINGS]
+    return problems.of_error(scope, Hurried(standing.policy, standing.seconds))
 
 
 def _name(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -146,24 +150,6 @@ def _template(scope: MutableMapping[str, object]) -> str:
     """The route's own pattern, so that figures are kept by route and not by whatever was asked for."""
     path = getattr(scope.get("route"), "path_format", None)
     return path if isinstance(path, str) else "(none)"
-
-
-def _dressed(own: Iterable[tuple[bytes, bytes]], name: str, *, readable: bool) -> list[tuple[bytes, bytes]]:
-    """The route's own headers, and those of every answer. A route that sets a policy keeps it."""
-    headers = list(own)
-    policy: tuple[bytes, bytes] | None = _API_POLICY
-    for key, value in headers:
-        if key == b"content-security-policy":
-            policy = None
-        elif key == b"content-type" and value.startswith(b"text/html") and policy:
-            policy = _PAGE_POLICY
-    headers.append((b"x-request-id", name.encode()))
-    headers += _ALL
-    if policy:
-        headers.append(policy)
-    if readable:
-        headers += _READABLE
-    return headers
 
 
 def _is_preflight(scope: Scope) -> bool:

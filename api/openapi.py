@@ -38,9 +38,10 @@ TAGS: Mapping[str, str] = {
     "Nodes": "The nodes that this aggregator crawls, and how that goes.",
     "Writing": "Publish through the API, with a token.",
     "Importing": "Publish or check a whole file.",
+    "Audit": "Who wrote what, with a token.",
     "This server": "What it is and how it is.",
 }
-_EVERY = (406, 422, 500, 503)
+_EVERY = (406, 422, 429, 500, 503)
 _WRITING = (400, 404, 409, 413, 415)
 _CHANGING = (410, 412, 428)
 _REF = "#/components/schemas/{model}"

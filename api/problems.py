@@ -80,6 +80,9 @@ TABLE: Mapping[type[errors.FolkmootError], Kind] = {
         "If-Match is needed",
         "Read the record and send its ETag as If-Match, so that no change is lost.",
     ),
+    errors.Hurried: Kind(
+        "too-many-requests", 429, "Too many requests", "Wait as long as Retry-After says, then ask more slowly."
+    ),
     errors.Busy: Kind("busy", 503, "Not now", "Try again later (Retry-After), or ask a narrower question."),
     errors.Crawling: Kind("other-node", 502, "Another node did not answer", "Try again later."),
     errors.Misconfigured: Kind("internal", 500, "This server is at fault", "Tell the operator the requestId."),
@@ -94,7 +97,7 @@ PLAIN: Mapping[int, Kind] = {
     413: Kind("too-large", 413, "The body is too large", "Send less at once."),
     415: Kind("unsupported-media-type", 415, "This media type is not read here", "Send what is named in detail."),
     422: TABLE[errors.BadParameter],
-    429: Kind("too-many-requests", 429, "Too many requests", "Wait as long as Retry-After says."),
+    429: TABLE[errors.Hurried],
     500: TABLE[errors.Misconfigured],
     503: TABLE[errors.Busy],
 }
@@ -131,7 +134,7 @@ def problem(
         "status": kind.status,
         "detail": detail,
         "instance": instance(scope),
-        "requestId": scope.get("folkmoot.request_id", ""),
+        "requestId": name_of(scope),
     }
     listed = list(faults)
     if listed:
@@ -152,6 +155,12 @@ def _page(
     return None if make is None else make(scope, kind.status, kind.title, detail, faults, more)
 
 
+def name_of(scope: Scope) -> str:
+    """The name of the request, by which the operator finds it in the log."""
+    found: str = scope.get("folkmoot.request_id", "")
+    return found
+
+
 def instance(scope: Scope) -> str:
     """The request's own path as it was sent, percent-encoded."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -163,7 +172,16 @@ def of_error(scope: Scope, error: errors.FolkmootError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, errors.Withdrawn):
         more = {name: error.tombstone[name] for name in ("reason", "movedTo", "origin") if name in error.tombstone}
-    return problem(scope, kind_of(error), error.public, faults=_faults(error), more=more)
+    return problem(scope, kind_of(error), error.public, faults=_faults(error), more=more, headers=_headers(error))
+
+
+def _headers(error: errors.FolkmootError) -> Mapping[str, str]:
+    """What an answer says besides what its status always says (RFC 6750 section 3.1; RFC 9110 section 10.2.3)."""
+    if isinstance(error, errors.BadToken):
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    if isinstance(error, errors.Hurried):
+        return {"Retry-After": str(error.retry_after)}
+    return {}
 
 
 def _faults(error: errors.FolkmootError) -> list[dict[str, Any]]:

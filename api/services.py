@@ -19,7 +19,8 @@ class Services:
 
     `now` gives the time in UTC; `follower` keeps `index` up to date; bulk files are kept under `data_dir`. Beyond
     `max_lag_seconds` behind the log a server says that it is not ready; 0 is never. `figures` is the folder in which
-    the processes of a server count together.
+    the processes of a server count together. `a_minute` is how often one address and one token may ask (0: as often as
+    they like), `proxies` are the networks whose word on the address of a client is taken.
     """
 
     role: Literal["node", "aggregator"]
@@ -40,6 +41,8 @@ class Services:
     max_upload_bytes: int = 50_000_000
     max_lag_seconds: float = 0.0
     figures: Path | None = None
+    a_minute: int = 0
+    proxies: tuple[str, ...] = ()
 
     @property
     def node(self) -> str:

@@ -13,7 +13,7 @@ from api.auth import Caller
 from api.bodies import JSON, MERGE_PATCH, JsonBody, PatchBody
 from api.deps import Here, Write
 from api.etags import names_version, record_tag
-from api.problems import instance
+from api.problems import instance, name_of
 from api.strict import strict_router
 from federation import tokens, writes
 from federation.idempotency import Answer, fingerprint, once
@@ -222,7 +222,7 @@ def delete(
 def _once(call: Call, do: Callable[[], Answer]) -> Response:
     """Do it under the token and the key, and answer."""
     request, desk = call.request, call.desk
-    tokens.touch(desk.session, call.grant, desk.now)
+    tokens.touch(desk.session, call.grant, desk.now, request=name_of(request.scope))
     version = request.headers.get("if-match", "")
     asked = fingerprint(request.method, instance(request.scope), request.url.query, version, call.body)
     done = once(desk.session, grant=call.grant, key=call.key, request=asked, now=desk.now, do=do)

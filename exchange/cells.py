@@ -8,9 +8,11 @@ from functools import lru_cache
 
 SHORT = 200
 """Cells up to this length are remembered: a register says the same few things over and over."""
-_TRIGGER = re.compile(r"'*[=+\-@\t\r]")
-_SUSPECT = frozenset("'=+-@\t\r")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+_FORMULA = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""What begins a formula in some spreadsheet: the signs, their full-width forms, and blanks that are passed over."""
+_TRIGGER = re.compile(f"'*[{_FORMULA}]")
+_SUSPECT = frozenset("'" + _FORMULA.replace("\\", ""))
+_GUARDED = re.compile(f"'+[{_FORMULA}]")
 _SPACES = re.compile(r"[ \t\f\v\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]+")
 _SIGNS = re.compile(r"[^\w\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0dff]+|_+")
 _BREAKS = re.compile(r" ?(?:\r\n|\r|\n) ?")
@@ -19,6 +21,11 @@ _BREAKS = re.compile(r" ?(?:\r\n|\r|\n) ?")
 def guarded(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would run as a formula; `unguarded` takes it off again."""
     return "'" + text if text and text[0] in _SUSPECT and _TRIGGER.match(text) else text
+
+
+def runs(text: str) -> bool:
+    """Whether some spreadsheet would run the text as a formula, were it typed into a cell."""
+    return bool(text) and text[0] in _SUSPECT and text[0] != "'"
 
 
 def unguarded(text: str) -> str:

@@ -15,44 +15,49 @@ from typing import Any
 
 import orjson
 
+from exchange.cells import guarded
 from schema.kinds import KINDS
 
 Row = dict[str, str]
 AROUND = ("id", "kind", "publisher", "published", "marks")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _IN_MEMORY = 8_000_000
 _AT_ONCE = 60_000
 
 
 def row(item: Mapping[str, Any]) -> Row:
     """One record, a list item {id, kind, data, origin, marks?}, as cells by column."""
+    return {column: _cell(value) for column, value in values(item).items()}
+
+
+def values(item: Mapping[str, Any]) -> dict[str, Any]:
+    """One record's plain values (texts, numbers, booleans; {} and [] where nothing is in them) by column."""
     origin = item.get("origin") or {}
-    cells: Row = {
-        "id": _cell(item.get("id")),
-        "kind": _cell(item.get("kind")),
-        "publisher": _cell(origin.get("publisher")),
-        "published": _cell(origin.get("time")),
+    found: dict[str, Any] = {
+        "id": item.get("id"),
+        "kind": item.get("kind"),
+        "publisher": origin.get("publisher"),
+        "published": origin.get("time"),
         "marks": " ".join(item.get("marks", ())),
     }
-    _fill(cells, item.get("data") or {}, "")
-    return cells
+    _fill(found, item.get("data") or {}, "")
+    return found
 
 
-def _fill(cells: Row, value: Any, path: str) -> None:
-    """Put a member, and all that is in it, into the cells of its columns."""
+def _fill(found: dict[str, Any], value: Any, path: str) -> None:
+    """Put a member, and all that is in it, under its columns."""
     if isinstance(value, dict) and value:
         for name, inner in value.items():
-            _fill(cells, inner, f"{path}.{name}" if path else name)
+            _fill(found, inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list) and value:
         for position, inner in enumerate(value):
-            _fill(cells, inner, f"{path}.{position}" if path else str(position))
+            _fill(found, inner, f"{path}.{position}" if path else str(position))
     elif path:
-        cells[f"data.{path}" if path in AROUND else path] = _cell(value)
+        found[f"data.{path}" if path in AROUND else path] = value
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return guarded(value)
     if value is None or value in ({}, []):
         return ""
     if isinstance(value, bool):

@@ -106,12 +106,15 @@ def driver_url(url: str) -> str:
 
 
 def _engine(url: str, *, readonly: bool) -> Engine:
+    """Hidden parameters: an error that ends in the log must not tell what a record or a token's row held."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=10, max_overflow=40, connect_args={"timeout": 30})
+        engine = create_engine(url, pool_size=10, max_overflow=40, hide_parameters=True, connect_args={"timeout": 30})
         _prepare_sqlite(engine, readonly=readonly)
         return engine
     waits = {"connect_timeout": CONNECT_SECONDS}
-    engine = create_engine(url, pool_size=10, max_overflow=40, pool_pre_ping=True, connect_args=waits)
+    engine = create_engine(
+        url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True, connect_args=waits
+    )
     if readonly:
         return engine.execution_options(postgresql_readonly=True)
     _bound_transactions(engine)

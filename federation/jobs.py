@@ -22,6 +22,7 @@ from sqlalchemy import RowMapping, Select, Update, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from federation import tokens
+from federation.audit import Actor
 from federation.database import Database, Reading, WriteSession, clock, dialect, insert, table
 from federation.tokens import Grant
 from federation.wishes import File, Wish
@@ -51,16 +52,20 @@ class Claim:
     tries: int
     file: File
     wish: Wish
+    request: str = ""
 
 
-def ask(session: WriteSession, grant: Grant, file: File, wish: Wish, now: datetime) -> str:
-    """Queue an import. Gives the job's id, which nobody can guess. Raises `Busy` where too many wait already."""
+def ask(session: WriteSession, grant: Grant, file: File, wish: Wish, now: datetime, *, request: str = "") -> str:
+    """Queue an import. Gives the job's id, which nobody can guess. Raises `Busy` where too many wait already.
+
+    `request` is the name of the request, for the audit log.
+    """
     job = secrets.token_urlsafe(16)
     session.connection().execute(delete(_job).where(_job.c.finished < now - KEPT))
     mine = select(func.count()).where(_job.c.publisher == file.publisher, _job.c.finished.is_(None))
     if session.connection().execute(mine).scalar_one() >= MOST_WAITING:
         raise Busy(f"{MOST_WAITING} imports of {file.publisher} wait already; ask again when they are done.")
-    options = {"kind": file.kind, "name": file.name, "format": file.format, "wish": asdict(wish)}
+    options = {"kind": file.kind, "name": file.name, "format": file.format, "wish": asdict(wish), "request": request}
     row = {
         "id": job,
         "task": IMPORT,
@@ -118,7 +123,15 @@ def _free(session: Reading) -> Select[tuple[str]]:
 def _claimed(row: RowMapping) -> Claim:
     options = orjson.loads(row["options"])
     file = File(row["body"], options["name"], options["kind"], row["publisher"], options["format"])
-    return Claim(row["id"], row["owner"], row["token_id"], row["tries"], file, Wish(**options["wish"]))
+    return Claim(
+        row["id"],
+        row["owner"],
+        row["token_id"],
+        row["tries"],
+        file,
+        Wish(**options["wish"]),
+        options.get("request", ""),
+    )
 
 
 def turn(database: Database, *, node: str, now: datetime) -> bool:
@@ -142,8 +155,8 @@ def _work(database: Database, held: Claim, node: str, now: datetime) -> None:
 
     try:
         with _renewed(database, held):
-            _check(database, held, now)
-            register.run(database, held.file, held.wish, node=node, now=now, also=ended)
+            actor = _actor(database, held, now)
+            register.run(database, held.file, held.wish, node=node, now=now, also=ended, actor=actor)
     except LeaseLost:
         return
     except FolkmootError as error:
@@ -161,13 +174,14 @@ def _fail(database: Database, held: Claim, sentence: str, now: datetime) -> None
         return
 
 
-def _check(database: Database, held: Claim, now: datetime) -> None:
-    """Raise where the job must not be done: who asked may no longer, or it has ended this server before."""
+def _actor(database: Database, held: Claim, now: datetime) -> Actor:
+    """Who asked for a job. Raises where it must not be done: they may no longer, or it has ended this server before."""
     if held.tries > TRIES:
         raise Misconfigured(f"This import was begun {TRIES} times and never ended: the file is beyond this server.")
     with database.read() as session:
         if held.token_id is None or not tokens.alive(session, held.token_id, now):
             raise Forbidden("The token that asked for this import has been revoked or has expired since.")
+        return Actor("token", tokens.named(session, held.token_id), held.token_id, held.request)
 
 
 def _finish(session: WriteSession, held: Claim, state: str, result: Mapping[str, Any], now: datetime) -> None:

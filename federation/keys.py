@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select, update
 
-from federation import log, signing
+from federation import audit, log, signing
 from federation.again import again
 from federation.database import Reading, WriteSession, insert, table
 from federation.sign import Signer, thumbprint
@@ -57,6 +57,7 @@ def new(session: WriteSession, *, node: str, now: datetime) -> tuple[Signer, int
     if known is not None:
         raise Conflict(f"{known} signs already; folkmoot keys rotate puts another in its place.")
     signer = _make(session, now=now)
+    audit.note(session, "keys.new", signer.kid, now)
     return signer, again(session, node=node, now=now, signer=signer)
 
 
@@ -71,7 +72,9 @@ def rotate(session: WriteSession, *, now: datetime) -> tuple[str, Signer]:
     if old is None:
         raise NotFound("No key signs here yet: folkmoot keys new makes the first.")
     _change(session, old.kid, retired=now, seed=None)
-    return old.kid, _make(session, now=now, by=old)
+    signer = _make(session, now=now, by=old)
+    audit.note(session, "keys.rotate", f"{old.kid} to {signer.kid}", now)
+    return old.kid, signer
 
 
 def revoke(session: WriteSession, kid: str, reason: str, *, node: str, now: datetime) -> tuple[Signer, int]:
@@ -87,6 +90,7 @@ def revoke(session: WriteSession, kid: str, reason: str, *, node: str, now: date
     if row.revoked is not None:
         raise Conflict(f"{kid} is revoked already.")
     _change(session, kid, revoked=now, reason=reason, seed=None)
+    audit.note(session, "keys.revoke", kid, now)
     signer = signing.active(session) or _make(session, now=now)
     return signer, again(session, node=node, now=now, signer=signer)
 

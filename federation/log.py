@@ -7,14 +7,14 @@ so the order of numbers is the order of commits, and a reader that has passed a 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select, update
 
+from federation import audit, signing
 from federation import rows as bulk
-from federation import signing
 from federation.database import Reading, WriteSession, table
 from federation.sign import ABSENT, VALID, Signer, payload
 from schema.change import PAGE_SIZE, same
@@ -121,7 +121,7 @@ def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: da
 
     `node` is this node's own id (its manifest URL). One draft a record. The changes are numbered in order of id, but
     for organisation records, which come first: an organisation is the ground its other records stand on. They are
-    signed where this node has a key.
+    signed where this node has a key, and noted in the audit log.
     """
     lock(session)
     held = entries(session, (draft.id for draft in drafts))
@@ -133,6 +133,7 @@ def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: da
     first, signer = numbers(session, len(changed)), signing.active(session)
     states = [_row(draft, first + step, node, now, signer) for step, draft in enumerate(changed)]
     write(session, states, held, now=now)
+    audit.changed(session, [_audited(draft, first + step, held) for step, draft in enumerate(changed)], now)
     done.numbers = {draft.id: first + step for step, draft in enumerate(changed)}
     return done
 
@@ -147,6 +148,11 @@ def _judge(draft: Draft, entry: Entry | None, done: Appended) -> bool:
         return False
     (done.updated if lives else done.created).append(draft.id)
     return True
+
+
+def _audited(draft: Draft, number: int, held: Mapping[str, Entry]) -> audit.Change:
+    before = held[draft.id].data if draft.id in held else None
+    return audit.Change(draft.publisher, draft.kind, draft.id, number, before, draft.data)
 
 
 def _row(draft: Draft, number: int, node: str, now: datetime, signer: Signer | None) -> bulk.Row:

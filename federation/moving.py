@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy import bindparam, delete, func, or_, select, update
 
-from federation import log, pinning, precedence, publishers, reconcile, signing
+from federation import audit, log, pinning, precedence, publishers, reconcile, signing
 from federation.again import again
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table, upsert
@@ -46,6 +46,7 @@ def here(session: WriteSession, url: str, *, now: datetime) -> int:
     for key, value in (("publicUrl", url), ("epoch", publishers.new_epoch())):
         session.connection().execute(update(_meta).where(_meta.c.key == key).values(value=value))
     session.connection().execute(delete(_answer))  # they show the old ids
+    audit.note(session, "move", f"{old} to {url}", now)
     return again(session, node=publishers.node_id(url), now=now, signer=signing.active(session))
 
 
@@ -128,6 +129,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     _pin_there(session, known, manifest, body, **pinned)
     _read_there(session, known, manifest, now=now)
     reconcile.begin(session, known.id)
+    audit.note(session, "node.moved", f"{known.url} to {manifest.id}", now)
     precedence.settle(session, {*known.own, *precedence.claimed(manifest)}, now=now)
     return key_of(manifest.id)
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from sqlalchemy import select, update
 
-from federation import keys, log, precedence
+from federation import audit, keys, log, precedence
 from federation.database import Reading, WriteSession, insert, table
 from schema.codelists import RELATIONS
 from schema.errors import Conflict, Misconfigured, NotFound
@@ -102,6 +102,7 @@ def add(
         raise Conflict(f"{name} is a publisher of this node already.")
     prefix = id_prefix(public_url, name)
     insert(session, Publisher, [{"id": name, "id_prefix": prefix, "relation": relation, "created": now}])
+    audit.note(session, "publisher.add", f"{name} as {relation}", now, publisher=name)
     draft = log.Draft(organisation_id(prefix, name), "organisation", name, data)
     log.append(session, [draft], node=node_id(public_url), now=now)
     precedence.settle(session, [name], now=now)
@@ -135,6 +136,7 @@ def change(
     if differs:
         session.connection().execute(update(_publisher).where(_publisher.c.id == publisher).values(relation=relation))
         precedence.settle(session, [publisher], now=now)
+        audit.note(session, "publisher.set", f"{publisher} as {relation}", now, publisher=publisher)
     if after == before:
         return differs
     draft = log.Draft(organisation_id(known.id_prefix, publisher), "organisation", publisher, data)

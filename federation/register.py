@@ -18,7 +18,7 @@ from sqlalchemy import select
 from exchange.reading import Candidate, PublisherFacts, Reading, read_register
 from exchange.report import Report, RowFault
 from exchange.spool import Spool
-from federation import log, publishers
+from federation import audit, log, publishers
 from federation.database import Database, WriteSession, table
 from federation.database import Reading as AnySession
 from federation.guard import guard
@@ -115,8 +115,9 @@ def run(
     node: str,
     now: datetime,
     also: Callable[[WriteSession, Outcome], None] | None = None,
+    actor: audit.Actor | None = None,
 ) -> Outcome:
-    """Import the file. `also` runs inside the same transaction, whatever the outcome.
+    """Import the file, for `actor` (None: the operator). `also` runs inside the same transaction, whatever the outcome.
 
     The file is read before the transaction begins, so that a large one keeps no other writer waiting; where somebody
     has published meanwhile, it is read once more inside. Raises `Malformed` for a file that cannot be read, `NotFound`
@@ -128,6 +129,8 @@ def run(
     if wish.dry_run and also is None:
         return judge(reading, before, wish, now)
     with database.write() as session:
+        if actor is not None:
+            audit.acting(session, actor)
         if log.lock(session) != before.number:
             fresh = published(session, file)
             if fresh.live != before.live:

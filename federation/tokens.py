@@ -1,4 +1,8 @@
-"""Bearer tokens: random, shown once, stored as a digest, scoped to one publisher and to kinds, expiring, revocable."""
+"""Bearer tokens: random, shown once, stored as a digest, scoped to one publisher and to kinds, expiring, revocable.
+
+A token is `fmt_`, 43 characters of 256 random bits, and 6 of a checksum (CRC-32 in base 62), so that whoever finds one
+in a text (a secret scanner, `SECURITY.md` has the expression) can tell it from chance without asking us.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,26 @@ import hashlib
 import hmac
 import re
 import secrets
+import string
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
-from federation import publishers
+from federation import audit, publishers
 from federation.database import Reading, WriteSession, table
-from schema.errors import BadParameter, Conflict, Forbidden, NotFound, Unauthorised
+from schema.errors import BadParameter, BadToken, Conflict, Forbidden, NotFound
 from schema.kinds import KINDS
 from schema.tables import Token
 
 DAYS = 365
+OVERLAP_DAYS = 7
 ALL = "*"
-_SHAPE = re.compile(r"fmt_[A-Za-z0-9_-]{43}")
+SHAPE = re.compile(r"fmt_([A-Za-z0-9_-]{43})([0-9A-Za-z]{6})")
+_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _token = table(Token)
 
 
@@ -31,6 +40,7 @@ class Grant:
     token_id: int
     publisher: str
     kinds: frozenset[str] | None
+    name: str = ""
 
     def need(self, publisher: str, kind: str) -> None:
         """Raise `Forbidden` unless the token reaches this far.
@@ -42,6 +52,10 @@ class Grant:
             raise Forbidden(f"This token is for {self.publisher} alone.")
         if self.kinds is not None and kind not in self.kinds:
             raise Forbidden(f"This token does not reach records of kind '{kind}'.")
+
+    def actor(self, request: str) -> audit.Actor:
+        """Who acts with this token, in the request of this name."""
+        return audit.Actor("token", self.name, self.token_id, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +84,23 @@ def create(
     for kind in kinds:
         if kind not in KINDS:
             raise BadParameter("kinds", kind, "kinds of record: " + ", ".join(KINDS))
+    reach = (publisher, name, ",".join(dict.fromkeys(kinds)) or ALL)
+    made = _issue(session, reach, now, days)
+    audit.note(session, "token.create", f"token {made.id}", now, publisher=publisher)
+    return made
+
+
+def _issue(session: WriteSession, reach: tuple[str, str, str], now: datetime, days: int) -> Issued:
+    """Make a token for (publisher, its name, kinds as they are stored)."""
+    publisher, name, kinds = reach
     if not 1 <= days <= 3650:
         raise BadParameter("days", str(days), "1 to 3650")
-    secret = "fmt_" + secrets.token_urlsafe(32)
+    secret = new_secret()
     expires = now + timedelta(days=days)
     row = {
         "name": name[:200],
         "publisher": publisher,
-        "kinds": ",".join(dict.fromkeys(kinds)) or ALL,
+        "kinds": kinds,
         "digest": _digest(secret),
         "hint": secret[:8],
         "created": now,
@@ -87,19 +110,35 @@ def create(
     return Issued(made, secret, expires)
 
 
+def new_secret() -> str:
+    """A token's text: prefix, 256 random bits, checksum."""
+    random = secrets.token_urlsafe(32)
+    return f"fmt_{random}{checksum(random)}"
+
+
+def checksum(random: str) -> str:
+    """The last 6 characters of a token, made of the 43 before them: CRC-32, in base 62, most significant first."""
+    left, digits = zlib.crc32(random.encode()), ""
+    for _ in range(6):
+        left, digit = divmod(left, 62)
+        digits = _BASE62[digit] + digits
+    return digits
+
+
 def check(session: Reading, secret: str, now: datetime) -> Grant:
-    """What the bearer of this secret may do. Raises `Unauthorised`."""
-    if not _SHAPE.fullmatch(secret):
-        raise Unauthorised("This is no token of this node: one begins with fmt_ and has 47 characters.")
+    """What the bearer of this secret may do. Raises `BadToken`; one with a slip of the pen costs no question."""
+    shape = SHAPE.fullmatch(secret)
+    if shape is None or checksum(shape[1]) != shape[2]:
+        raise BadToken("This is no token: one begins with fmt_, has 53 characters, and the last 6 check the others.")
     digest = _digest(secret)
     row = session.connection().execute(select(_token).where(_token.c.digest == digest)).one_or_none()
     if row is None or not hmac.compare_digest(row.digest, digest):
-        raise Unauthorised("This node does not know this token.")
+        raise BadToken("This node does not know this token.")
     if row.revoked is not None:
-        raise Unauthorised("This token was revoked.")
+        raise BadToken("This token was revoked.")
     if row.expires <= now:
-        raise Unauthorised(f"This token expired on {row.expires:%Y-%m-%d}.")
-    return Grant(row.id, row.publisher, _kinds(row.kinds))
+        raise BadToken(f"This token expired on {row.expires:%Y-%m-%d}.")
+    return Grant(row.id, row.publisher, _kinds(row.kinds), row.name)
 
 
 def alive(session: Reading, token_id: int, now: datetime) -> bool:
@@ -108,8 +147,15 @@ def alive(session: Reading, token_id: int, now: datetime) -> bool:
     return session.connection().execute(wanted).one_or_none() is not None
 
 
-def touch(session: WriteSession, grant: Grant, now: datetime) -> None:
-    """Remember the day of last use: a day is enough, and spares a row written for each request."""
+def touch(session: WriteSession, grant: Grant, now: datetime, *, request: str = "") -> None:
+    """Write with a token from here on: look once more whether it is good, and remember the day of its last use.
+
+    Raises `BadToken` where it was revoked since it was checked. A day is enough, and spares a row written for each
+    request.
+    """
+    if not alive(session, grant.token_id, now):
+        raise BadToken("This token has ended.")
+    audit.acting(session, grant.actor(request))
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     used = update(_token).where(
         _token.c.id == grant.token_id, _token.c.last_used.is_(None) | (_token.c.last_used < day)
@@ -123,14 +169,44 @@ def every(session: Reading) -> list[Token]:
     return [Token(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
+def rotate(
+    session: WriteSession, token_id: int, now: datetime, *, overlap_days: int = OVERLAP_DAYS, days: int = DAYS
+) -> Issued:
+    """Make a token that reaches as far as another, which then ends after the overlap (0 days: at once).
+
+    Raises `NotFound`, `Conflict` for one that has ended already, `BadParameter` for a life or an overlap out of bounds.
+    """
+    if not 0 <= overlap_days <= 90:
+        raise BadParameter("overlap-days", str(overlap_days), "0 to 90")
+    old = _row(session, token_id)
+    if old.revoked is not None or old.expires <= now:
+        raise Conflict(f"Token {token_id} has ended already: make a new one (folkmoot token create).")
+    made = _issue(session, (old.publisher, old.name, old.kinds), now, days)
+    end = min(old.expires, now + timedelta(days=overlap_days))
+    session.connection().execute(update(_token).where(_token.c.id == token_id).values(expires=end))
+    audit.note(session, "token.rotate", f"token {token_id} to {made.id}", now, publisher=old.publisher)
+    return made
+
+
 def revoke(session: WriteSession, token_id: int, now: datetime) -> None:
     """End a token at once. Raises `NotFound`, or `Conflict` where it is revoked already."""
-    found = session.connection().execute(select(_token.c.revoked).where(_token.c.id == token_id)).one_or_none()
-    if found is None:
-        raise NotFound(f"There is no token {token_id} (folkmoot token list shows them).")
+    found = _row(session, token_id)
     if found.revoked is not None:
         raise Conflict(f"Token {token_id} was revoked on {found.revoked:%Y-%m-%d} already.")
     session.connection().execute(update(_token).where(_token.c.id == token_id).values(revoked=now))
+    audit.note(session, "token.revoke", f"token {token_id}", now, publisher=found.publisher)
+
+
+def named(session: Reading, token_id: int) -> str:
+    """What a token is called."""
+    return str(_row(session, token_id).name)
+
+
+def _row(session: Reading, token_id: int) -> Row[Any]:
+    found = session.connection().execute(select(_token).where(_token.c.id == token_id)).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no token {token_id} (folkmoot token list shows them).")
+    return found
 
 
 def _digest(secret: str) -> str:

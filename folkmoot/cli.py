@@ -14,7 +14,7 @@ import typer
 from folkmoot import __version__, failures
 from schema.errors import Held
 
-GROUPS = ("publisher", "node", "aggregator", "index", "token", "keys")
+GROUPS = ("publisher", "node", "aggregator", "index", "token", "keys", "audit")
 COMMANDS = {
     "import": "importing",
     "check": "importing",

@@ -16,6 +16,8 @@ import structlog
 from folkmoot.settings import Settings
 
 _PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_TOKEN = re.compile(r"fmt_[A-Za-z0-9_%-]{20,}")
+_CREDENTIALS = re.compile(r"://[^\s/@\"']+@")
 _NUMBERS = {int, float, bool}
 _HEAD = ("timestamp", "level", "event", "exception")
 Event = MutableMapping[str, Any]
@@ -30,7 +32,7 @@ def configure(settings: Settings) -> None:
         stamped,
         structlog.processors.format_exc_info,
     ]
-    last = _renderer(settings.log_format)
+    last = _masking(_renderer(settings.log_format))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -53,6 +55,20 @@ def _renderer(form: str) -> Callable[[Any, str, Event], str]:
     if form == "json":
         return json_line
     return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else text_line
+
+
+def _masking(render: Callable[[Any, str, Event], str]) -> Callable[[Any, str, Event], str]:
+    def rendered(logger: Any, method: str, event: Event) -> str:
+        return masked(render(logger, method, event))
+
+    return rendered
+
+
+def masked(line: str) -> str:
+    """The line without secrets: of a token its first letters stay, of an address with a name and password the rest."""
+    if "fmt_" in line:
+        line = _TOKEN.sub("fmt_***", line)
+    return _CREDENTIALS.sub("://***@", line) if "@" in line and "://" in line else line
 
 
 def stamped(_logger: Any, _method: str, event: Event) -> Event:

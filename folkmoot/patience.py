@@ -1,31 +1,46 @@
-"""How long a client may take: to say what it wants, to send a body, to read the answer.
+"""How long a client may take, and how much it may say before it is heard: the head of a request, a body, an answer.
 
 uvicorn waits for ever for a header, a body or a reader. The protocol here notes when each began, looks once a second,
 and cuts off a client that is slower than anybody's network. So who reads or writes slowly holds a connection for a
-bounded time, and never a thread: bodies are read before a thread is taken, and a file in blocks.
+bounded time, and never a thread: bodies are read before a thread is taken, and a file in blocks. Nor does uvicorn
+bound the head of a request or the number of connections; here both are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import resource
+import secrets
 import socket
 import struct
 import time
 from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from itertools import islice
 from typing import Any, ClassVar
 
+import orjson
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.always import API_POLICY, PLAIN
+from api.problems import MEDIA_TYPE
+
 log = structlog.get_logger("folkmoot.patience")
 _RESET = struct.pack("ii", 1, 0)
+_OTHER_FILES = 300
+"""Open files that are left for all else: the database, the index, downloads."""
+_MOST_FILES = 65_536
+_LOOKED_AT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Seconds to wait in any case, and bytes a second that earn more: for a header, a body, the reading of an answer.
 
-    `look` is the time between two looks.
+    `look` is the time between two looks. `head` is how many bytes the address and the header fields of a request may
+    have, `fields` how many fields there may be.
     """
 
     header: float = 10.0
@@ -34,6 +49,26 @@ class Bounds:
     answer: float = 30.0
     answer_rate: float = 4_000.0
     look: float = 1.0
+    head: int = 65_536
+    fields: int = 100
+
+
+class _TooLarge(Exception):
+    """The head of a request is larger than its bounds."""
+
+
+def make_room() -> None:
+    """Let this process have as many files open as the system lets it: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+@cache
+def room() -> int:
+    """How many connections there may be at a time."""
+    return max(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
 
 
 class Counting:
@@ -63,14 +98,19 @@ class Patient(HttpToolsProtocol):
     bounds: ClassVar[Bounds] = Bounds()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a header."""
+        """Begin to wait for a header; where there is no room, somebody goes who has been waited for longer."""
         counting: Any = Counting(transport)
         super().connection_made(counting)
+        self.said = 0
+        self.in_head = True
+        self.too_large = False
         self.since: float | None = time.monotonic()
         self.taken = 0
         self.unread_since: float | None = None
         self.read_before = 0
         self.looking = self.loop.call_later(self.bounds.look, self._look)
+        if len(self.connections) > self.room():
+            self._slowest().cut_off("crowd")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Look no more."""
@@ -83,26 +123,87 @@ class Patient(HttpToolsProtocol):
         if self.since is None:
             self.since, self.taken = time.monotonic(), len(data)
         super().data_received(data)
+        beyond = self.since is not None and self.in_head and self.taken > self.bounds.head
+        if beyond and not self.transport.is_closing():
+            self.too_large = True
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """Count from here on what the head brings."""
+        self.said = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the address."""
+        self._hear(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field."""
+        self._hear(len(name) + len(value))
+        super().on_header(name, value)
+
+    def _hear(self, more: int) -> None:
+        self.said += more
+        if self.said > self.bounds.head or len(self.headers) >= self.bounds.fields:
+            self.too_large = True
+            raise _TooLarge
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or one with too large a head, as a problem, and end the connection."""
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self.too_large else HTTPStatus.BAD_REQUEST
+        most = (
+            f"The address and header fields have more than {self.bounds.head} bytes, or are over {self.bounds.fields}."
+        )
+        self._refuse(status, most if self.too_large else msg)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        name = secrets.token_hex(16)
+        told = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail, "requestId": name}
+        body = orjson.dumps(told)
+        fields = [
+            *((b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())),
+            *((b"cache-control", b"no-store"), (b"connection", b"close"), (b"x-request-id", name.encode())),
+            *(*PLAIN, API_POLICY),
+        ]
+        head = b"".join(b"%b: %b\r\n" % field for field in fields)
+        self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() + head + b"\r\n" + body)
+        self.transport.close()
+        log.warning("no request", status=status.value, detail=detail, request_id=name)
+
+    def _slowest(self) -> Patient:
+        """Of some of the connections, the one that has been waited for longest; this one where none is waited for."""
+        some = (one for one in islice(self.connections, _LOOKED_AT) if isinstance(one, Patient))
+        waited_for = [one for one in some if one.since is not None]
+        return min(waited_for, key=lambda one: one.since or 0.0, default=self)
+
+    @staticmethod
+    def room() -> int:
+        """How many connections there may be at a time."""
+        return room()
 
     def on_headers_complete(self) -> None:
         """Count from here on what the body brings."""
-        self.since, self.taken = time.monotonic(), 0
+        self.since, self.taken, self.in_head = time.monotonic(), 0, False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait for nothing any more: the request is whole."""
-        self.since = None
+        self.since, self.in_head = None, True
         super().on_message_complete()
 
     def _look(self) -> None:
         why = self._overdue(time.monotonic())
         if why:
-            log.warning("client too slow", at=why, client=str(self.client and self.client[0]))
-            # Reset and not ended: the kernel would go on holding what is not read, for minutes.
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.transport.abort()
+            self.cut_off(why)
         else:
             self.looking = self.loop.call_later(self.bounds.look, self._look)
+
+    def cut_off(self, why: str) -> None:
+        """End the connection. Reset and not closed: the kernel would go on holding what is not read, for minutes."""
+        log.warning("client too slow", at=why, client=str(self.client and self.client[0]))
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
 
     def _overdue(self, now: float) -> str:
         """What this client is too slow at; "" where it is not."""

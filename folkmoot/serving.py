@@ -22,7 +22,7 @@ from federation import publishers
 from federation.database import Database
 from folkmoot import garbage, wiring
 from folkmoot.logs import configure
-from folkmoot.patience import Patient
+from folkmoot.patience import Patient, make_room
 from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
 
@@ -56,6 +56,8 @@ def _config(settings: Settings) -> uvicorn.Config:
         log_config=None,
         server_header=False,
         access_log=False,
+        # uvicorn would believe the X-Forwarded-For of whoever connects from this machine; api/limits.py reads it.
+        proxy_headers=False,
         timeout_worker_healthcheck=HUNG_SECONDS,
     )
 
@@ -80,6 +82,7 @@ def _processes(settings: Settings, sockets: list[socket.socket]) -> bool:
 def application(settings: Settings, parent: int) -> FastAPI:
     """The application of one process; in a process of its own it ends when its parent is gone."""
     configure(settings)
+    make_room()
     base = wiring.database(settings)
     workers = wiring.background(settings, base)
     if parent != os.getpid():

@@ -6,6 +6,7 @@ Each setting is the variable `FOLKMOOT_` + its name in capitals, or a line in `f
 import os
 import re
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +92,15 @@ class Settings(BaseSettings):
         False, description="Permit private and loopback addresses, http and any port (tests, demos, intranets)."
     )
     max_upload_mb: int = Field(50, ge=1, le=1000, description="The largest file that POST /v1/imports takes, in MB.")
+    rate_limit: str = Field(
+        "6000",
+        description="How many requests a minute one address, and one token, may make of one process; off is no limit.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of your own proxies, joined by commas: what they say in X-Forwarded-For is "
+        "taken for the address of the client. Without it, private addresses are not limited.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
 
@@ -140,6 +150,26 @@ class Settings(BaseSettings):
     def ports(self) -> frozenset[int]:
         """The ports of `crawl_ports`."""
         return frozenset(int(part) for part in self.crawl_ports.split(",") if part.strip())
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        if value != "off" and not re.fullmatch(r"[1-9][0-9]{0,8}", value, re.ASCII):
+            raise ValueError("off, or a whole number of requests a minute, such as 6000")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            return ",".join(str(ip_network(part.strip())) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError("addresses and networks joined by commas, such as 10.0.0.5,192.168.1.0/24") from error
+
+    @property
+    def a_minute(self) -> int:
+        """How many requests a minute one address or token may make; 0 for no limit."""
+        return 0 if self.rate_limit == "off" else int(self.rate_limit)
 
     @property
     def database(self) -> str:

@@ -97,6 +97,8 @@ def services(settings: Settings, base: Database) -> Services:
         max_upload_bytes=settings.max_upload_mb * 1_000_000,
         max_lag_seconds=settings.max_lag_seconds,
         figures=shared_figures(),
+        a_minute=settings.a_minute,
+        proxies=tuple(one for one in settings.trusted_proxies.split(",") if one),
     )
 
 

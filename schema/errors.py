@@ -11,7 +11,8 @@ FolkmootError
 │   ├── NotFound         never was, as far as we know
 │   └── Withdrawn        was there and is gone; carries the reason of its tombstone
 ├── Barred               who asks may not do this
-│   ├── Unauthorised     no token, or none that we know
+│   ├── Unauthorised     no token
+│   │   └── BadToken     one that is none, or has ended
 │   └── Forbidden        a token that does not reach this far
 ├── Clash                the state of things is against it
 │   ├── Conflict         it exists already, or the same key was used for another request
@@ -19,6 +20,7 @@ FolkmootError
 │   ├── Unguarded        `If-Match` is missing where an update needs it
 │   └── Held             the removal guard waits for a person
 ├── Misconfigured        the operator must change a setting; the sentence says which
+├── Hurried              who asks does so too often; carries `retry_after` in seconds
 ├── Busy                 the query would cost more than its budget, or the index is not ready
 └── Crawling             what a visit to a node can end in
     ├── Later            try again (time-out, 5xx, 429); may carry `retry_after` in seconds
@@ -141,6 +143,10 @@ class Unauthorised(Barred):
     """A bearer token that this node knows is needed."""
 
 
+class BadToken(Unauthorised):
+    """The token that was sent is none of this node's, or has ended."""
+
+
 class Forbidden(Barred):
     """The token does not reach this publisher or kind."""
 
@@ -167,6 +173,15 @@ class Held(Clash):
 
 class Misconfigured(FolkmootError):
     """The operator must change a setting."""
+
+
+class Hurried(FolkmootError):
+    """Too many requests: `policy` is the limit that was reached, `retry_after` whole seconds to wait."""
+
+    def __init__(self, policy: str, retry_after: int) -> None:
+        self.policy = policy
+        self.retry_after = retry_after
+        super().__init__(f"There were too many requests from this {policy}. Go on in {retry_after} s, and more slowly.")
 
 
 class Busy(FolkmootError):

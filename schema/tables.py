@@ -384,4 +384,28 @@ class Erasure(SQLModel, table=True):
     erased: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class Audit(SQLModel, table=True):
+    """One write of somebody, appended in the transaction that did it, and never changed: the database refuses it.
+
+    `actor` is `token` (its number and name as they were then) or `operator` (the name of the account that ran the
+    command). `before` and `after` are the SHA-256 of a record's data; what it held stands nowhere in here.
+    """
+
+    __table_args__ = (Index("ix_audit_publisher_id", "publisher", "id"),)
+
+    id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
+    time: datetime = Field(sa_type=Moment)
+    actor: str = Field(max_length=10)
+    token_id: int | None = Field(default=None, sa_type=BigInteger)
+    name: str = Field(default="", max_length=200)
+    action: str = Field(max_length=20)
+    publisher: str = Field(default="", max_length=120)
+    kind: str = Field(default="", max_length=40)
+    record: str = Field(default="", max_length=2600, index=True)
+    number: int | None = Field(default=None, sa_type=BigInteger)
+    before: str | None = Field(default=None, max_length=64)
+    after: str | None = Field(default=None, max_length=64)
+    request: str = Field(default="", max_length=64)
+
+
 Columns = dict[str, Any]

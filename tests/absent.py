@@ -28,8 +28,8 @@ def program(*names: str) -> str:
     absent(f"{names[0]} is not installed")
 
 
-def judge(folder: Path, *arguments: str, seconds: float = 300) -> list[dict[str, Any]]:
-    """Run the `judge.js` of a folder with its npm packages; return the verdicts that it prints.
+def judge(folder: Path, *arguments: str, seconds: float = 300, script: str = "judge.js") -> list[dict[str, Any]]:
+    """Run the `judge.js` of a folder, or another script there, with its npm packages; return what it prints.
 
     Skips without Node.js or without the packages (`npm ci` in the folder; `.ci/run` does it).
     """
@@ -37,7 +37,7 @@ def judge(folder: Path, *arguments: str, seconds: float = 300) -> list[dict[str,
     if not (folder / "node_modules").is_dir():
         absent(f"the packages of {folder.name} are not installed: npm ci in {folder}")
     done = subprocess.run(
-        [node, "judge.js", *arguments],
+        [node, script, *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -45,6 +45,6 @@ def judge(folder: Path, *arguments: str, seconds: float = 300) -> list[dict[str,
         check=False,
     )
     if done.returncode not in {0, 1}:
-        pytest.fail(f"{folder.name}/judge.js broke off: {done.stderr[-2000:]}")
+        pytest.fail(f"{folder.name}/{script} broke off: {done.stderr[-2000:]}")
     verdicts: list[dict[str, Any]] = json.loads(done.stdout)
     return verdicts

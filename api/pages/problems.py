@@ -27,6 +27,7 @@ _OTHERS = ("/v1/", "/.well-known/", "/health/", "/metrics", "/static/")
 ADVICE = {
     404: "Check the address, or search for what you are looking for.",
     422: "Change what was asked for, or start again from the search.",
+    429: "Wait a minute, then go on more slowly.",
     503: "Try again in a minute.",
 }
 
@@ -59,8 +60,11 @@ def problem_page(  # noqa: PLR0917  the shape that api/problems.py calls
 
 
 def _site_name(here: Services, status: int) -> str:
-    """Who serves. Nothing is asked of the database where it may be what failed; its own failure changes no answer."""
-    if here.title or status >= 500:
+    """Who serves. Nothing is asked of the database where it may be what failed; its own failure changes no answer.
+
+    Nor for who asks too much already.
+    """
+    if here.title or status >= 500 or status == 429:
         return here.title
     try:
         with here.database.read() as session:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from folkmoot.files import replacing, writable
+from folkmoot.files import opened, writable
 
 if TYPE_CHECKING:
     from federation.bulk import Writer
@@ -46,7 +44,7 @@ def export(
             if publisher and not snapshot.publishes(session, publisher):
                 raise NotFound(f"Nothing of {publisher} is held here (folkmoot publisher list shows who publishes).")
             entries = snapshot.live(session, kind, publisher or None)
-            with _opened(out) as file:
+            with opened(out) as file:
                 for part in write(entries):
                     file.write(part)
     finally:
@@ -75,13 +73,3 @@ def _as_json(entries: Iterable[Entry]) -> Iterator[bytes]:
     for turn, entry in enumerate(entries):
         yield (b",\n" if turn else b"\n") + record_json(entry)
     yield b"\n]}\n"
-
-
-@contextmanager
-def _opened(out: Path | None) -> Iterator[BinaryIO]:
-    if out is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    with replacing(out) as file:
-        yield file

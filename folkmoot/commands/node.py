@@ -57,7 +57,7 @@ def serve(workers: Workers = None) -> None:
 @app.command()
 def add(url: Url, aggregator: Relays = False, as_json: AsJson = False) -> None:
     """Look at a node, pin who it is, and crawl it from now on."""
-    from federation import nodes
+    from federation import audit, nodes
     from federation.publishers import check_public_url, node_id
     from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
@@ -75,6 +75,7 @@ def add(url: Url, aggregator: Relays = False, as_json: AsJson = False) -> None:
                     every=settings.crawl_every,
                     now=wiring.now(),
                 )
+                audit.note(session, "node.add", report.manifest.id, wiring.now())
     shown.report(report, as_json=as_json)
     if not as_json and report.passed:
         typer.echo("Added. It is read at the next crawl: folkmoot crawl --once")
@@ -126,6 +127,7 @@ def pause(name: Name) -> None:
     from folkmoot import wiring
 
     _change(
+        "node.pause",
         name,
         lambda session, known: nodes.pause(session, known, now=wiring.now()),
         "is paused; its records stay as they are",
@@ -138,7 +140,10 @@ def resume(name: Name) -> None:
     from federation import nodes
     from folkmoot import wiring
 
-    _change(name, lambda session, known: nodes.resume(session, known, now=wiring.now()), "is visited again")
+    def again(session: Any, known: Any) -> None:
+        nodes.resume(session, known, now=wiring.now())
+
+    _change("node.resume", name, again, "is visited again")
 
 
 @app.command()
@@ -147,7 +152,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
 ) -> None:
     """Forget a node. Its records become tombstones, unless another route still carries them."""
-    from federation import nodes
+    from federation import audit, nodes
     from folkmoot import wiring
 
     if not yes:
@@ -155,18 +160,21 @@ def remove(
     with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
         done = nodes.remove(session, known, now=wiring.now())
+        audit.note(session, "node.remove", known.url, wiring.now())
     kept = done.updated + done.created
     typer.echo(
         f"{known.key} is removed: {counted(done.deleted, 'record')} withdrawn, {kept} kept through other routes."
     )
 
 
-def _change(name: str, work: Callable[[Any, Any], None], told: str) -> None:
-    from federation import nodes
+def _change(action: str, name: str, work: Callable[[Any, Any], None], told: str) -> None:
+    from federation import audit, nodes
+    from folkmoot import wiring
 
     with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
         work(session, known)
+        audit.note(session, action, known.url, wiring.now())
     typer.echo(f"{known.key} {told}.")
 
 

@@ -46,7 +46,7 @@ def release(
 
 
 def _removals(name: str) -> None:
-    from federation import erasure, nodes
+    from federation import audit, erasure, nodes
     from federation import removals as held
     from folkmoot import wiring
 
@@ -54,6 +54,7 @@ def _removals(name: str) -> None:
         known = nodes.find(session, name)
         done = held.release(session, known.id, now=wiring.now())
         erased = erasure.of_node(session, known.id, now=wiring.now())
+        audit.note(session, "node.release", f"removals of {known.url}", wiring.now())
     kept = f", {done.created + done.updated} kept through other routes" if done.created + done.updated else ""
     typer.echo(f"{known.key}: {counted(done.deleted, 'record')} withdrawn{kept}.")
     if erased:
@@ -61,7 +62,7 @@ def _removals(name: str) -> None:
 
 
 def _identity(name: str, *, yes: bool) -> None:
-    from federation import nodes, pinning
+    from federation import audit, nodes, pinning
     from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
 
@@ -73,19 +74,22 @@ def _identity(name: str, *, yes: bool) -> None:
             typer.confirm(f"Take {known.key} as it is now?", abort=True)
         with base.write() as session:
             nodes.release(session, known, manifest, body, now=wiring.now())
+            audit.note(session, "node.release", f"identity of {known.url}", wiring.now())
     typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
 
 
 def reject(name: Name, removals: Removals = False) -> None:
     """Refuse what is held of a node. With --removals: its records stay, and the removals are forgotten."""
-    from federation import nodes
+    from federation import audit, nodes
     from federation import removals as held
+    from folkmoot import wiring
 
     if not removals:
         raise typer.BadParameter("say what: --removals")
     with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
         count = held.reject(session, known.id)
+        audit.note(session, "node.reject", f"removals of {known.url}", wiring.now())
     typer.echo(
         f"{known.key}: {counted(count, 'removal')} forgotten; the records stay. The node's feed was read past them: "
         "they come up again only when it is read from its beginning, and wait again if they are still as many."

@@ -57,6 +57,23 @@ def revoke(token: Annotated[int, typer.Argument(help="The token's number, as the
     typer.echo(f"Token {token} is revoked.")
 
 
+@app.command()
+def rotate(
+    token: Annotated[int, typer.Argument(help="The number of the token that is to end, as the list shows it.")],
+    overlap_days: Annotated[int, typer.Option(help="For how many days more it is good; 0 ends it at once.")] = 7,
+    days: Annotated[int, typer.Option(help="Days until the new one expires.")] = 365,
+) -> None:
+    """Make a new token with the reach of an old one, which is good for some days more. The new one is printed once."""
+    from federation import tokens
+    from folkmoot import wiring
+
+    with _node() as base, base.write() as session:
+        made = tokens.rotate(session, token, wiring.now(), overlap_days=overlap_days, days=days)
+    told = f"Token {made.id} takes the place of token {token}, which ends in {overlap_days} day(s). "
+    typer.echo(f"{told}It is good until {made.expires:%Y-%m-%d}, and shown this once:", err=True)
+    typer.echo(made.secret)
+
+
 @contextmanager
 def _node() -> Iterator[Database]:
     from folkmoot import wiring

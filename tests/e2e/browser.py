@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ def visit(urls: Iterable[str], *, screenshots: Path | None = None) -> list[dict[
     chromium = program("chromium", "chromium-browser", "google-chrome")
     pictures = ["--screenshots", str(screenshots)] if screenshots else []
     return judge(AXE, chromium, *pictures, *urls)
+
+
+def load(urls: Sequence[str], folder: Path) -> list[dict[str, Any]]:
+    """Open each URL in Chromium and do to its elements what a hand could; return what ran or could run.
+
+    A verdict: `{url, status, dialogs, reports, able, outside}`; `reports` are those of the page's policy, `able` the
+    elements and attributes that could run something. `folder` is for the list. Skips as `visit` does.
+    """
+    chromium = program("chromium", "chromium-browser", "google-chrome")
+    listed = folder / "urls.json"
+    listed.write_text(json.dumps(list(urls)))
+    return judge(AXE, chromium, str(listed), script="loads.js", seconds=900)
 
 
 def complaints(verdicts: Iterable[dict[str, Any]]) -> list[str]:

@@ -131,7 +131,7 @@ UNREADABLE = [
     ("stage=activ", "stage"),
     ("facets=colour", "facets"),
     ("cursor=abc", "cursor"),
-    ("format=xlsx", "format"),
+    ("format=xls", "format"),
     ("format=geojson", "format"),
     ("signed=yes", "signed"),
 ]
@@ -204,7 +204,7 @@ def test_accept_chooses_the_format(site: Site) -> None:
         assert answer.headers["vary"] == "Accept, Accept-Encoding"
 
 
-FORMATS = ["json", "ndjson", "csv", "jsonfeed", "atom", "ics"]
+FORMATS = ["json", "ndjson", "csv", "xlsx", "jsonfeed", "atom", "ics"]
 
 
 def test_a_list_that_has_not_changed_is_304(site: Site) -> None:

@@ -1,0 +1,148 @@
+"""How often one address, and one token, may ask: so many requests a minute, counted in memory.
+
+The fields are those of the IETF's draft "RateLimit header fields for HTTP" (httpapi, -11): `RateLimit-Policy` says the
+quota and its window in seconds, `RateLimit` what is left of it and for how long. A window begins with the first
+request in it. Each process counts for itself.
+
+Whose address it is: that of the connection, or what a proxy that the operator trusts by name says it was. Where no
+proxy is named, private and loopback addresses are not limited: there stands a proxy of ours, and all the world behind
+it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
+from math import ceil
+from typing import Any, NamedTuple
+
+from schema.errors import Hurried
+
+WINDOW = 60
+MOST = 50_000
+"""So many addresses and tokens are remembered at a time; above it the oldest quarter is forgotten."""
+STANDINGS = "folkmoot.standings"
+"""The key of the scope under which the standings of a request are gathered for its answer."""
+TOKENS = "folkmoot.tokens"
+"""The key under which the number of the token that was shown is kept, for the request's line in the log."""
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Scope = MutableMapping[str, Any]
+
+
+class Standing(NamedTuple):
+    """What a request leaves of a quota: `left` requests for `seconds` more; `refused` where it was one too many."""
+
+    policy: str
+    left: int
+    seconds: int
+    refused: bool
+
+    def check(self) -> Standing:
+        """Give it back. Raises `Hurried` where it is refused."""
+        if self.refused:
+            raise Hurried(self.policy, self.seconds)
+        return self
+
+
+class Limits:
+    """Counts of one process. `a_minute` 0 is no limit; `proxies` are networks whose `X-Forwarded-For` is believed."""
+
+    def __init__(
+        self, a_minute: int, proxies: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.a_minute = a_minute
+        self._clock = clock
+        self._proxies = tuple(ip_network(one) for one in proxies)
+        self._windows: dict[str | int, list[float]] = {}
+        self._trusted = lru_cache(1024)(self._is_proxy)
+
+    def address(self, scope: Scope) -> Standing | None:
+        """Count a request of an address; None where it is not limited."""
+        if not self.a_minute:
+            return None
+        client = scope.get("client")
+        key = self._key(client[0] if client else "", scope["headers"])
+        return None if key is None else self._count("address", key)
+
+    def token(self, token_id: int) -> Standing | None:
+        """Count a request of a token; None where there is no limit."""
+        return self._count("token", token_id) if self.a_minute else None
+
+    def __len__(self) -> int:
+        """How many addresses and tokens are remembered."""
+        return len(self._windows)
+
+    def _count(self, policy: str, key: str | int) -> Standing:
+        now = self._clock()
+        window = self._windows.get(key)
+        if window is None or window[0] <= now:
+            if window is None and len(self._windows) >= MOST:
+                self._forget(now)
+            window = self._windows[key] = [now + WINDOW, 0]
+        window[1] += 1
+        left = self.a_minute - int(window[1])
+        return Standing(policy, max(left, 0), max(1, ceil(window[0] - now)), left < 0)
+
+    def _forget(self, now: float) -> None:
+        """Forget what is over; where that is little, the oldest quarter too, so that this is seldom done."""
+        for key in [key for key, window in self._windows.items() if window[0] <= now]:
+            del self._windows[key]
+        if len(self._windows) > MOST * 3 // 4:
+            for key in list(islice(self._windows, MOST // 4)):
+                del self._windows[key]
+
+    def _key(self, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+        if not self._proxies:
+            return _public(peer)
+        if not self._trusted(peer):
+            return _grouped(peer)
+        for said in _forwarded(headers):
+            if not self._trusted(said):
+                return _grouped(said)
+        return None
+
+    def _is_proxy(self, host: str) -> bool:
+        address = _read(host)
+        return address is not None and any(address in network for network in self._proxies)
+
+
+def fields(standings: Sequence[Standing], a_minute: int) -> list[tuple[bytes, bytes]]:
+    """The two header fields that tell of these standings."""
+    told = ", ".join([f'"{one.policy}";r={one.left};t={one.seconds}' for one in standings])
+    policies = ", ".join([f'"{one.policy}";q={a_minute};w={WINDOW}' for one in standings])
+    return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", told.encode())]
+
+
+def _forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Iterator[str]:
+    """The addresses of `X-Forwarded-For`, nearest first: each proxy adds at the end whom it was asked by."""
+    said = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+    for one in reversed(",".join(said).split(",")):
+        yield one.strip()
+
+
+@lru_cache(8192)
+def _public(host: str) -> str | None:
+    address = _read(host)
+    return _grouped(host) if address is not None and address.is_global else None
+
+
+@lru_cache(8192)
+def _grouped(host: str) -> str | None:
+    """What counts as one: an IPv4 address, or the /64 that one subscriber of IPv6 has. None for what is no address."""
+    address = _read(host)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address) >> 64 << 64, 64)))
+    return None if address is None else str(address)
+
+
+def _read(host: str) -> Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

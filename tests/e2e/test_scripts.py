@@ -1,0 +1,96 @@
+"""T27: whatever a record or an address holds, nothing of it runs in a browser, and the policy has nothing to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import orjson
+import pytest
+
+from federation import log
+from federation.database import Database
+from schema.kinds import KINDS
+from tests.e2e import browser
+from tests.e2e.test_accessibility import served
+from tests.integration.pages.test_hostile import filled
+from tests.proof import figure, sized
+from tests.services import NOW, PREFIX, PUBLISHER, make_services
+
+BREAKOUTS = (
+    "{}", '">{}', "'>{}", "></title>{}", "</textarea></noscript>{}", "</style>{}", "</script>{}", "--!>{}", "]]>{}",
+    "{{{{7031*7031}}}}${{7031*7031}}{}", "`\"'><svg><math>{}", "&#x3c;b&gt;&quot;{}",
+)  # fmt: skip
+ACTIONS = (
+    "<script>alert(7031)</script>",
+    "<img src=x onerror=alert(7031)>",
+    "<svg/onload=alert(7031)>",
+    "jAvascript:alert(7031)//",
+    "\" onmouseover=alert(7031) autofocus onfocus=alert(7031) x='",
+)
+PAYLOADS = [breakout.format(action) for breakout in BREAKOUTS for action in ACTIONS]
+SOME = PAYLOADS if sized(60, 60) >= len(PAYLOADS) else PAYLOADS[::11]
+READ = ("contract", "roadmap-item", "tool", "asset", "skill", "festival")
+
+
+@pytest.fixture
+def engine_name() -> str:
+    """Return SQLite alone: a page looks the same on both databases."""
+    return "sqlite"
+
+
+def plant(database: Database) -> None:
+    """Append, for each payload, a record of each kind with it in every member, known and unknown."""
+    drafts = []
+    for number, payload in enumerate(SOME):
+        for kind in READ:
+            data = filled(KINDS[kind], payload) if kind in KINDS else {payload: [payload], "name": payload}
+            data |= {"title": payload, "name": payload} | ({"endDate": "2026-12-01"} if kind == "contract" else {})
+            drafts.append(log.Draft(f"{PREFIX}{kind}/X{number}", kind, PUBLISHER, orjson.dumps(data)))
+    with database.write() as session:
+        log.append(session, drafts, node="http://node.test/.well-known/folkmoot", now=NOW)
+
+
+def pages() -> Iterator[str]:
+    """Yield twelve addresses for each payload: records, a feed, JSON, and pages that show what was asked."""
+    for number, payload in enumerate(SOME):
+        asked, record = quote(payload, safe=""), f"{PREFIX}contract/X{number}"
+        yield from (f"/records?id={PREFIX}{kind}/X{number}" for kind in READ)
+        yield f"/search?q={asked}"
+        yield f"/search?publishe={asked}&{asked}=1"
+        yield f"/nowhere/{asked}"
+        yield f"/suppliers/{asked}"
+        yield f"/v1/records?id={record}"
+        yield "/v1/search?format=atom"
+
+
+@pytest.mark.browser
+@pytest.mark.proof
+def test_t27_no_payload_runs_on_any_page(database: Database, tmp_path: Path) -> None:
+    """60 payloads on 12 pages each: no dialog, no report of the policy, nothing that could run, no other origin."""
+    assert len(PAYLOADS) == 60
+    services = make_services(database, tmp_path)
+    plant(database)
+    with served(services) as address:
+        verdicts = browser.load([address + path for path in pages()], tmp_path)
+    assert len(verdicts) == 12 * len(SOME)
+    assert all(verdict["status"] in (200, 404, 422) for verdict in verdicts)
+    figure("T27", f"dialogs in {len(verdicts)} loads", sum(len(one["dialogs"]) for one in verdicts), goal="0")
+    figure("T27", f"reports of the policy in {len(verdicts)} loads", sum(len(v["reports"]) for v in verdicts), goal="0")
+    for told in ("dialogs", "reports", "able", "outside"):
+        assert [(verdict["url"], verdict[told]) for verdict in verdicts if verdict[told]] == []
+
+
+@pytest.mark.browser
+def test_t27_the_judge_sees_what_runs_and_what_is_stopped(tmp_path: Path) -> None:
+    """A page with a script, a handler and no policy is found out: the proof is not blind."""
+    bad = "<!doctype html><title>x</title><a href='javascript:1'>x</a><img src=x onerror=alert(7031)>"
+    stopped = f'<meta http-equiv="Content-Security-Policy" content="script-src \'none\'">{bad}'
+    (tmp_path / "bad.html").write_text(bad)
+    (tmp_path / "stopped.html").write_text(stopped)
+    first, second = browser.load([f"file://{tmp_path}/{name}.html" for name in ("bad", "stopped")], tmp_path)
+    assert first["dialogs"] == ["7031"]
+    assert {"a href", "img onerror"} <= set(first["able"])
+    assert second["dialogs"] == []
+    assert second["reports"]

@@ -1,0 +1,123 @@
+"""T22: what is shown in the place of a good token, over every route that writes: one answer, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from federation import tokens
+from schema.errors import BadToken, Conflict
+from tests.integration.writes.conftest import Moot
+from tests.integration.writes.test_access import CALLS
+from tests.services import NOW
+
+Made = Callable[[Moot], str | bytes | None]
+
+
+def _ended(moot: Moot, *, days_ago: int = 2, revoked: bool = False) -> str:
+    with moot.services.database.write() as session:
+        made = tokens.create(
+            session, publisher="GB-LAE-EXA", name="old", now=NOW - timedelta(days=days_ago), days=days_ago
+        )
+        if revoked:
+            tokens.revoke(session, made.id, NOW)
+    return made.secret
+
+
+def _altered(place: int) -> Made:
+    def made(moot: Moot) -> str:
+        good = moot.token()
+        return "Bearer " + good[:place] + ("A" if good[place] != "A" else "B") + good[place + 1 :]
+
+    return made
+
+
+SHOWN: dict[str, Made] = {
+    "no header": lambda _: None,
+    "an empty header": lambda _: "",
+    "a scheme alone": lambda _: "Bearer",
+    "another scheme": lambda moot: f"Basic {moot.token()}",
+    "no scheme": lambda moot: moot.token(),
+    "a token too short": lambda moot: f"Bearer {moot.token()[:-1]}",
+    "a token too long": lambda moot: f"Bearer {moot.token()}A",
+    "another random part": _altered(10),
+    "another checksum": _altered(-1),
+    "another prefix": lambda moot: "Bearer FMT_" + moot.token()[4:],
+    "an unknown token": lambda _: f"Bearer {tokens.new_secret()}",
+    "an expired token": lambda moot: f"Bearer {_ended(moot)}",
+    "a revoked token": lambda moot: f"Bearer {_ended(moot, days_ago=1, revoked=True)}",
+    "its digest": lambda _: "Bearer " + "a" * 64,
+    "no ASCII": lambda _: "Bearer fmt_\xe9\xff".encode("latin-1"),
+    "full-width letters": lambda moot: f"Bearer \uff46mt_{moot.token()[4:]}".encode(),
+    "two tokens": lambda moot: f"Bearer {moot.token()}, Bearer {moot.token()}",
+    "a blank within": lambda moot: f"Bearer {moot.token()[:20]} {moot.token()[20:]}",
+    "a very long one": lambda _: "Bearer fmt_" + "A" * 10_000,
+    "SQL": lambda _: "Bearer ' OR 1=1 --",
+}
+
+
+def test_t22_what_is_no_good_token_writes_nothing(moot: Moot, contract: dict[str, Any]) -> None:
+    """401 with WWW-Authenticate and one problem but for its sentence, for each of these on each route (100 cases)."""
+    tag = moot.post(moot.token(), contract).headers["etag"]
+    before = moot.latest()
+    problems = [problem for make in SHOWN.values() for problem in _problems(moot, make(moot), tag)]
+    assert len(problems) == len(SHOWN) * len(CALLS) >= 60
+    details = {problem.pop("detail") for problem in problems}
+    assert len(details) == 5
+    assert all(problem == problems[0] for problem in problems)
+    assert (problems[0]["title"], problems[0]["status"]) == ("A token is needed", 401)
+    assert moot.latest() == before
+
+
+def _problems(moot: Moot, sent: str | bytes | None, tag: str) -> Iterator[dict[str, Any]]:
+    for method, path, body in CALLS:
+        named: dict[bytes, bytes] = {b"If-Match": tag.encode()}
+        if sent is not None:
+            named[b"Authorization"] = sent if isinstance(sent, bytes) else sent.encode("latin-1")
+        media = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        where = path.removeprefix("http://node.test")
+        said = moot.http.request(method, where, json=body, headers={b"Content-Type": media.encode(), **named})
+        assert said.status_code == 401, (method, said.text)
+        told = said.headers["www-authenticate"]
+        assert told in ("Bearer", 'Bearer error="invalid_token"')
+        assert (said.headers["content-type"], said.headers["cache-control"]) == ("application/problem+json", "no-store")
+        yield {name: value for name, value in said.json().items() if name not in ("instance", "requestId")}
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_t22_the_scheme_is_a_word_in_any_case(moot: Moot, contract: dict[str, Any], scheme: str) -> None:
+    """RFC 9110: the name of a scheme is compared without case; the token itself is not."""
+    said = moot.call("POST", CALLS[0][1], None, contract, Authorization=f"{scheme} {moot.token()}")
+    assert said.status_code == 201
+
+
+def test_t22_a_token_is_ended_between_its_check_and_its_write(moot: Moot, contract: dict[str, Any]) -> None:
+    """A token that is revoked after it was read and before the transaction begins writes nothing."""
+    secret = moot.token()
+    with moot.services.database.read() as session:
+        grant = tokens.check(session, secret, NOW)
+    with moot.services.database.write() as session:
+        tokens.revoke(session, grant.token_id, NOW)
+    with pytest.raises(BadToken), moot.services.database.write() as session:
+        tokens.touch(session, grant, NOW)
+    assert moot.post(secret, contract).status_code == 401
+
+
+def test_t22_two_tokens_overlap_while_one_takes_the_others_place(moot: Moot, contract: dict[str, Any]) -> None:
+    """After a rotation both are good until the overlap ends, and then the new one alone; its reach is the old one's."""
+    with moot.services.database.write() as session:
+        old = tokens.create(session, publisher="GB-LAE-EXA", name="system", kinds=["contract"], now=NOW)
+        new = tokens.rotate(session, old.id, NOW, overlap_days=2)
+    with moot.services.database.read() as session:
+        first, second = tokens.check(session, old.secret, NOW), tokens.check(session, new.secret, NOW)
+        assert (first.publisher, first.kinds, first.name) == (second.publisher, second.kinds, second.name)
+        later = NOW + timedelta(days=2)
+        with pytest.raises(BadToken):
+            tokens.check(session, old.secret, later)
+        tokens.check(session, new.secret, later)
+    assert moot.post(new.secret, contract).status_code == 201
+    with pytest.raises(Conflict), moot.services.database.write() as session:
+        tokens.rotate(session, old.id, later)
