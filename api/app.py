@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from api import (
     bulk,
+    checks,
     feeds,
     health,
     imports,
@@ -89,7 +90,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
 def _routers(role: Role) -> Iterator[APIRouter]:
     """The routes of a role. Both have own publishers, so both are read and written alike; pages come last."""
     shared = (feeds, manifest, records, search, publishers, bulk, writes, imports, health, reference, problem_pages)
-    for module in (*shared, *((nodes,) if role == "aggregator" else ()), pages):
+    for module in (*shared, *((nodes, checks) if role == "aggregator" else ()), pages):
         yield module.router
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from federation import judge, leases, nodes, told
+from federation import judge, leases, nodes, tally, told
 from federation.judge import Trouble
 from federation.visit import Visit
 from schema.errors import Crawling, Later, Refused, Vanished
@@ -27,7 +27,12 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     due = now + wait(error, fails, visit.jitter)
     rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
     with visit.session() as session:
-        leases.give_back(session, lease, due=due, fails=fails, last_error=judge.clean(error.detail), last_visit=now)
+        detail = judge.clean(error.detail)
+        counted = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)
+        wish = due if isinstance(error, Later) and error.retry_after is not None else None
+        leases.give_back(
+            session, lease, due=due, fails=fails, last_error=detail, last_visit=now, not_before=wish, **counted
+        )
         told.tell(session, lease.node_id, [Trouble(rule, pointer, judge.clean(error.detail))], now)
         known = nodes.load(session, lease.node_id)
         if fails >= STALE_AFTER or isinstance(error, Vanished):

@@ -76,7 +76,7 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 
 
 class Door:
-    """Fetch JSON from other people's servers. Built once a process; close it at the end (`async with`).
+    """Fetch JSON from other people's servers, or send them some. Built once a process; close it after (`async with`).
 
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
     idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets.
@@ -129,7 +129,14 @@ class Door:
             target = _redirected(target, answer.headers.get("location", ""))
         raise Refused("redirects", f"{url} redirects more than {MAX_REDIRECTS} times.")
 
-    async def _once(self, url: httpx2.URL, headers: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send JSON to one address, by the rules of a fetch, and give the status; no redirect is followed.
+
+        What is answered is not read. Raises `Later` or `Refused` where nothing was answered.
+        """
+        return await self._once(_parse(url), headers, body)
+
+    async def _once(self, url: httpx2.URL, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         host = url.raw_host.decode()
         port = check_target(
             scheme=url.scheme,
@@ -141,7 +148,7 @@ class Door:
         async with self._turns[host, port], self._paced((host, port)):
             address = await self._check(host, port)
             async with self._addresses[address], self._open:
-                return await self._within(url, headers)
+                return await self._within(url, headers, body)
 
     @asynccontextmanager
     async def _paced(self, place: Place) -> AsyncIterator[None]:
@@ -161,10 +168,12 @@ class Door:
         self._checked[host, port] = found
         return found[0]
 
-    async def _within(self, url: httpx2.URL, headers: Mapping[str, str]) -> Answer:
+    async def _within(self, url: httpx2.URL, headers: Mapping[str, str], body: bytes | None) -> Answer:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._limits.page):
+                if body is not None:
+                    return await self._tell(url, headers, body)
                 return await self._exchange(url, headers, started)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Later(f"{url} did not answer in time.", cause="time") from error
@@ -196,6 +205,18 @@ class Door:
                 raw = await answers.read_raw(str(url), response.aiter_raw())
                 body = await answers.decoded(str(url), raw, named)
             return Answer(response.status_code, body, named, str(url), round((time.monotonic() - started) * 1000))
+        finally:
+            await response.aclose()
+
+    async def _tell(self, url: httpx2.URL, headers: Mapping[str, str], body: bytes) -> Answer:
+        own = {"content-type": "application/json", "user-agent": self._user_agent}
+        request = httpx2.Request(
+            "POST", url, headers=own | dict(headers), content=body, extensions={"timeout": self._timeouts()}
+        )
+        response = await self._transport.handle_async_request(request)
+        try:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, b"", named, str(url))
         finally:
             await response.aclose()
 

@@ -21,7 +21,7 @@ from schema.errors import LeaseLost
 from schema.tables import Feed, Node
 
 _feed, _node = table(Feed), table(Node)
-CRAWLED = ("active", "stale", "retired")
+CRAWLED = ("preview", "active", "stale", "retired")
 Clock = Callable[[Reading], datetime]
 
 

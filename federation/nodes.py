@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import delete, func, select, update
@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 from federation import origins
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
-from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
+from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, webhook_of, without_overlap
 from federation.judge import Prefixes, Source
 from schema.errors import Conflict, NotFound, Refused
 from schema.identifiers import place_of, prefixes_overlap
@@ -42,23 +42,41 @@ class Known:
 
 
 def pin(
-    session: WriteSession, manifest: Manifest, body: bytes, *, me: str, relays: bool, every: int, now: datetime
+    session: WriteSession,
+    manifest: Manifest,
+    body: bytes,
+    *,
+    me: str,
+    relays: bool,
+    every: int,
+    now: datetime,
+    state: Literal["active", "preview"] = "active",
 ) -> str:
     """Take a node in, with its identity as it stands now; its feed is due at once. Gives its key.
 
-    `every` is how many seconds pass between visits where the manifest does not say. Raises `Conflict` where the node
-    is known, is this server itself, or claims ids that another was pinned with first.
+    `state` is preview for a node that does not pass yet (`federation/gate.py`). `every` is how many seconds
+    pass between visits where the manifest does not say. Raises `Conflict` where the node is known, is this server
+    itself, or claims ids that another was pinned with first.
     """
     if manifest.id == me:
         raise Conflict("This is the aggregator itself.")
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
     _check_free(session, manifest.id, key, prefixes)
     origins.give_way(session, manifest.id, prefixes)
-    put_in(session, manifest, body, relays=relays, every=every, now=now)
+    put_in(session, manifest, body, relays=relays, every=every, now=now, state=state)
     return key
 
 
-def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bool, every: int, now: datetime) -> None:
+def put_in(
+    session: WriteSession,
+    manifest: Manifest,
+    body: bytes,
+    *,
+    relays: bool,
+    every: int,
+    now: datetime,
+    state: str = "active",
+) -> None:
     """Write the rows of a node that is known to be nobody else's."""
     node = {
         "key": key_of(manifest.id),
@@ -66,7 +84,8 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
         "name": name_of(manifest),
         "role": manifest.role,
         "relays": relays,
-        "state": "active",
+        "state": state,
+        "webhook": webhook_of(manifest),
         "manifest": body,
         "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
         "added": now,
@@ -75,7 +94,7 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
     feed = feed_of(manifest)
     first: dict[str, Any] = {"node_id": node_id, "url": feed.url, "cursor": feed.url, "due": now, "position": 0}
     first["place"] = place_of(feed.url)
-    counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped"), 0)
+    counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped", "visits", "good_visits", "pages"), 0)
     wait = feed.min_poll_seconds or every
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
 
@@ -101,7 +120,8 @@ def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes
         raise Refused("identity-changed", f"Its role was {known.role} and is now {manifest.role}.", "/role")
     new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url, heard_too=False))
     prefixes = {**new, **known.prefixes}
-    values = {"name": name_of(manifest), "manifest": body, "prefixes": orjson.dumps(prefixes).decode()}
+    values: dict[str, Any] = {"name": name_of(manifest), "manifest": body, "prefixes": orjson.dumps(prefixes).decode()}
+    values["webhook"] = webhook_of(manifest)
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     return replace(known, prefixes=prefixes, manifest=body)
 
@@ -138,8 +158,10 @@ def pause(session: WriteSession, known: Known) -> None:
 
 
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
-    """Visit a node again, at once."""
-    state = "active" if known.stale_since is None else "stale"
+    """Visit a node again, at once. One that was never read to its end passes the gate again, for it may not have."""
+    read = select(_feed.c.last_good).where(_feed.c.node_id == known.id)
+    fresh = session.connection().execute(read).scalar_one() is None
+    state = "preview" if fresh else "active" if known.stale_since is None else "stale"
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
     make_due(session, now=now, node_id=known.id)
 

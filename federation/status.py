@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,14 +10,17 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, func, select
 
-from federation import told
-from federation.database import Reading, table
+from federation import quality, told
+from federation.database import Reading, clock, table
+from federation.hooks import shown as hook_shown
 from schema.entry import stamp
 from schema.errors import NotFound
 from schema.tables import Feed, Node, Record
 
 _node, _feed, _record = table(Node), table(Feed), table(Record)
 _JOINED = _node.join(_feed, _feed.c.node_id == _node.c.id)
+UNVISITED = ("paused", "held")
+WITHDRAWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,14 @@ class Figures:
     dropped: int
     behind: int | None
     fails: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All nodes together: how many in each state, how many places break each rule, what became of webhooks."""
+
+    states: Mapping[str, int]
+    problems: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,53 +75,115 @@ def figures(session: Reading) -> list[Figures]:
     return [Figures(r.key, r.accepted, r.refused, r.dropped, _behind(r), r.fails) for r in rows]
 
 
+STATES = ("preview", "active", "held", "paused", "stale", "retired")
+
+
+def standing(session: Reading) -> Standing:
+    """How all nodes stand together."""
+    counted = select(_node.c.state, func.count()).group_by(_node.c.state)
+    found: dict[str, int] = dict(session.connection().execute(counted).tuples())
+    return Standing(dict.fromkeys(STATES, 0) | found, told.by_rule(session))
+
+
 def count(session: Reading) -> int:
     """How many nodes there are."""
     found: int = session.connection().execute(select(func.count()).select_from(_node)).scalar_one()
     return found
 
 
-def listing(session: Reading, *, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
-    """The nodes after a key, by key: the items of `/v1/nodes`."""
+def listing(
+    session: Reading, *, after: str = "", limit: int = 100, now: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The nodes after a key, by key: the items of `/v1/nodes`. `now` is what freshness is held to."""
     chosen = select(_node, *_feed_columns()).select_from(_JOINED)
     rows = session.connection().execute(chosen.where(_node.c.key > after).order_by(_node.c.key).limit(limit)).all()
-    return _items(session, rows)
+    return _items(session, rows, now or clock(session))
 
 
-def one(session: Reading, key: str) -> dict[str, Any]:
-    """One node by its key. Raises `NotFound`."""
+def one(session: Reading, key: str, *, now: datetime | None = None) -> dict[str, Any]:
+    """One node by its key, with the records that it took away last. Raises `NotFound`."""
     chosen = select(_node, *_feed_columns()).select_from(_JOINED).where(_node.c.key == key)
     rows = session.connection().execute(chosen).all() if key.isprintable() else []
     if not rows:
         raise NotFound(f"No node here has the key {key[:300]}.")
-    return _items(session, rows)[0]
+    (item,) = _items(session, rows, now or clock(session))
+    return item | {"withdrawn": _withdrawn(session, rows[0].id)}
+
+
+def _withdrawn(session: Reading, node_id: int) -> list[dict[str, Any]]:
+    chosen = select(_record.c.id, _record.c.kind, _record.c.reason, _record.c.moved_to, _record.c.changed)
+    gone = chosen.where(_record.c.node_id == node_id, _record.c.deleted).order_by(_record.c.number.desc())
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "reason": row.reason,
+            "at": stamp(row.changed),
+            **({"movedTo": row.moved_to} if row.moved_to else {}),
+        }
+        for row in session.connection().execute(gone.limit(WITHDRAWN))
+    ]
 
 
 def _feed_columns() -> list[Any]:
     return [column.label("feed_" + column.name) for column in _feed.columns]
 
 
-def _items(session: Reading, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+def _items(session: Reading, rows: Sequence[Row[Any]], now: datetime) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     problems = told.of_nodes(session, ids)
-    held = _held(session, ids)
-    return [_item(row, held.get(row.id, (0, None)), problems[row.id]) for row in rows]
+    totals = told.totals(session, ids)
+    kept = _kept(session, ids)
+    hooks = hook_shown(session, ids)
+    return [
+        _item(row, kept.get(row.id, _NONE), problems[row.id], now)
+        | {"problemCounts": totals[row.id], "webhook": hooks.get(row.id)}
+        for row in rows
+    ]
 
 
-def _held(session: Reading, ids: Sequence[int]) -> dict[int, tuple[int, Any]]:
-    """Live records of each node and when the last of them came."""
-    chosen = (
-        select(_record.c.node_id, func.count(), func.max(_record.c.changed))
-        .where(_record.c.node_id.in_(ids), _record.c.deleted.is_(False))
-        .group_by(_record.c.node_id)
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is held of a node: live records, tombstones, and when the last of them came."""
+
+    live: int
+    gone: int
+    last: datetime | None
+
+
+_NONE = _Kept(0, 0, None)
+
+
+def _kept(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
+    grouped = (
+        select(_record.c.node_id, _record.c.deleted, func.count(), func.max(_record.c.changed))
+        .where(_record.c.node_id.in_(ids))
+        .group_by(_record.c.node_id, _record.c.deleted)
     )
-    return {node_id: (live, last) for node_id, live, last in session.connection().execute(chosen)}
+    found: dict[int, _Kept] = {}
+    for node_id, deleted, number, last in session.connection().execute(grouped):
+        before = found.get(node_id, _NONE)
+        latest = last if before.last is None else max(before.last, last)
+        live, gone = (before.live, number) if deleted else (number, before.gone)
+        found[node_id] = _Kept(live, gone, latest)
+    return found
 
 
-def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _item(row: Any, kept: _Kept, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
-    live, last = held
-    judged = row.feed_accepted + row.feed_refused
+    promised = manifest.get("updateFrequency")
+    held = 0
+    facts = quality.Facts(
+        accepted=row.feed_accepted,
+        refused=row.feed_refused,
+        availability=row.feed_availability,
+        completeness=row.feed_completeness,
+        records=kept.live,
+        held=held,
+        promised=promised,
+        changed=kept.last,
+    )
+    shares = quality.parts(facts, now)
     return {
         "key": row.key,
         "id": row.url,
@@ -120,20 +193,27 @@ def _item(row: Any, held: tuple[int, Any], problems: list[dict[str, Any]]) -> di
         "publishers": [_publisher(publisher) for publisher in manifest["publishers"]],
         "lastVisit": _time(row.feed_last_visit),
         "lastGoodVisit": _time(row.feed_last_good),
-        "nextVisit": _time(row.feed_due) if row.state != "paused" else None,
+        "nextVisit": _time(row.feed_due) if row.state not in UNVISITED else None,
         "staleSince": _time(row.stale_since),
-        "records": live,
+        "records": kept.live,
         "accepted": row.feed_accepted,
         "refused": row.feed_refused,
-        "held": 0,
+        "held": held,
         "behind": _behind(row, "feed_"),
         "latencyMs": row.feed_latency_ms,
         "signature": "absent",
-        "freshness": _time(last),
-        "quality": round(row.feed_accepted / judged, 4) if judged else None,
+        "freshness": _time(kept.last),
+        "quality": quality.whole(shares),
         "manifest": manifest,
         "keys": [],
         "problems": problems,
+        "deleted": kept.gone,
+        "visits": {"all": row.feed_visits, "good": row.feed_good_visits, "pages": row.feed_pages},
+        "failedInARow": row.feed_fails,
+        "lastReport": orjson.loads(row.feed_last_report) if row.feed_last_report else None,
+        "freshnessPromised": promised,
+        "freshnessKept": None if shares["freshness"] is None else shares["freshness"] == 1.0,
+        "qualityParts": shares,
     }
 
 

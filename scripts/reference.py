@@ -176,7 +176,7 @@ def rules_page() -> str:
         _made_from("federation/rules.py"),
         "",
         "One list, asked in four places: `folkmoot check URL` and the page `/check`, `node add`, every visit to a node",
-        "that is a preview, and every crawl. A problem that is told of a node, on its page, in its feeds, its badge and",
+        "that is a preview, and every crawl. A problem that is told of a node, on its page, in its feeds, its badge or",
         "its webhook, names one of these rules. A *gate* keeps a node out until it is mended; an *error* refuses the",
         "record or the page; a *warning* is advice.",
     ]
