@@ -6,6 +6,7 @@ import random
 from datetime import datetime, timedelta
 
 from federation import judge, leases, nodes, tally, told
+from federation.gate import NotYet
 from federation.judge import Trouble
 from federation.visit import Visit
 from schema.errors import Crawling, Later, Refused, Vanished
@@ -33,7 +34,8 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         leases.give_back(
             session, lease, due=due, fails=fails, last_error=detail, last_visit=now, not_before=wish, **counted
         )
-        told.tell(session, lease.node_id, [Trouble(rule, pointer, judge.clean(error.detail))], now)
+        if not isinstance(error, NotYet):
+            told.tell(session, lease.node_id, [Trouble(rule, pointer, detail)], now)
         known = nodes.load(session, lease.node_id)
         if fails >= STALE_AFTER or isinstance(error, Vanished):
             since = known.stale_since or lease.last_good or now

@@ -49,7 +49,7 @@ class Examiner:
         held = await asyncio.to_thread(self._claim)
         if held is None:
             return False
-        report = Report(held.url)
+        report = Report(held.url, asked=["door"])
         if held.tries > examining.TRIES:
             examining.overrun(report)
         else:
@@ -61,7 +61,7 @@ class Examiner:
         return True
 
     async def _examined(self, held: Claim) -> Report:
-        report = Report(held.url)
+        report = Report(held.url, asked=["door"])
         try:
             async with asyncio.timeout(self.seconds), self._turn(place_of(held.url)):
                 return await examine(self.get, held.url, aggregator=held.aggregator)

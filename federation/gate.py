@@ -24,10 +24,14 @@ PAGES = 20
 _node = table(Node)
 
 
+class NotYet(Refused):
+    """A preview does not pass. All that was found is told already, each thing at its place."""
+
+
 async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> None:
     """Hold a preview to every rule that is a gate, on its first pages, and let it in where it keeps them all.
 
-    Raises `Refused` with the first rule that is broken, `Later` where the node did not answer.
+    Raises `NotYet` with the first rule that is broken, `Later` where the node did not answer.
     """
     report = await examine(get, known.url, aggregator=known.relays, pages=PAGES)
     await write(lambda session: _note(session, known, report, now))
@@ -35,7 +39,7 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
         if gates(trouble.rule):
             if report.unreachable:
                 raise Later(trouble.message)
-            raise Refused(trouble.rule, trouble.message, trouble.pointer)
+            raise NotYet(trouble.rule, trouble.message, trouble.pointer)
 
 
 def _note(session: WriteSession, known: Known, report: Report, now: datetime) -> None:

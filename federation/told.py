@@ -124,7 +124,10 @@ def examined(session: WriteSession, node_id: int, troubles: Sequence[Trouble], n
 def by_rule(session: Reading) -> dict[tuple[str, str], int]:
     """How many places of all nodes break each rule, by (rule, severity)."""
     chosen = select(_problem.c.rule, _problem.c.severity, func.count()).group_by(_problem.c.rule, _problem.c.severity)
-    return {(rule, severity): count for rule, severity, count in session.connection().execute(chosen.order_by("rule"))}
+    return {
+        (rule, severity): count
+        for rule, severity, count in session.connection().execute(chosen.order_by(_problem.c.rule))
+    }
 
 
 def totals(session: Reading, node_ids: Sequence[int]) -> dict[int, dict[str, int]]:
