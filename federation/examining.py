@@ -161,5 +161,5 @@ def overrun(report: Report) -> None:
 def counts(session: Reading) -> dict[str, int]:
     """How many examinations of the last day are in each state."""
     grouped = select(_examination.c.state, func.count()).group_by(_examination.c.state)
-    found: dict[str, int] = dict(session.connection().execute(grouped).tuples())
+    found: dict[str, int] = {row[0]: row[1] for row in session.connection().execute(grouped)}
     return dict.fromkeys(("queued", "running", "done"), 0) | found

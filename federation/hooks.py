@@ -71,7 +71,7 @@ def _changed() -> Select[Any, Any, Any]:
     return chosen.select_from(joined).where(_node.c.webhook.is_not(None), _feed.c.last_visit.is_not(None), fresh)
 
 
-def _ended() -> Select[Any, Any, Any]:
+def _ended() -> Select[Any]:
     named = select(_node.c.id).where(_node.c.webhook.is_not(None))
     return select(_hook.c.node_id).where(_hook.c.node_id.not_in(named))
 

@@ -81,7 +81,7 @@ STATES = ("preview", "active", "held", "paused", "stale", "retired")
 def standing(session: Reading) -> Standing:
     """How all nodes stand together."""
     counted = select(_node.c.state, func.count()).group_by(_node.c.state)
-    found: dict[str, int] = dict(session.connection().execute(counted).tuples())
+    found: dict[str, int] = {row[0]: row[1] for row in session.connection().execute(counted)}
     return Standing(dict.fromkeys(STATES, 0) | found, told.by_rule(session))
 
 

@@ -320,7 +320,8 @@ def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> N
     with moot.database.write() as session, pytest.raises(Busy):
         examining.ask(session, "https://more.example", aggregator=False, now=NOW)
     assert ask.post("/v1/check", content=b"[", headers={"content-type": "application/json"}).status_code == 400
-    for body in ([], {}, {"url": "ftp://x"}, {"url": "https://x", "deep": 1}, {"url": 5}):
+    bodies: list[object] = [[], {}, {"url": "ftp://x"}, {"url": "https://x", "deep": 1}, {"url": 5}]
+    for body in bodies:
         assert ask.post("/v1/check", json=body).status_code == 422
     for typed in ("", "javascript:x", "https://user:pass@x.example", "x" * 2000, "https://[::1]/"):
         with pytest.raises(Invalid):
@@ -331,15 +332,15 @@ def test_a_check_that_never_ends_is_ended(moot: Aggregator, world: World) -> Non
     """A node that drips for ever is given up at the deadline, and a check that ended two workers is not tried again."""
     world.node()
 
-    async def slow(_url: str, _headers: Mapping[str, str] | None = None) -> Answer:
+    async def slow(url: str, headers: Mapping[str, str] | None = None) -> Answer:
         await asyncio.sleep(30)
         raise AssertionError
 
     with moot.database.write() as session:
         made = examining.ask(session, examining.address("exa.example"), aggregator=False, now=world.now)
     asyncio.run(Examiner(moot.database, slow, lambda: world.now, seconds=0.05).turn())
-    with moot.database.read() as session:
-        told = examining.status(session, made)["report"]
+    with moot.database.read() as reading:
+        told = examining.status(reading, made)["report"]
     assert [rule["rule"] for rule in told["rules"] if not rule["kept"]] == ["reachable"]
     assert told["passed"] is False
 
@@ -372,7 +373,8 @@ def test_a_webhook_is_tried_again_and_given_up(moot: Aggregator, world: World) -
     moot.crawl()
     receiver, waits = Receiver(), []
     made = herald(moot, receiver)
-    receiver.answers = [Answer(500, b"")] * 3 + [Later("It hangs.")] * 20
+    receiver.answers += [Answer(500, b"")] * 3
+    receiver.answers += [Later("It hangs.")] * 20
     for _ in range(len(hooks.WAITS) + 1):
         assert tell(made) == ["later"]
         with moot.database.read() as session:
