@@ -67,7 +67,7 @@ class Report:
     heard: dict[str, Heard] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     hints: dict[str, str] = field(default_factory=dict)
-    asked: list[Part] = field(default_factory=list)
+    asked: list[Part] = field(default_factory=list[Part])
     unreachable: bool = False
 
     @property
@@ -174,7 +174,7 @@ def _judge(report: Report, *, aggregator: bool) -> int:
     """Judge the items that were read; gives how many are others' records, of which a warning of its own tells."""
     manifest = report.manifest
     assert manifest is not None
-    report.asked += ["item", "identity"]
+    report.asked.extend(("item", "identity"))
     source = Source(0, manifest.id, prefixes_of(manifest), aggregator)
     origins = {node: heard.prefixes for node, heard in report.heard.items()}
     refused = judge.judge(report.readings, source, me="", origins=origins, now=_NEVER).refused

@@ -15,7 +15,6 @@ from federation import examining, hosts
 from federation.checks import Report, examine
 from federation.database import Database, clock
 from federation.examining import Claim
-from federation.rule import Part
 from federation.seam import Get
 from schema.errors import Later, LeaseLost
 from schema.identifiers import place_of
@@ -24,7 +23,6 @@ log = structlog.get_logger("folkmoot.checks")
 SECONDS = 60.0
 """How long one look may take, however slowly the node answers."""
 PATIENCE, LOOK = 10.0, 0.2
-_ANSWER: list[Part] = ["door"]
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class Examiner:
         held = await asyncio.to_thread(self._claim)
         if held is None:
             return False
-        report = Report(held.url, asked=_ANSWER[:])
+        report = Report(held.url, asked=["door"])
         if held.tries > examining.TRIES:
             examining.overrun(report)
         else:
@@ -63,7 +61,7 @@ class Examiner:
         return True
 
     async def _examined(self, held: Claim) -> Report:
-        report = Report(held.url, asked=_ANSWER[:])
+        report = Report(held.url, asked=["door"])
         try:
             async with asyncio.timeout(self.seconds), self._turn(place_of(held.url)):
                 return await examine(self.get, held.url, aggregator=held.aggregator)
