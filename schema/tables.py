@@ -18,7 +18,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -89,13 +88,6 @@ class Record(SQLModel, table=True):
     __table_args__ = (
         Index("ix_record_kind_number", "kind", "number"),
         Index("ix_record_publisher_kind", "publisher", "kind"),
-        Index(
-            "ix_record_node_gone",
-            "node_id",
-            "number",
-            sqlite_where=text("deleted = 1"),
-            postgresql_where=text("deleted"),
-        ),
     )
 
     row: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)

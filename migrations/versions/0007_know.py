@@ -27,14 +27,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("last_report", sa.Text(), nullable=True))
     with op.batch_alter_table("node", schema=None) as batch_op:
         batch_op.add_column(sa.Column("webhook", sa.String(length=2000), nullable=True))
-    op.create_index(
-        "ix_record_node_gone",
-        "record",
-        ["node_id", "number"],
-        unique=False,
-        sqlite_where=sa.text("deleted = 1"),
-        postgresql_where=sa.text("deleted"),
-    )
     _examinations()
     _hooks()
 
@@ -86,7 +78,6 @@ def _hooks() -> None:
 def downgrade() -> None:
     op.drop_table("hook")
     op.drop_table("examination")
-    op.drop_index("ix_record_node_gone", table_name="record")
     with op.batch_alter_table("node", schema=None) as batch_op:
         batch_op.drop_column("webhook")
     with op.batch_alter_table("feed", schema=None) as batch_op:
