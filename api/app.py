@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from api import (
     audit,
     bulk,
+    checks,
     feeds,
     health,
     imports,
@@ -108,7 +109,7 @@ def _routers(role: Role) -> Iterator[APIRouter]:
         reference,
         problem_pages,
     )
-    for module in (*shared, *((nodes,) if role == "aggregator" else ()), pages):
+    for module in (*shared, *((nodes, checks) if role == "aggregator" else ()), pages):
         yield module.router
 
 

@@ -14,7 +14,7 @@ from api.deps import Here, Read
 from api.negotiation import JSON
 from api.services import Services
 from api.strict import strict_router
-from federation import log, publishers, status
+from federation import examining, hooks, log, publishers, status
 from federation.database import DatabaseFault, ReadSession
 from federation.status import Lag
 from schema.errors import Busy
@@ -126,6 +126,9 @@ def _states(session: ReadSession, here: Services) -> Iterator[metrics.Family]:
         yield metrics.gauge("folkmoot_replica_lag_seconds", "How long the first of them has waited.", replica.seconds)
     if here.role == "aggregator":
         yield from metrics.crawl(status.figures(session))
+        stand = status.standing(session)
+        yield from metrics.standing(stand.states, stand.problems)
+        yield from metrics.outward(examining.counts(session), hooks.counts(session))
 
 
 @router.get(

@@ -13,7 +13,7 @@ from api.etags import tag, unchanged
 from api.negotiation import JSON
 from api.services import Services
 from api.strict import strict_router
-from federation import publishers, signing
+from federation import hooks, publishers, signing
 from federation.database import ReadSession
 from schema.kinds import KINDS
 from schema.tables import Publisher
@@ -58,7 +58,8 @@ def document(session: ReadSession, here: Services, files: Sequence[Mapping[str, 
     """The manifest's members. Raises `Misconfigured` before the first publication."""
     found = publishers.every(session)
     told = publishers.organisations(session, found)
-    members = {"members": f"{here.public_url}/v1/nodes"} if here.role == "aggregator" else {}
+    members = _aggregators(session, here) if here.role == "aggregator" else {}
+    hook = {"webhook": {"url": here.webhook}} if here.webhook else {}
     return {
         "folkmoot": "1.0",
         "role": here.role,
@@ -74,8 +75,14 @@ def document(session: ReadSession, here: Services, files: Sequence[Mapping[str, 
         "keys": signing.published(session),
         "updateFrequency": here.update_frequency,
         "software": {"name": "folkmoot", "version": here.version},
+        **hook,
         **members,
     }
+
+
+def _aggregators(session: ReadSession, here: Services) -> dict[str, Any]:
+    key = hooks.public_key(session)
+    return {"members": f"{here.public_url}/v1/nodes"} | ({"webhooks": {"publicKeys": [key]}} if key else {})
 
 
 def _publisher(publisher: Publisher, told: dict[str, Any]) -> dict[str, Any]:

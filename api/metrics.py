@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -75,6 +75,30 @@ class _Given(Collector):
 def gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
     """One figure of the moment."""
     return GaugeMetricFamily(name, help_text, value=value)
+
+
+def standing(states: Mapping[str, int], problems: Mapping[tuple[str, str], int]) -> list[Family]:
+    """How many nodes are in each state, and how many places of theirs break each rule."""
+    nodes = GaugeMetricFamily("folkmoot_nodes", "Nodes, by state.", labels=["state"])
+    broken = GaugeMetricFamily("folkmoot_problems", "Places that break a rule.", labels=["rule", "severity"])
+    for state, count in states.items():
+        nodes.add_metric([state], count)
+    for labels, count in problems.items():
+        broken.add_metric(labels, count)
+    return [nodes, broken]
+
+
+def outward(checks: Mapping[str, int], webhooks: Mapping[str, int]) -> list[Family]:
+    """Checks of the last day by state; webhooks delivered and given up, and how many wait or are disabled."""
+    looked = GaugeMetricFamily("folkmoot_checks", "Checks of the last day, by state.", labels=["state"])
+    for state, count in checks.items():
+        looked.add_metric([state], count)
+    sent = CounterMetricFamily("folkmoot_webhooks", "Webhook messages, by what became of them.", labels=["as"])
+    for name in ("delivered", "failed"):
+        sent.add_metric([name], webhooks[name])
+    waiting = gauge("folkmoot_webhooks_waiting", "Webhook messages that wait.", webhooks["waiting"])
+    disabled = gauge("folkmoot_webhooks_disabled", "Webhooks whose address is gone.", webhooks["disabled"])
+    return [looked, sent, waiting, disabled]
 
 
 def crawl(nodes: Iterable[Figures]) -> list[Family]:

@@ -4,22 +4,24 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Path, Query, Request
-from pydantic import Field, WithJsonSchema
-from pydantic.config import JsonDict
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
-from api import formats
+from api import formats, node_feeds
+from api.badge import badge as picture
 from api.cursors import pack, unpack
 from api.deps import Here, Read
 from api.etags import tag, unchanged
+from api.node_shapes import NodeList, OneNode, Pinged
 from api.params import LIMIT, MAX_LIMIT
 from api.queries import limit_of
-from api.shapes import Count, Shape
 from api.strict import strict_router
-from federation import status
+from federation import ping, status
+from schema.entry import stamp
 from schema.errors import BadParameter
 
 router = strict_router(tags=["Nodes"])
+_SVG = "image/svg+xml"
 
 Limit = Annotated[
     str | None,
@@ -32,6 +34,11 @@ Format = Annotated[
     WithJsonSchema({"type": "string", "enum": ["json"]}),
     Query(alias="format", description="How to answer.", openapi_examples={"one": {"value": "json"}}),
 ]
+NodeFormat = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "enum": ["json", "jsonfeed", "atom"]}),
+    Query(alias="format", description="How to answer.", openapi_examples={"one": {"value": "atom"}}),
+]
 Key = Annotated[
     str,
     Path(
@@ -39,59 +46,6 @@ Key = Annotated[
         openapi_examples={"one": {"value": "moot.exampleshire.example"}},
     ),
 ]
-
-
-class NodeProblem(Shape):
-    """Something that the node's publisher should mend."""
-
-    rule: str = Field(description="The rule that was broken.", examples=["id-prefix"])
-    severity: str = Field(description="error or warning.", examples=["error"])
-    pointer: str = Field(description="Where: a JSON pointer into the item or page.", examples=["/data/title"])
-    recordId: str | None = Field(description="The record; `*` for many; null for the feed.")  # noqa: N815 - the wire's
-    message: str = Field(description="What was found and what was expected.")
-    count: int = Field(description="How often it was met.")
-    firstSeen: str = Field(description="When first.", json_schema_extra={"format": "date-time"})  # noqa: N815
-    lastSeen: str = Field(description="When last.", json_schema_extra={"format": "date-time"})  # noqa: N815
-
-
-_WHEN: JsonDict = {"format": "date-time"}
-
-
-class NodeItem(Shape):
-    """A node, as it was pinned, and how its visits go."""
-
-    key: str = Field(examples=["moot.exampleshire.example"])
-    id: str = Field(description="The address of its manifest.")
-    name: str = Field(examples=["Exampleshire County Council"])
-    role: str = Field(examples=["node"])
-    state: str = Field(description="preview, active, held, paused, stale or retired.", examples=["active"])
-    publishers: list[dict[str, Any]] = Field(description="For whom it publishes.")
-    lastVisit: str | None = Field(json_schema_extra=_WHEN)  # noqa: N815
-    lastGoodVisit: str | None = Field(json_schema_extra=_WHEN)  # noqa: N815
-    nextVisit: str | None = Field(json_schema_extra=_WHEN)  # noqa: N815
-    staleSince: str | None = Field(  # noqa: N815
-        description="Since when the last good copy is served.", json_schema_extra=_WHEN
-    )
-    records: int = Field(description="Live records that are served from it.")
-    accepted: int = Field(description="Items accepted, over all visits.")
-    refused: int = Field(description="Items refused, over all visits.")
-    held: int = Field(description="Removals that wait for a person.")
-    behind: int | None = Field(description="Changes not yet taken, where the node says how many there are.")
-    latencyMs: int | None = Field(description="How long its last page took.")  # noqa: N815
-    signature: str = Field(examples=["absent"])
-    freshness: str | None = Field(description="When its last change came.", json_schema_extra=_WHEN)
-    quality: float | None = Field(description="The share of items that were accepted.", examples=[0.998])
-    manifest: dict[str, Any] = Field(description="Its manifest, as pinned.")
-    keys: list[dict[str, Any]] = Field(description="Its pinned keys.")
-    problems: list[NodeProblem]
-
-
-class NodeList(Shape):
-    """A page of nodes."""
-
-    items: list[NodeItem]
-    next: str | None = Field(description="Where the next page is; null on the last.")
-    count: Count
 
 
 @router.get(
@@ -107,7 +61,7 @@ def nodes(
     """Give the nodes that are crawled, by key, with their state, their counts and what they should mend."""
     formats.choose(form, request.headers.get("accept"), ("json",))
     size = limit_of(limit)
-    found = status.listing(session, after=_after(cursor), limit=size + 1)
+    found = status.listing(session, after=_after(cursor), limit=size + 1, now=here.now())
     url = f"{here.public_url}/v1/nodes?limit={size}&cursor="
     following = url + pack([found[size - 1]["key"]]) if len(found) > size else None
     count = {"value": status.count(session), "exact": True}
@@ -120,12 +74,54 @@ def nodes(
     operation_id="getNode",
     summary="Read one node",
     response_class=Response,
-    responses={200: {"model": NodeItem, "description": "The node."}},
+    responses={
+        200: {
+            "model": OneNode,
+            "description": "The node; or what to mend at it, as a feed.",
+            "content": {formats.MEDIA[name]: {"schema": {"type": "string"}} for name in ("jsonfeed", "atom")},
+        }
+    },
 )
-def node(request: Request, session: Read, key: Key, form: Format = None) -> Response:
-    """Give one node: its state, its visits, and each problem by record and JSON pointer."""
-    formats.choose(form, request.headers.get("accept"), ("json",))
-    return _sent(request, status.one(session, key), {})
+def node(request: Request, here: Here, session: Read, key: Key, form: NodeFormat = None) -> Response:
+    """Give one node: its state, its visits, its quality, and each problem by record and JSON pointer.
+
+    As Atom or JSON Feed: an entry for each problem, which is new when the problem is.
+    """
+    wanted = formats.choose(form, request.headers.get("accept"), ("json", "jsonfeed", "atom"))
+    found = status.one(session, key, now=here.now())
+    if wanted == "json":
+        return _sent(request, found, {})
+    return _bytes(request, node_feeds.feed(here, session, found, wanted), formats.content_type(wanted), {})
+
+
+@router.get(
+    "/v1/nodes/{key}/badge.svg",
+    operation_id="getNodeBadge",
+    summary="Show a node's state as a picture",
+    response_class=Response,
+    responses={200: {"description": "A badge.", "content": {_SVG: {"schema": {"type": "string"}}}}},
+)
+def badge(request: Request, here: Here, session: Read, key: Key) -> Response:
+    """Give a small picture that says how the node stands, for the node's own page; its title says it in words."""
+    return _bytes(request, picture(status.one(session, key, now=here.now())), _SVG, {})
+
+
+@router.post(
+    "/v1/nodes/{key}/ping",
+    status_code=202,
+    operation_id="pingNode",
+    summary="Ask for a visit",
+    response_class=Response,
+    responses={202: {"model": Pinged, "description": "Heard."}},
+)
+def ping_node(here: Here, key: Key) -> Response:
+    """Let a node be visited now: a minute after the last visit at the earliest.
+
+    Anybody may ask, and nothing in the request is believed: a body is not read.
+    """
+    due = ping.ping(here.database, key)
+    body = {"key": key, "nextVisit": None if due is None else stamp(due)}
+    return Response(orjson.dumps(body), 202, {"Cache-Control": "no-store"}, "application/json")
 
 
 def _after(cursor: str | None) -> str:
@@ -139,8 +135,11 @@ def _after(cursor: str | None) -> str:
 
 
 def _sent(request: Request, shown: dict[str, Any], headers: dict[str, str]) -> Response:
-    body = orjson.dumps(shown)
+    return _bytes(request, orjson.dumps(shown), "application/json", headers)
+
+
+def _bytes(request: Request, body: bytes, media: str, headers: dict[str, str]) -> Response:
     sent = {"ETag": tag(body), "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding", **headers}
     if unchanged(request.headers.get("if-none-match"), sent["ETag"]):
         return Response(status_code=304, headers=sent)
-    return Response(body, headers=sent, media_type="application/json")
+    return Response(body, headers=sent, media_type=media)

@@ -35,6 +35,7 @@ class Services:
     title: str = ""
     contact_name: str = ""
     contact_email: str = ""
+    webhook: str = ""
     update_frequency: str = "P1D"
     min_poll_seconds: int = 300
     languages: tuple[str, ...] = ("en",)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from federation import judge, leases, nodes, told
+from federation import judge, leases, nodes, tally, told
 from federation.database import WriteSession, table
+from federation.gate import NotYet
 from federation.judge import Trouble
 from federation.leases import Lease
 from federation.reconcile import EMPTY_FEED
@@ -35,10 +36,13 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     due = now + max(wait(error, fails, visit.jitter), visit.pause)
     rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
     with visit.session() as session:
-        gone = _gone_since(session, lease, error, now)
-        reported = {"last_error": judge.clean(error.detail), "gone_since": gone}
-        leases.give_back(session, lease, due=due, last_visit=now, fails=fails, **reported)
-        told.tell(session, lease.node_id, [Trouble(rule, pointer, judge.clean(error.detail))], now)
+        gone, detail = _gone_since(session, lease, error, now), judge.clean(error.detail)
+        values = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)
+        values |= {"fails": fails, "last_error": detail, "gone_since": gone}
+        values["not_before"] = due if isinstance(error, Later) and error.retry_after is not None else None
+        leases.give_back(session, lease, due=due, last_visit=now, **values)
+        if not isinstance(error, NotYet):
+            told.tell(session, lease.node_id, [Trouble(rule, pointer, detail)], now)
         known = nodes.load(session, lease.node_id)
         if rule == nodes.IDENTITY_CHANGED:
             nodes.hold(session, known, since=lease.last_good or now)

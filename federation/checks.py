@@ -1,4 +1,4 @@
-"""The rules that a node is held to when it joins, and whenever somebody asks: one function a rule.
+"""A node held to every rule before it joins, while it is a preview, and whenever somebody asks (`federation/rules.py`).
 
 Everything is read through the seam `get`; nothing is written. `examine` gives a report that a person can act on.
 """
@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any
 
 from federation import judge, pinning
 from federation.advice import advice_for
 from federation.crawl import Step, walk
 from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
 from federation.judge import Source, Trouble
+from federation.looks import Seen, look
 from federation.origins import Heard, learn
-from federation.seam import Answer, Get
-from federation.sign import Ring, is_key
+from federation.rule import Part, Rule
+from federation.rules import RULES, advice_of, gates, severity_of
+from federation.seam import Get
+from federation.sign import Ring
 from federation.unproven import UNKNOWN_KEY
 from schema.change import Item
 from schema.errors import Crawling, Refused
@@ -25,18 +28,29 @@ from schema.identifiers import same_origin
 from schema.manifest import Manifest
 
 PAGES = 3
+SHOWN = 100
+_UNKNOWN = "It is signed with a key that is not in its origin's manifest."
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that is examined is kept
-Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What one rule found. `found` is empty where the rule is kept; `advice` says how to mend it."""
 
-    rule: str
-    severity: Severity
+    of: Rule
     found: str
+    pointer: str
     advice: str
+
+    @property
+    def rule(self) -> str:
+        """The rule's id."""
+        return self.of.id
+
+    @property
+    def severity(self) -> str:
+        """How bad a breach is: error or warning."""
+        return self.of.severity
 
     @property
     def kept(self) -> bool:
@@ -46,7 +60,7 @@ class Result:
 
 @dataclass(slots=True)
 class Report:
-    """What was read of a node and what each rule found, in the order in which they were asked."""
+    """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read."""
 
     url: str
     manifest: Manifest | None = None
@@ -54,33 +68,41 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     readings: list[judge.Reading] = field(default_factory=list)
     heard: dict[str, Heard] = field(default_factory=dict)
-    results: list[Result] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    hints: dict[str, str] = field(default_factory=dict)
+    asked: list[Part] = field(default_factory=list[Part])
     unreachable: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether no rule of severity error is broken."""
-        return all(result.kept or result.severity == "warning" for result in self.results)
+        """Whether no rule is broken that keeps a node out."""
+        return not any(gates(trouble.rule) for trouble in self.troubles)
 
-    def note(self, rule: Rule, found: str, advice: str = "") -> None:
-        """Keep what a rule found, with the rule's own advice where the cause has none."""
-        self.results.append(Result(rule.id, rule.severity, found, advice or rule.advice))
+    @property
+    def results(self) -> list[Result]:
+        """What each rule found that could be asked."""
+        met: dict[str, list[Trouble]] = {}
+        for trouble in self.troubles:
+            met.setdefault(trouble.rule, []).append(trouble)
+        return [self._result(rule, met.get(rule.id, [])) for rule in RULES if rule.part in self.asked]
 
+    def _result(self, rule: Rule, met: list[Trouble]) -> Result:
+        if not met:
+            return Result(rule, "", "", rule.advice)
+        first = met[0]
+        advice = self.hints.get(rule.id) or rule.advice
+        if not first.record_id and rule.part not in ("item", "identity"):
+            return Result(rule, first.message, first.pointer, advice)
+        about = first.record_id or "an item"
+        found = f"{len(met)} items would be refused; the first: {about} {first.pointer}: {first.message}"
+        return Result(rule, found, first.pointer, advice)
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule: its name, how bad a breach is, how to mend it, and the function that looks. It gives what is wrong."""
-
-    id: str
-    severity: Severity
-    advice: str
-    look: Callable[[Report, bool], str]
-
-
-REACHABLE = Rule("reachable", "error", "Serve the manifest at /.well-known/folkmoot over https.", lambda _r, _a: "")
-VALID = Rule("manifest-valid", "error", "Mend the manifest as its JSON Schema says.", lambda _r, _a: "")
-FEED = Rule("feed-reachable", "error", "Serve the feed that the manifest names, on the same host.", lambda _r, _a: "")
-PAGE = Rule("page-valid", "error", "Mend the page as OpenActive RPDE says; the cursor waits.", lambda _r, _a: "")
+    def broke_off(self, error: Crawling) -> None:
+        """Keep what ended the reading: the rule that was broken, or that there was no answer."""
+        self.unreachable = not isinstance(error, Refused)
+        rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
+        self.troubles.append(Trouble(rule, pointer, judge.clean(error.detail)))
+        self.hints[rule] = advice_for(error)
 
 
 async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = PAGES) -> Report:
@@ -89,25 +111,32 @@ async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = 
     `aggregator`: the node is to be accepted as one, and may carry others' records.
     """
     report = Report(manifest_url(url))
-    if not await _read(report, get):
-        return report
-    if not await _walk(report, get, pages):
+    if not await _read(report, get) or not await _walk(report, get, pages):
         return report
     if aggregator:
         await _learn(report, get)
-    for rule in LOOKS:
-        report.note(rule, rule.look(report, aggregator))
+    others = _judge(report, aggregator=aggregator)
+    assert report.manifest is not None
+    ended = report.steps[-1].page.ended
+    seen = Seen(
+        report.manifest,
+        relays=aggregator,
+        page=report.steps[-1].page,
+        epochs=frozenset(step.page.epoch for step in report.steps),
+        items=len(report.readings) if ended else None,
+        others=others,
+    )
+    report.troubles += look(seen)
     return report
 
 
-async def _tried(report: Report, rule: Rule, work: Callable[[], Awaitable[None]]) -> bool:
+async def _tried(report: Report, part: Part, work: Callable[[], Awaitable[None]]) -> bool:
+    report.asked.append(part)
     try:
         await work()
     except Crawling as error:
-        report.unreachable = not isinstance(error, Refused)
-        report.note(rule, error.detail, advice_for(error) if rule is REACHABLE else "")
+        report.broke_off(error)
         return False
-    report.note(rule, "")
     return True
 
 
@@ -119,35 +148,19 @@ async def _read(report: Report, get: Get) -> bool:
     async def parse() -> None:
         report.manifest = read_manifest(report.body, report.url)
 
-    return await _tried(report, REACHABLE, fetch) and await _tried(report, VALID, parse)
+    return await _tried(report, "door", fetch) and await _tried(report, "manifest", parse)
 
 
 async def _walk(report: Report, get: Get, pages: int) -> bool:
     manifest = report.manifest
     assert manifest is not None
-    answered = False
-
-    async def heard(url: str, headers: Mapping[str, str] | None = None) -> Answer:
-        nonlocal answered
-        answered = False
-        answer = await get(url, headers)
-        answered = True
-        return answer
 
     async def go() -> None:
-        async for step in walk(heard, feed_of(manifest).url, budget=pages):
+        async for step in walk(get, feed_of(manifest).url, budget=pages):
             report.steps.append(step)
             report.readings += judge.read(step.page.items)
 
-    try:
-        await go()
-    except Crawling as error:
-        report.unreachable = not isinstance(error, Refused)
-        report.note(PAGE if answered else FEED, error.detail, "" if answered else advice_for(error))
-        return False
-    report.note(FEED, "")
-    report.note(PAGE, "")
-    return True
+    return await _tried(report, "feed", go)
 
 
 async def _learn(report: Report, get: Get) -> None:
@@ -160,166 +173,58 @@ async def _learn(report: Report, get: Get) -> None:
             report.heard[node] = heard
 
 
-def _role(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    role = report.manifest.role
-    if aggregator and role != "aggregator":
-        return f"Its role is {role}; only an aggregator can be accepted as one."
-    return ""
-
-
-def _relays(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    if not aggregator and report.manifest.role == "aggregator":
-        others = len({t.record_id for t in _judged(report, aggregator) if _passed_on(report, t)})
-        more = f"; {others} of those that were read are others'" if others else ""
-        return f"It is an aggregator. Without --aggregator only its own records are taken{more}."
-    return ""
-
-
-def _prefixes(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    foreign = report.manifest.foreign_prefixes()
-    return f"{len(foreign)} prefixes lie on another host, such as {foreign[0]}." if foreign else ""
-
-
-def _licence(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    return "" if report.manifest.license else "The manifest names no licence."
-
-
-def _contact(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    contact = report.manifest.contact
-    return "" if contact is not None else "The manifest names nobody to ask."
-
-
-def _epoch(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    epochs = {step.page.epoch for step in report.steps}
-    if epochs - {report.manifest.epoch}:
-        return "The epoch of the feed's pages is not the manifest's."
-    return "" if report.manifest.epoch else "There is no epoch: a restored database cannot be told from a rewound feed."
-
-
-def _end(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    last = report.steps[-1].page
-    return "The last page does not say latest." if last.ended and last.latest is None else ""
-
-
-def _filled(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    return "" if report.readings else "The feed holds nothing, not even the publisher's own record."
-
-
-def _keys(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    keys = pinning.offered(report.manifest)
-    doubled = sorted({key["kid"] for key in keys if [one["kid"] for one in keys].count(key["kid"]) > 1})
-    if doubled:
-        return f"The key {doubled[0]} stands in the manifest twice."
-    bad = next((key["kid"] for key in keys if not is_key(key)), None)
-    return f"x of the key {bad} is no Ed25519 public key." if bad else ""
-
-
-def _signs(report: Report, _aggregator: bool) -> str:  # noqa: FBT001
-    assert report.manifest is not None
-    return (
-        "" if report.manifest.keys else "The manifest names no key: nobody can tell a relayed record from a forged one."
-    )
-
-
-def _items(report: Report, aggregator: bool, group: int) -> str:  # noqa: FBT001
-    found = [t for t in _judged(report, aggregator) if aggregator or not _passed_on(report, t)]
-    troubles = [t for t in found if _group(t) == group]
-    if not troubles:
-        return ""
-    first = troubles[0]
-    about = first.record_id or "an item"
-    return f"{len(troubles)} items would be refused; the first: {about} {first.pointer}: {first.message}"
-
-
-_OWNERSHIP = ("id-prefix", "id-form", "id", "publisher", "kind", "reference", "origin-unknown", "not-an-aggregator")
-
-
-_OWNER, _SIGNATURE, _DATA = range(3)
-
-
-def _group(trouble: Trouble) -> int:
-    if trouble.rule.startswith("signature-"):
-        return _SIGNATURE
-    return _OWNER if trouble.rule in _OWNERSHIP else _DATA
-
-
-def _judged(report: Report, aggregator: bool) -> list[Trouble]:  # noqa: FBT001
-    assert report.manifest is not None
-    source = Source(0, report.manifest.id, prefixes_of(report.manifest), aggregator)
-    origins = {node: heard.prefixes for node, heard in report.heard.items()}
-    manifests = {node: heard.manifest for node, heard in report.heard.items()} | {report.manifest.id: report.manifest}
-    rings = {node: Ring(pinning.offered(manifest)) for node, manifest in manifests.items() if manifest is not None}
-    found = judge.judge(report.readings, source, me="", origins=origins, now=_NEVER, rings=rings)
-    message = "It is signed with a key that is not in its origin's manifest."
-    return [*found.refused, *(Trouble(UNKNOWN_KEY, "/origin/sig", message, one.id) for one in found.unproven)]
-
-
-def _passed_on(report: Report, trouble: Trouble) -> bool:
-    """Whether it is about a record of somebody else that an aggregator passes on: a warning of its own tells that."""
+def _judge(report: Report, *, aggregator: bool) -> int:
+    """Judge the items that were read; gives how many are others' records, of which a warning of its own tells."""
     manifest = report.manifest
     assert manifest is not None
-    return manifest.role == "aggregator" and not same_origin(trouble.record_id, manifest.id)
+    report.asked.extend(("item", "identity", "signature"))
+    source = Source(0, manifest.id, prefixes_of(manifest), aggregator)
+    origins = {node: heard.prefixes for node, heard in report.heard.items()}
+    manifests = {node: heard.manifest for node, heard in report.heard.items()} | {manifest.id: manifest}
+    rings = {node: Ring(pinning.offered(said)) for node, said in manifests.items() if said is not None}
+    found = judge.judge(report.readings, source, me="", origins=origins, now=_NEVER, rings=rings)
+    refused = [*found.refused, *(Trouble(UNKNOWN_KEY, "/origin/sig", _UNKNOWN, one.id) for one in found.unproven)]
+    passed_on = manifest.role == "aggregator" and not aggregator
+    others: set[str] = set()
+    for trouble in refused:
+        if passed_on and not same_origin(trouble.record_id, manifest.id):
+            others.add(trouble.record_id)
+        else:
+            report.troubles.append(trouble)
+    return len(others)
 
 
-def _ids(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    return _items(report, aggregator, _OWNER)
-
-
-def _records(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    return _items(report, aggregator, _DATA)
-
-
-def _signatures(report: Report, aggregator: bool) -> str:  # noqa: FBT001
-    return _items(report, aggregator, _SIGNATURE)
-
-
-LOOKS: tuple[Rule, ...] = (
-    Rule("role", "error", "Leave out --aggregator, or set the node's role.", _role),
-    Rule("relays", "warning", "Add it with --aggregator to take all.", _relays),
-    Rule("prefix-own-origin", "warning", "Publish ids under the node's own address.", _prefixes),
-    Rule("licence", "warning", "Set FOLKMOOT_LICENSE, or license in the manifest.", _licence),
-    Rule("contact", "warning", "Name a role mailbox in the manifest.", _contact),
-    Rule("epoch", "warning", "Give manifest and pages the same epoch, new at every restore.", _epoch),
-    Rule("latest", "warning", "Say latest on the last page, so that readers notice a rewound feed.", _end),
-    Rule("not-empty", "warning", "Publish the organisation record as change 1.", _filled),
-    Rule("ids-within-prefix", "error", "Every id begins with its publisher's idPrefix, then kind and reference.", _ids),
-    Rule("keys-valid", "error", "Mend keys in the manifest: folkmoot keys list shows them.", _keys),
-    Rule("signed", "warning", "Sign what the node publishes: folkmoot keys new.", _signs),
-    Rule(
-        "signatures-valid",
-        "error",
-        "Sign each item as protocol section 5 says, with a key of the manifest.",
-        _signatures,
-    ),
-    Rule("records-valid", "warning", "Mend the records; those that are valid are taken meanwhile.", _records),
-)
-
-RULES: tuple[Rule, ...] = (REACHABLE, VALID, FEED, PAGE, *LOOKS)
-
-
-def summary(report: Report) -> dict[str, object]:
-    """The report as a program reads it."""
+def summary(report: Report) -> dict[str, Any]:
+    """The report as a program reads it: each rule with what it found, and the first hundred places."""
     return {
         "url": report.url,
         **_about(report.manifest),
         "pagesRead": len(report.steps),
         "itemsRead": len(report.readings),
         "passed": report.passed,
-        "rules": [
-            {"rule": r.rule, "severity": r.severity, "kept": r.kept, "found": r.found, "advice": r.advice}
-            for r in report.results
-        ],
+        "rules": [_rule(result) for result in report.results],
+        "problems": [_problem(trouble) for trouble in report.troubles[:SHOWN]],
     }
 
 
-def _about(manifest: Manifest | None) -> dict[str, object]:
+def _rule(result: Result) -> dict[str, Any]:
+    rule = result.of
+    told = {"rule": rule.id, "severity": rule.severity, "gate": rule.gate, "kept": result.kept, "found": result.found}
+    return told | {"standard": rule.standard, "section": rule.section, "advice": result.advice}
+
+
+def _problem(trouble: Trouble) -> Mapping[str, Any]:
+    return {
+        "rule": trouble.rule,
+        "severity": severity_of(trouble.rule),
+        "pointer": trouble.pointer,
+        "recordId": trouble.record_id or None,
+        "message": trouble.message,
+        "advice": advice_of(trouble.rule),
+    }
+
+
+def _about(manifest: Manifest | None) -> dict[str, Any]:
     if manifest is None:
         return {"key": None, "name": None, "role": None, "publishers": []}
     return {

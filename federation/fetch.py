@@ -78,16 +78,20 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 
 @dataclass(slots=True)
 class _Errand:
-    """What is fetched now (a redirect changes `url`), how it must be, and how many seconds are left for all of it."""
+    """What is fetched now (a redirect changes `url`), how it must be, and how many seconds are left for all of it.
+
+    `body` is what is sent instead, and then nothing is read.
+    """
 
     url: httpx2.URL
     wanted: answers.Wanted
     headers: Mapping[str, str]
     left: float
+    body: bytes | None = None
 
 
 class Door:
-    """Fetch JSON from other people's servers. Built once a process; close it at the end (`async with`).
+    """Fetch JSON from other people's servers, or send them some. Built once a process; close it after (`async with`).
 
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
     idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are
@@ -153,6 +157,13 @@ class Door:
             errand.url = _redirected(errand.url, answer.headers.get("location", ""))
         raise Refused("redirects", f"{url} redirects more than {MAX_REDIRECTS} times.")
 
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send JSON to one address, by the rules of a fetch, and give the status; no redirect is followed.
+
+        What is answered is not read. Raises `Later` or `Refused` where nothing was answered.
+        """
+        return await self._once(_Errand(_parse(url), answers.JSON, headers, self._limits.page, body))
+
     async def _once(self, errand: _Errand) -> Answer:
         url = errand.url
         host = url.raw_host.decode()
@@ -198,6 +209,8 @@ class Door:
         url, started = errand.url, time.monotonic()
         try:
             async with asyncio.timeout(errand.left):
+                if errand.body is not None:
+                    return await self._tell(errand, errand.body)
                 return await self._exchange(errand, started)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Later(f"{url} did not answer in time.", cause="time") from error
@@ -235,6 +248,22 @@ class Door:
             **{name.lower(): value for name, value in errand.headers.items()},
         }
         return httpx2.Request("GET", errand.url, headers=named, extensions={"timeout": self._timeouts()})
+
+    async def _tell(self, errand: _Errand, body: bytes) -> Answer:
+        own = {"content-type": "application/json", "user-agent": self._user_agent}
+        request = httpx2.Request(
+            "POST",
+            errand.url,
+            headers=own | dict(errand.headers),
+            content=body,
+            extensions={"timeout": self._timeouts()},
+        )
+        response = await self._transport.handle_async_request(request)
+        try:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, b"", named, str(errand.url))
+        finally:
+            await response.aclose()
 
     def _timeouts(self) -> dict[str, float]:
         limits = self._limits

@@ -67,6 +67,11 @@ def name_of(manifest: Manifest) -> str:
     return manifest.publishers[0].name
 
 
+def webhook_of(manifest: Manifest) -> str | None:
+    """Where the node wants to be told of its problems, if it says so."""
+    return manifest.webhook.url if manifest.webhook is not None else None
+
+
 def key_of(manifest_id: str) -> str:
     """The node's key in our lists: its host, with `_port` where there is one (protocol section 5)."""
     _scheme, host, _port = origin_of(manifest_id)

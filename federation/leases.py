@@ -23,7 +23,7 @@ from schema.errors import LeaseLost
 from schema.tables import Feed, Node
 
 _feed, _node = table(Feed), table(Node)
-CRAWLED = ("active", "stale", "held", "retired")
+CRAWLED = ("preview", "active", "stale", "held", "retired")
 Clock = Callable[[Reading], datetime]
 
 

@@ -18,7 +18,7 @@ from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
 from federation.nodes import Known, check_free
-from schema.errors import Conflict, Refused
+from schema.errors import Conflict
 from schema.identifiers import place_of
 from schema.manifest import Manifest
 from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record
@@ -113,7 +113,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     """Follow a node to another address: it is read there from 0, and old ids lead to the new. Gives its key.
 
     What it published under the old address stays until the reading has ended, and goes then where the new is there.
-    Raises `Conflict` where another is there already, `Refused` where the manifest publishes for nobody that it did.
+    Raises `Conflict` where another is there already, or one that publishes for nobody that it did.
     """
     if manifest.id == known.url:
         raise Conflict(f"{known.key} is at {known.url} already.")
@@ -121,7 +121,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     check_free(session, manifest.id, key_of(manifest.id), shown, me=me, but=known.url)
     moved = _pairs(known.prefixes, without_overlap(shown, known.prefixes))
     if not moved:
-        raise Refused("move", f"{manifest.id} publishes for none of the bodies of {known.key}.", "/publishers")
+        raise Conflict(f"{manifest.id} publishes for none of the bodies of {known.key}.")
     keys = pinning.take(known.keys, manifest, now=now)
     taken = pinning.anew(manifest, now=now) if keys.objections else keys.keys
     _remember(session, moved, now=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import delete, func, select, update
@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select, update
 from federation import lapse, origins, pinning, precedence, rejudge, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
-from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, without_overlap
+from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, webhook_of, without_overlap
 from federation.judge import Prefixes, Source
 from federation.sign import Jwk, Ring
 from schema.errors import Conflict, NotFound, Refused
@@ -53,24 +53,42 @@ class Known:
 
 
 def pin(
-    session: WriteSession, manifest: Manifest, body: bytes, *, me: str, relays: bool, every: int, now: datetime
+    session: WriteSession,
+    manifest: Manifest,
+    body: bytes,
+    *,
+    me: str,
+    relays: bool,
+    every: int,
+    now: datetime,
+    state: Literal["active", "preview"] = "active",
 ) -> str:
     """Take a node in, with its identity as it stands now; its feed is due at once. Gives its key.
 
-    `every` is how many seconds pass between visits where the manifest does not say. Raises `Conflict` where the node
-    is known, is this server itself, or claims ids that another was pinned with first.
+    `state` is preview for a node that does not pass yet (`federation/gate.py`). `every` is how many seconds
+    pass between visits where the manifest does not say. Raises `Conflict` where the node is known, is this server
+    itself, or claims ids that another was pinned with first.
     """
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
     check_free(session, manifest.id, key, prefixes, me=me)
     origins.give_way(session, manifest.id, prefixes)
-    put_in(session, manifest, body, relays=relays, every=every, now=now)
+    put_in(session, manifest, body, relays=relays, every=every, now=now, state=state)
     if manifest.keys:
         rejudge.keys_changed(session, manifest.id, Ring(pinning.offered(manifest)), now=now)
     precedence.settle(session, precedence.claimed(manifest), now=now)
     return key
 
 
-def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bool, every: int, now: datetime) -> None:
+def put_in(
+    session: WriteSession,
+    manifest: Manifest,
+    body: bytes,
+    *,
+    relays: bool,
+    every: int,
+    now: datetime,
+    state: str = "active",
+) -> None:
     """Write the rows of a node that is known to be nobody else's."""
     node = {
         "key": key_of(manifest.id),
@@ -78,7 +96,8 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
         "name": name_of(manifest),
         "role": manifest.role,
         "relays": relays,
-        "state": "active",
+        "state": state,
+        "webhook": webhook_of(manifest),
         "manifest": body,
         "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
         "jwks": orjson.dumps(pinning.anew(manifest, now=now)).decode(),
@@ -89,7 +108,7 @@ def put_in(session: WriteSession, manifest: Manifest, body: bytes, *, relays: bo
     feed = feed_of(manifest)
     first: dict[str, Any] = {"node_id": node_id, "url": feed.url, "cursor": feed.url, "due": now, "position": 0}
     first["place"] = place_of(feed.url)
-    counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped"), 0)
+    counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped", "visits", "good_visits", "pages"), 0)
     wait = feed.min_poll_seconds or every
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
 
@@ -145,7 +164,8 @@ def _take_over(
 ) -> Known:
     new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url, heard_too=False))
     after = replace(known, prefixes={**new, **known.prefixes}, manifest=body, keys=tuple(keys))
-    values = {"name": name_of(manifest), "manifest": body, "prefixes": orjson.dumps(dict(after.prefixes)).decode()}
+    values: dict[str, Any] = {"name": name_of(manifest), "manifest": body, "webhook": webhook_of(manifest)}
+    values["prefixes"] = orjson.dumps(dict(after.prefixes)).decode()
     values["jwks"] = orjson.dumps(list(keys)).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     if list(keys) != list(known.keys):
@@ -187,8 +207,10 @@ def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
 
 
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
-    """Visit a node again, at once."""
-    state = "active" if known.stale_since is None else "stale"
+    """Visit a node again, at once. One that was never read to its end passes the gate again, for it may not have."""
+    read = select(_feed.c.last_good).where(_feed.c.node_id == known.id)
+    fresh = session.connection().execute(read).scalar_one() is None
+    state = "preview" if fresh else "active" if known.stale_since is None else "stale"
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
     precedence.settle(session, known.own, now=now)
     make_due(session, now=now, node_id=known.id)

@@ -27,3 +27,11 @@ class Get(Protocol):
     async def __call__(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Give the answer, its body decoded and within the caps."""
         ...
+
+
+class Post(Protocol):
+    """Send JSON to one URL. Raises `Later` or `Refused` where nothing was answered."""
+
+    async def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Give the answer's status and headers, whatever the status is."""
+        ...

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import Row, func, select
 
-from federation import removals, sign, told
-from federation.database import Reading, table
+from federation import quality, removals, sign, told
+from federation.database import Reading, clock, table
+from federation.hooks import shown as hook_shown
 from federation.sign import Jwk
 from schema.entry import stamp
 from schema.errors import NotFound
@@ -20,6 +21,8 @@ from schema.tables import Feed, Node, Record
 _node, _feed, _record = table(Node), table(Feed), table(Record)
 _WORST_FIRST = (sign.INVALID, sign.UNKNOWN_KEY, sign.ABSENT, sign.VALID)
 _JOINED = _node.join(_feed, _feed.c.node_id == _node.c.id)
+UNVISITED = ("paused", "held")
+WITHDRAWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ class Figures:
     dropped: int
     behind: int | None
     fails: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All nodes together: how many in each state, how many places break each rule, what became of webhooks."""
+
+    states: Mapping[str, int]
+    problems: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,62 +77,96 @@ def figures(session: Reading) -> list[Figures]:
     return [Figures(r.key, r.accepted, r.refused, r.dropped, _behind(r), r.fails) for r in rows]
 
 
+STATES = ("preview", "active", "held", "paused", "stale", "retired")
+
+
+def standing(session: Reading) -> Standing:
+    """How all nodes stand together."""
+    counted = select(_node.c.state, func.count()).group_by(_node.c.state)
+    found: dict[str, int] = {row[0]: row[1] for row in session.connection().execute(counted)}
+    return Standing(dict.fromkeys(STATES, 0) | found, told.by_rule(session))
+
+
 def count(session: Reading) -> int:
     """How many nodes there are."""
     found: int = session.connection().execute(select(func.count()).select_from(_node)).scalar_one()
     return found
 
 
-def listing(session: Reading, *, after: str = "", limit: int = 100) -> list[dict[str, Any]]:
-    """The nodes after a key, by key: the items of `/v1/nodes`."""
+def listing(
+    session: Reading, *, after: str = "", limit: int = 100, now: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The nodes after a key, by key: the items of `/v1/nodes`. `now` is what freshness is held to."""
     chosen = select(_node, *_feed_columns()).select_from(_JOINED)
     rows = session.connection().execute(chosen.where(_node.c.key > after).order_by(_node.c.key).limit(limit)).all()
-    return _items(session, rows)
+    return _items(session, rows, now or clock(session))
 
 
-def one(session: Reading, key: str) -> dict[str, Any]:
-    """One node by its key. Raises `NotFound`."""
+def one(session: Reading, key: str, *, now: datetime | None = None) -> dict[str, Any]:
+    """One node by its key, with the records that it took away last. Raises `NotFound`."""
     chosen = select(_node, *_feed_columns()).select_from(_JOINED).where(_node.c.key == key)
     rows = session.connection().execute(chosen).all() if key.isprintable() else []
     if not rows:
         raise NotFound(f"No node here has the key {key[:300]}.")
-    return _items(session, rows)[0]
+    (item,) = _items(session, rows, now or clock(session))
+    return item | {"withdrawn": _withdrawn(session, rows[0].id)}
+
+
+def _withdrawn(session: Reading, node_id: int) -> list[dict[str, Any]]:
+    chosen = select(_record.c.id, _record.c.kind, _record.c.reason, _record.c.moved_to, _record.c.changed)
+    gone = chosen.where(_record.c.node_id == node_id, _record.c.deleted).order_by(_record.c.number.desc())
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "reason": row.reason,
+            "at": stamp(row.changed),
+            **({"movedTo": row.moved_to} if row.moved_to else {}),
+        }
+        for row in session.connection().execute(gone.limit(WITHDRAWN))
+    ]
 
 
 def _feed_columns() -> list[Any]:
     return [column.label("feed_" + column.name) for column in _feed.columns]
 
 
-def _items(session: Reading, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+def _items(session: Reading, rows: Sequence[Row[Any]], now: datetime) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     problems = told.of_nodes(session, ids)
-    carried, held = _carried(session, ids), removals.counts(session, ids)
-    return [_item(row, carried.get(row.id, _Live()), held.get(row.id, 0), problems[row.id]) for row in rows]
+    totals = told.totals(session, ids)
+    kept, held = _kept(session, ids), removals.counts(session, ids)
+    hooks = hook_shown(session, ids)
+    return [
+        _item(row, kept.get(row.id, _Kept()), held.get(row.id, 0), problems[row.id], now)
+        | {"problemCounts": totals[row.id], "webhook": hooks.get(row.id)}
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Live:
-    """The live records of a node, when the last of them came, and what their signatures are worth."""
+class _Kept:
+    """What is held of a node: live records and what their signatures are worth, tombstones, when the last came."""
 
-    records: int = 0
-    last: Any = None
+    live: int = 0
+    gone: int = 0
+    last: datetime | None = None
     signatures: frozenset[str] = frozenset()
 
-    def and_(self, signature: str, records: int, last: Any) -> _Live:
-        """These and those of one signature state more."""
+    def and_(self, signature: str, records: int, last: datetime, *, deleted: bool) -> _Kept:
+        """These and some more of one signature state, live or not."""
         newest = last if self.last is None else max(self.last, last)
-        return _Live(self.records + records, newest, self.signatures | {signature})
+        if deleted:
+            return replace(self, gone=self.gone + records, last=newest)
+        return _Kept(self.live + records, self.gone, newest, self.signatures | {signature})
 
 
-def _carried(session: Reading, ids: Sequence[int]) -> dict[int, _Live]:
-    chosen = (
-        select(_record.c.node_id, _record.c.signature, func.count(), func.max(_record.c.changed))
-        .where(_record.c.node_id.in_(ids), _record.c.deleted.is_(False))
-        .group_by(_record.c.node_id, _record.c.signature)
-    )
-    found: dict[int, _Live] = {}
-    for node_id, signature, records, last in session.connection().execute(chosen):
-        found[node_id] = found.get(node_id, _Live()).and_(signature, records, last)
+def _kept(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
+    columns = (_record.c.node_id, _record.c.signature, _record.c.deleted)
+    chosen = select(*columns, func.count(), func.max(_record.c.changed)).where(_record.c.node_id.in_(ids))
+    found: dict[int, _Kept] = {}
+    for node_id, signature, deleted, records, last in session.connection().execute(chosen.group_by(*columns)):
+        found[node_id] = found.get(node_id, _Kept()).and_(signature, records, last, deleted=deleted)
     return found
 
 
@@ -135,9 +180,20 @@ def _key(jwk: Jwk) -> dict[str, Any]:
     return {"kid": jwk["kid"], "thumbprint": sign.thumbprint(jwk), "since": jwk["since"], "until": until}
 
 
-def _item(row: Any, carried: _Live, held: int, problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
-    judged = row.feed_accepted + row.feed_refused
+    promised = manifest.get("updateFrequency")
+    facts = quality.Facts(
+        accepted=row.feed_accepted,
+        refused=row.feed_refused,
+        availability=row.feed_availability,
+        completeness=row.feed_completeness,
+        records=kept.live,
+        held=held,
+        promised=promised,
+        changed=kept.last,
+    )
+    shares = quality.parts(facts, now)
     return {
         "key": row.key,
         "id": row.url,
@@ -147,20 +203,27 @@ def _item(row: Any, carried: _Live, held: int, problems: list[dict[str, Any]]) -
         "publishers": [_publisher(publisher) for publisher in manifest["publishers"]],
         "lastVisit": _time(row.feed_last_visit),
         "lastGoodVisit": _time(row.feed_last_good),
-        "nextVisit": _time(row.feed_due) if row.state != "paused" else None,
+        "nextVisit": _time(row.feed_due) if row.state not in UNVISITED else None,
         "staleSince": _time(row.stale_since),
-        "records": carried.records,
+        "records": kept.live,
         "accepted": row.feed_accepted,
         "refused": row.feed_refused,
         "held": held,
         "behind": _behind(row, "feed_"),
         "latencyMs": row.feed_latency_ms,
-        "signature": _worst(carried.signatures),
-        "freshness": _time(carried.last),
-        "quality": round(row.feed_accepted / judged, 4) if judged else None,
+        "signature": _worst(kept.signatures),
+        "freshness": _time(kept.last),
+        "quality": quality.whole(shares),
         "manifest": manifest,
         "keys": [_key(jwk) for jwk in orjson.loads(row.jwks)],
         "problems": problems,
+        "deleted": kept.gone,
+        "visits": {"all": row.feed_visits, "good": row.feed_good_visits, "pages": row.feed_pages},
+        "failedInARow": row.feed_fails,
+        "lastReport": orjson.loads(row.feed_last_report) if row.feed_last_report else None,
+        "freshnessPromised": promised,
+        "freshnessKept": None if shares["freshness"] is None else shares["freshness"] == 1.0,
+        "qualityParts": shares,
     }
 
 

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, true
 
 from federation.database import Reading, WriteSession, table, upserting
 from federation.judge import Trouble
+from federation.looks import LOOKS
+from federation.rules import severity_of
 from schema.entry import stamp
 from schema.tables import Problem
 
@@ -18,13 +20,15 @@ _CHUNK = 500
 MAX_ROWS = 1_000
 MANY = "*"  # stands for the records of a node that breaks one rule in too many places to list them all
 REMOVAL_HELD = "removal-held"
+WEBHOOK = "webhook"
+_APART = (REMOVAL_HELD, WEBHOOK)  # neither a visit nor an examination tells whether they are mended
 _KEY = ("node_id", "rule", "record_id", "pointer")
 
 
 def tell(
-    session: WriteSession, node_id: int, troubles: Iterable[Trouble], now: datetime, *, severity: str = "error"
+    session: WriteSession, node_id: int, troubles: Iterable[Trouble], now: datetime, *, severity: str | None = None
 ) -> None:
-    """Note problems of a node; one that is known is counted again.
+    """Note problems of a node; one that is known is counted again. How bad each is says its rule, or `severity`.
 
     Past 1,000 rows a node, further places are counted together in one row a rule.
     """
@@ -40,7 +44,7 @@ def tell(
             "rule": rule,
             "record_id": record_id,
             "pointer": pointer,
-            "severity": severity,
+            "severity": severity or severity_of(rule),
             "message": message,
             "count": count,
             "first_seen": now,
@@ -93,17 +97,54 @@ def mended(session: WriteSession, node_id: int, ids: Sequence[str]) -> None:
 
 
 def visit_mended(
-    session: WriteSession, node_id: int, *, rules: Sequence[str] | None = None, before: datetime | None = None
+    session: WriteSession,
+    node_id: int,
+    *,
+    rules: Sequence[str] | None = None,
+    found: Sequence[Trouble] | None = None,
+    before: datetime | None = None,
 ) -> None:
     """Forget the problems of the feed as a whole after a good visit, but for removals that are held.
 
-    With `rules`, forget just those. `before`: when the visit began; what it told of itself stays.
+    `found` is what a look at the whole found wrong: that stays, all else of its rules goes. Without it nobody looked,
+    and what an earlier look found stays. With `rules`, forget just those. `before`: when the visit began; what it told
+    of itself stays.
     """
     about_feed = delete(_problem).where(_problem.c.node_id == node_id, _problem.c.record_id == "")
-    chosen = _problem.c.rule.in_(rules) if rules is not None else _problem.c.rule != REMOVAL_HELD
-    if before is not None:
-        chosen &= _problem.c.last_seen < before
-    session.connection().execute(about_feed.where(chosen))
+    stays = LOOKS if found is None else [trouble.rule for trouble in found]
+    chosen = _problem.c.rule.in_(rules) if rules is not None else _problem.c.rule.not_in([*_APART, *stays])
+    earlier = true() if before is None else _problem.c.last_seen < before
+    session.connection().execute(about_feed.where(chosen, earlier))
+
+
+def examined(session: WriteSession, node_id: int, troubles: Sequence[Trouble], now: datetime) -> None:
+    """Note what an examination of a node from its start found, in place of all that was known before."""
+    kept = {_place(trouble)[:3] for trouble in troubles}
+    known = select(_problem.c.id, _problem.c.rule, _problem.c.record_id, _problem.c.pointer)
+    rows = session.connection().execute(known.where(_problem.c.node_id == node_id, _problem.c.rule.not_in(_APART)))
+    gone = [row.id for row in rows if (row.rule, row.record_id, row.pointer) not in kept]
+    for start in range(0, len(gone), _CHUNK):
+        session.connection().execute(delete(_problem).where(_problem.c.id.in_(gone[start : start + _CHUNK])))
+    tell(session, node_id, troubles, now)
+
+
+def by_rule(session: Reading) -> dict[tuple[str, str], int]:
+    """How many places of all nodes break each rule, by (rule, severity)."""
+    chosen = select(_problem.c.rule, _problem.c.severity, func.count()).group_by(_problem.c.rule, _problem.c.severity)
+    return {
+        (rule, severity): count
+        for rule, severity, count in session.connection().execute(chosen.order_by(_problem.c.rule))
+    }
+
+
+def totals(session: Reading, node_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """How many places of each node break a rule, by severity: all of them, however few `of_nodes` gives."""
+    found = {node_id: {"error": 0, "warning": 0} for node_id in node_ids}
+    chosen = select(_problem.c.node_id, _problem.c.severity, func.count()).where(_problem.c.node_id.in_(node_ids))
+    grouped = chosen.group_by(_problem.c.node_id, _problem.c.severity)
+    for node_id, severity, count in session.connection().execute(grouped):
+        found[node_id][severity] = count
+    return found
 
 
 def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int = 100) -> dict[int, list[dict[str, object]]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from federation import leases, moving, nodes, papers, reconcile, removals, told
+from federation import gate, leases, looks, moving, nodes, papers, reconcile, removals, tally, told
 from federation.apply import Applied, apply
 from federation.crawl import Step, walk
 from federation.database import Database, WriteSession, table
@@ -99,6 +99,9 @@ class Visit:
         """Read the feed to its end. False where the budget was spent, or `stop` set, before that."""
         self._papers = known = await asyncio.to_thread(self._load)
         self.key = known.known.key
+        if known.known.state == gate.PREVIEW:
+            await gate.passing(self._get, self.write, known.known, now=self.now)
+            self._papers = known = await asyncio.to_thread(self._load)
         first = self.lease.last_good is None and not self.lease.reconciling
         self._reader = Reader(self._database, self._get, self.write, self._me, known, first=first)
         if self._papers.due(self.lease, self.now):
@@ -226,14 +229,14 @@ class Visit:
         leases.change(session, self.lease, latency_ms=load.ms, **load.place.columns(), **_counted(done))
         return done
 
-    async def _finish(self, last: Callable[[WriteSession], Applied]) -> None:
-        """Give the feed back, in one transaction with what is not written yet."""
+    async def _finish(self, last: Callable[[WriteSession, Applied], None]) -> None:
+        """Give the feed back, in one transaction with what is not written yet and is counted so far."""
         load = await self._gather.rest()
 
         def work(session: WriteSession) -> Applied:
             leases.hold(session, self.lease)
             done = Applied() if load is None else self._put(session, load)
-            done.add(last(session))
+            last(session, done)
             return done
 
         self.applied.add(await self.write(work))
@@ -247,15 +250,14 @@ class Visit:
         wish = feed_of(self._papers.manifest).min_poll_seconds or self._every
         self.due = self.now + max(timedelta(seconds=wish * self.jitter.uniform(1.0, 1.1)), self.pause)
 
-        def last(session: WriteSession) -> Applied:
+        def last(session: WriteSession, done: Applied) -> None:
             node_id, known = self.lease.node_id, self._papers.known
             close = self._reconciled if self._place.reconciling else removals.close_pass
-            done = close(session, node_id, now=self.now)
+            done.add(close(session, node_id, now=self.now))
             if known.state != "active" or known.stale_since is not None:
                 nodes.went_well(session, known, now=self.now)
-            told.visit_mended(session, node_id, before=self.lease.at)
-            self._give_back(session, page, step, wish)
-            return done
+            self._look(session, step)
+            self._give_back(session, step, wish, done)
 
         await self._finish(last)
 
@@ -265,20 +267,47 @@ class Visit:
         done.add(reconcile.finish(session, node_id, now=now))
         return done
 
-    def _give_back(self, session: WriteSession, page: Page, step: Step, wish: int) -> None:
+    def _look(self, session: WriteSession, step: Step) -> None:
+        """Hold the whole to the rules of a check, where there is anything new to look at."""
+        node_id, began = self.lease.node_id, self.lease.at
+        if step.same and not self._papers.asked:
+            told.visit_mended(session, node_id, before=began)
+            return
+        page = None if step.same else step.page
+        seen = looks.Seen(
+            self._papers.manifest,
+            relays=self._papers.known.relays,
+            page=page,
+            epochs=frozenset({self._place.epoch if page is None else page.epoch}),
+        )
+        found = looks.look(seen)
+        told.visit_mended(session, node_id, found=found, before=began)
+        told.tell(session, node_id, found, self.now)
+
+    def _give_back(self, session: WriteSession, step: Step, wish: int, done: Applied) -> None:
         assert self.due is not None
+        page = step.page
         values: dict[str, Any] = replace(self._place, cursor=page.url, reconciling=False).columns()
         values |= {"latency_ms": step.ms, "last_visit": self.now, "last_good": self.now}
         values |= _WELL
         if not step.same:
             values |= {"etag": plain_etag(step.etag), "latest": page.latest}
+        if self.lease.last_good is None or done.created + done.updated + self.applied.created + self.applied.updated:
+            values["completeness"] = tally.sampled(session, self.lease.node_id)
+        values |= self._counted("ended", done, step.ms)
         leases.give_back(session, self.lease, due=self.due, every=wish, **values, **self._papers.columns())
 
-    def _rest(self, session: WriteSession) -> Applied:
+    def _rest(self, session: WriteSession, done: Applied) -> None:
         assert self.due is not None
         values = {**_WELL, "last_visit": self.now, **self._papers.columns()}
-        leases.give_back(session, self.lease, due=self.due, **values)
-        return Applied()
+        leases.give_back(session, self.lease, due=self.due, **values, **self._counted("budget", done))
+
+    def _counted(self, outcome: tally.Outcome, done: Applied, ms: int | None = None) -> dict[str, Any]:
+        """What the visit came to: what was written before, and `done` in this last transaction."""
+        whole = replace(self.applied)
+        whole.add(done)
+        counted = tally.columns(outcome, at=self.now, pages=self.pages, done=whole, ms=ms)
+        return counted | {"not_before": None}
 
 
 def _counted(done: Applied) -> dict[str, Any]:

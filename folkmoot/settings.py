@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     title: str = Field("", description="What the site calls itself; empty is the name of its first publisher.")
     contact_name: str = Field("", description="Who answers for this server: a team or role, never a person.")
     contact_email: str = Field("", description="The role mailbox that the manifest and the pages give.")
+    webhook: str = Field(
+        "", description="Where aggregators tell of problems that they find at this server, as an https address."
+    )
+    ping: str = Field(
+        "", description="Where to tell aggregators of new changes: their /v1/nodes/KEY/ping, joined by commas."
+    )
     license: str = Field(OGL, description="The licence of all that is published, as a URL.")
     update_frequency: str = Field("P1D", description="How often the publishers promise to update (ISO 8601 duration).")
     min_poll_seconds: int = Field(300, ge=1, description="How often crawlers may visit this server's feed.")
@@ -113,6 +119,18 @@ class Settings(BaseSettings):
     @classmethod
     def _licence(cls, value: str) -> str:
         return _hold(value, Url, f"the address of a licence, such as {OGL}")
+
+    @field_validator("webhook")
+    @classmethod
+    def _hook(cls, value: str) -> str:
+        return value and _hold(value, Url, "an address, such as https://moot.exampleshire.example/hooks/folkmoot")
+
+    @field_validator("ping")
+    @classmethod
+    def _pings(cls, value: str) -> str:
+        for one in filter(None, value.split(",")):
+            _hold(one.strip(), Url, "addresses such as https://moot.wessex.example/v1/nodes/KEY/ping, joined by commas")
+        return value
 
     @field_validator("contact_name")
     @classmethod

@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,6 +92,7 @@ def services(settings: Settings, base: Database) -> Services:
         title=settings.title,
         contact_name=settings.contact_name,
         contact_email=settings.contact_email,
+        webhook=settings.webhook,
         update_frequency=settings.update_frequency,
         min_poll_seconds=settings.min_poll_seconds,
         languages=tuple(part.strip() for part in settings.languages.split(",") if part.strip()),
@@ -159,6 +161,33 @@ class CrawlInside:
 
 
 @dataclass(frozen=True, slots=True)
+class Outward:
+    """What a server tells and asks of others besides the crawl: checks and webhooks, and pings of its own changes."""
+
+    settings: Settings
+    base: Database
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set."""
+        async with door(self.settings) as opened, asyncio.TaskGroup() as group:
+            for worker in self._workers(opened):
+                group.create_task(worker.run(stop))
+
+    def _workers(self, opened: Door) -> Iterator[Worker]:
+        if self.settings.role == "aggregator":
+            from federation.examiner import Examiner
+            from federation.webhooks import Herald
+
+            yield Examiner(self.base, opened.get, now, gap=_gap(self.settings))
+            yield Herald(self.base, opened.post, check_public_url(self.settings.public_url), now)
+        if self.settings.ping:
+            from federation.pinger import Pinger
+
+            addresses = [one.strip() for one in self.settings.ping.split(",") if one.strip()]
+            yield Pinger(self.base, opened.post, addresses)
+
+
+@dataclass(frozen=True, slots=True)
 class Once:
     """A worker that one of the processes with this data folder runs; another takes over when that one is gone."""
 
@@ -193,6 +222,8 @@ def background(settings: Settings, base: Database) -> list[Worker]:
         Keeper(BulkFiles(base, settings.data_dir / "bulk", now)),
         Eraser(base),
     ]
+    if settings.role == "aggregator" or settings.ping:
+        workers.append(Outward(settings, base))
     if settings.role == "aggregator" and settings.crawl_inside:
         workers.append(CrawlInside(settings, base))
     return [Once(worker, settings.data_dir / "locks" / type(worker).__name__.lower()) for worker in workers]

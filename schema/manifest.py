@@ -147,6 +147,21 @@ class Software(Model):
     version: Opt[Word] = Field(None, description="Its version.", examples=["0.1.0"])
 
 
+class Webhook(Model):
+    """Where the node's people want to be told of problems (Standard Webhooks)."""
+
+    url: Url = Field(description="It takes POST.", examples=["https://moot.exampleshire.example/hooks/folkmoot"])
+
+
+class WebhookKeys(Model):
+    """With what an aggregator signs the webhooks that it sends."""
+
+    public_keys: Annotated[list[Word], Field(min_length=1, max_length=MAX_LIST)] = Field(
+        description="Ed25519 public keys as Standard Webhooks writes them; a signature by any of them is good.",
+        examples=[["whpk_MCowBQYDK2VwAyEA"]],
+    )
+
+
 class Manifest(Model):
     """What a node says about itself."""
 
@@ -178,6 +193,8 @@ class Manifest(Model):
     keys: Opt[Many[Key]] = Field(None, description="The keys that sign its records, retired ones too.")
     software: Opt[Software] = Field(None, description="What it runs.")
     members: Opt[Url] = Field(None, description="An aggregator's list of the nodes that it crawls.")
+    webhook: Opt[Webhook] = Field(None, description="Where aggregators tell of problems that they find here.")
+    webhooks: Opt[WebhookKeys] = Field(None, description="With what an aggregator signs its webhooks.")
 
     @classmethod
     def parse(cls, data: bytes) -> Self:

@@ -165,13 +165,16 @@ class Node(SQLModel, table=True):
     own: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     added: datetime = Field(sa_type=Moment)
     stale_since: datetime | None = Field(default=None, sa_type=Moment)
+    webhook: str | None = Field(default=None, max_length=2000)
 
 
 class Feed(SQLModel, table=True):
     """One feed of one node: its lease, its cursor, and how the last visits went.
 
     `fence` grows with every claim; a commit that names an older one changes nothing (docs/decisions, lease rows).
-    `place` is the host and port that it is read from, whose turn is the row of `Host`.
+    `place` is the host and port that it is read from, whose turn is the row of `Host`. `availability` and
+    `completeness` are parts of the node's quality (federation/quality.py), `last_report` is what the last visit came
+    to, as JSON; `not_before` is the node's own wish (`Retry-After`), which nobody's ping moves.
     """
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
@@ -200,6 +203,13 @@ class Feed(SQLModel, table=True):
     manifest_at: datetime | None = Field(default=None, sa_type=Moment)
     manifest_etag: str | None = Field(default=None, max_length=300)
     gone_since: datetime | None = Field(default=None, sa_type=Moment)
+    visits: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    good_visits: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    pages: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    availability: float | None = None
+    completeness: float | None = None
+    not_before: datetime | None = Field(default=None, sa_type=Moment)
+    last_report: str | None = Field(default=None, sa_type=Text)
 
 
 class Host(SQLModel, table=True):
@@ -406,6 +416,46 @@ class Audit(SQLModel, table=True):
     before: str | None = Field(default=None, max_length=64)
     after: str | None = Field(default=None, max_length=64)
     request: str = Field(default="", max_length=64)
+
+
+class Examination(SQLModel, table=True):
+    """A node that somebody asked to be held to the rules, and what came of it: the queue is the table."""
+
+    id: str = Field(primary_key=True, max_length=40)
+    url: str = Field(max_length=2000, index=True)
+    aggregator: bool = False
+    state: str = Field(default="queued", max_length=10, index=True)
+    result: bytes | None = Field(default=None, sa_type=LargeBinary)
+    owner: str | None = Field(default=None, max_length=200)
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
+    tries: int = 0
+    created: datetime = Field(sa_type=Moment)
+    started: datetime | None = Field(default=None, sa_type=Moment)
+    finished: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Hook(SQLModel, table=True):
+    """The webhook of a node: what it was told last, and the message that waits for it.
+
+    `looked` is the visit that was looked at last, `told` the digest of the status that was last put into a message;
+    `message`, `body` and `due` stand while one waits. `disabled`: the address answered 410, and nothing is sent to it.
+    """
+
+    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", ondelete="CASCADE")
+    url: str = Field(max_length=2000)
+    looked: datetime | None = Field(default=None, sa_type=Moment)
+    told: str | None = Field(default=None, max_length=64)
+    message: str | None = Field(default=None, max_length=64)
+    body: bytes | None = Field(default=None, sa_type=LargeBinary)
+    due: datetime | None = Field(default=None, sa_type=Moment, index=True)
+    tries: int = 0
+    disabled: datetime | None = Field(default=None, sa_type=Moment)
+    answer: str | None = Field(default=None, sa_type=Text)
+    sent: datetime | None = Field(default=None, sa_type=Moment)
+    delivered: int = Field(default=0, sa_type=BigInteger)
+    failed: int = Field(default=0, sa_type=BigInteger)
+    owner: str | None = Field(default=None, max_length=200)
+    leased_until: datetime | None = Field(default=None, sa_type=Moment)
 
 
 Columns = dict[str, Any]

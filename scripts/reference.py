@@ -1,7 +1,7 @@
 """Write the reference pages of `docs/` from the code: `python -m scripts.reference`, or `make docs`.
 
 `docs/settings.md` from the settings, `docs/cli.md` from the command line, `docs/api.md` from the committed
-`openapi/*.json`. A test holds each page to what it is made from.
+`openapi/*.json`, `docs/rules.md` from the list of rules. A test holds each page to what it is made from.
 """
 
 from __future__ import annotations
@@ -166,6 +166,48 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], roles: list
     return f"| `{method.upper()} {path}` | {_cell(operation.get('summary', ''))} | {names} | {both} |"
 
 
+def rules_page() -> str:
+    """Return `docs/rules.md`: a row for each rule that a node is held to."""
+    from federation.rules import RULES
+
+    lines = [
+        "# The rules of a node",
+        "",
+        _made_from("federation/rules.py"),
+        "",
+        "One list, asked in four places: `folkmoot check URL` and the page `/check`, `node add`, every visit to a node",
+        "that is a preview, and every crawl. A problem that is told of a node, on its page, in its feeds, its badge or",
+        "its webhook, names one of these rules. A *gate* keeps a node out until it is mended; an *error* refuses the",
+        "record or the page; a *warning* is advice.",
+    ]
+    for part, title in _PARTS.items():
+        found = [rule for rule in RULES if rule.part == part]
+        if found:
+            lines += [
+                "",
+                f"## {title}",
+                "",
+                "| rule | what it asks | of | a breach | what to do |",
+                "|---|---|---|---|---|",
+            ]
+        for rule in found:
+            breach = "gate" if rule.gate else rule.severity
+            asked = f"{rule.standard}, {rule.section}"
+            lines.append(f"| `{rule.id}` | {_cell(rule.says)} | {_cell(asked)} | {breach} | {_cell(rule.advice)} |")
+    return "\n".join([*lines, ""])
+
+
+_PARTS: Mapping[str, str] = {
+    "door": "The answer",
+    "manifest": "The manifest",
+    "feed": "The feed",
+    "item": "The record",
+    "identity": "Whose record it is",
+    "signature": "Signatures",
+    "conduct": "What many records do together",
+}
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -178,6 +220,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/cli.md": cli_page,
     "docs/api.md": api_page,
+    "docs/rules.md": rules_page,
 }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.pages import home, nodes, plain, publishers, records, search, suppliers
+from api.pages import checks, home, nodes, plain, publishers, records, search, suppliers
 
 router = APIRouter()
-for _part in (home, search, records, publishers, suppliers, nodes, plain):
+for _part in (home, search, records, publishers, suppliers, nodes, checks, plain):
     router.routes.extend(_part.router.routes)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import HTMLResponse
 
+from api.badge import told
 from api.deps import Here, Read
 from api.pages import view, words
 from api.pages.advice import advised
@@ -33,14 +34,14 @@ _LISTED = 500
 @router.get("/nodes")
 def nodes(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
     """Every node with its state and its last good visit."""
-    found = status.listing(session, limit=_LISTED)
+    found = status.listing(session, limit=_LISTED, now=here.now())
     return view.render(request, here, session, "nodes.html", title="Where the data comes from", list=found)
 
 
 @router.get("/nodes/{key}")
 def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLResponse:
     """One node: visits, counts, and each problem with what to do about it."""
-    found = status.one(session, key)
+    found = status.one(session, key, now=here.now())
     contact = found["manifest"].get("contact") or {}
     return view.render(
         request,
@@ -50,6 +51,8 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         title=f"{found['name'] or found['key']}: how its visits went",
         node=found,
         rows=_rows(found),
+        parts=_parts(found),
+        badge=told(found),
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
         problems=advised(found["problems"]),
         mail=words.mailto(contact.get("email"), f"Your node {found['key']}"),
@@ -76,10 +79,41 @@ def _rows(found: Mapping[str, Any]) -> list[Row]:
             Cell("Not known" if found["latencyMs"] is None else words.plural(found["latencyMs"], "millisecond")),
         ),
         ("Carries others' records", Cell("Yes, it is an aggregator" if found["role"] == "aggregator" else "No")),
+        ("Visits that went well", Cell(f"{found['visits']['good']:,} of {found['visits']['all']:,}")),
     ]
-    if found["quality"] is not None:
-        rows.append(("Taken of what was published", Cell(f"{found['quality']:.1%}")))
+    if found["lastReport"]:
+        rows.append(("What the last visit came to", Cell(_report(found["lastReport"]))))
+    if found["webhook"]:
+        rows.append(("Webhook", Cell(words.code(found["webhook"]["state"]), note=found["webhook"]["lastAnswer"] or "")))
     return [Row(label, [cell]) for label, cell in rows]
+
+
+_PARTS: Mapping[str, str] = {
+    "accepted": "Taken of what was published",
+    "availability": "Visits that went well, the latest counting most",
+    "completeness": "Of what readers look for first, what is there",
+    "freshness": "The promised time, as a share of that since the last change",
+    "released": "Records whose removal nobody must decide",
+}
+
+
+def _parts(found: Mapping[str, Any]) -> list[Row]:
+    shares = found["qualityParts"]
+    promised = found["freshnessPromised"]
+    notes = {"freshness": f"Promised: {promised}" if promised else "Nothing is promised"}
+    rows = []
+    for name, label in _PARTS.items():
+        share = "Not known yet" if shares[name] is None else words.share(shares[name])
+        rows.append(Row(label, [Cell(share, note=notes.get(name, ""))]))
+    return rows
+
+
+def _report(report: Mapping[str, Any]) -> str:
+    if report["outcome"] == "failed":
+        return f"It failed. {report.get('error', '')}".strip()
+    counts = (("created", "new"), ("updated", "changed"), ("deleted", "taken away"), ("refused", "refused"))
+    said = ", ".join(f"{report[name]:,} {word}" for name, word in counts)
+    return f"{words.plural(report['pages'], 'page')}: {said}"
 
 
 def _time(found: str | None, otherwise: str = "None yet") -> Cell:

@@ -52,7 +52,7 @@ MARKS = {
     "retired": "Its node has closed",
 }
 STATES = {
-    "preview": "It has been looked at and waits to be accepted.",
+    "preview": "It is looked at on each visit, and nothing of it is shown until it keeps the rules.",
     "active": "It is visited, and its data is taken.",
     "held": "It says that it is someone else than before. Nothing is taken until a person has confirmed it.",
     "paused": "Visits are paused by the people who run this site.",
@@ -151,6 +151,7 @@ def _templates() -> Environment:
         "mark": lambda found: MARKS.get(str(found), words.code(found)),
         "tone": lambda found: _TONES.get(str(found), "warn"),
         "state_words": lambda found: STATES.get(str(found), ""),
+        "share": words.share,
         "number": lambda found: f"{found:,}" if isinstance(found, int | float) else "0",
         "supplier_key": supplier_key,
     }

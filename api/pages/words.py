@@ -152,6 +152,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def share(found: float) -> str:
+    """`98.2 %`; a whole is `100 %`, and what is not quite one never says so."""
+    return f"{min(round(found * 100, 1), 99.9 if found < 1 else 100):g} %"
+
+
 def kind_name(kind: str, count: int = 1) -> str:
     """A kind as people call it."""
     return KIND_NAMES.get(kind, (kind.replace("-", " "), kind.replace("-", " ")))[count != 1]

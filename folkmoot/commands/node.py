@@ -55,8 +55,18 @@ def serve(workers: Workers = None) -> None:
 
 
 @app.command()
-def add(url: Url, aggregator: Relays = False, as_json: AsJson = False) -> None:
-    """Look at a node, pin who it is, and crawl it from now on."""
+def add(
+    url: Url,
+    aggregator: Relays = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Take it even if it does not pass yet: nothing is served until it does.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a node, pin who it is, and crawl it from now on.
+
+    One that breaks a rule that is a gate is refused, or with --preview looked at on each visit until it passes.
+    """
     from federation import audit, nodes
     from federation.publishers import check_public_url, node_id
     from folkmoot import wiring
@@ -64,7 +74,8 @@ def add(url: Url, aggregator: Relays = False, as_json: AsJson = False) -> None:
 
     with opened() as (settings, base):
         report = _examine(settings, url, aggregator=aggregator)
-        if report.passed and report.manifest is not None:
+        taken = report.manifest is not None and (report.passed or preview)
+        if taken and report.manifest is not None:
             with base.write() as session:
                 nodes.pin(
                     session,
@@ -74,11 +85,16 @@ def add(url: Url, aggregator: Relays = False, as_json: AsJson = False) -> None:
                     relays=aggregator,
                     every=settings.crawl_every,
                     now=wiring.now(),
+                    state="active" if report.passed else "preview",
                 )
                 audit.note(session, "node.add", report.manifest.id, wiring.now())
     shown.report(report, as_json=as_json)
     if not as_json and report.passed:
         typer.echo("Added. It is read at the next crawl: folkmoot crawl --once")
+    if taken and not report.passed:
+        if not as_json:
+            typer.echo("Added as a preview: it is looked at on each visit, and taken in when it passes.")
+        return
     _exit(report)
 
 

@@ -14,6 +14,7 @@ from folkmoot.words import counted
 
 if TYPE_CHECKING:
     from federation.checks import Report
+    from federation.rule import Rule
 
 _COLUMNS = ("key", "name", "role", "state", "records", "refused", "problems", "last good visit")
 
@@ -41,11 +42,18 @@ def report(found: Report, *, as_json: bool) -> None:
     if as_json:
         _print(summary(found))
         return
-    console = Console()
-    marks = [("ok" if r.kept else r.severity, r.rule, r.found and f"{r.found} {r.advice}") for r in found.results]
     typer.echo(f"{found.url}: {counted(len(found.readings), 'item')} on {counted(len(found.steps), 'page')} read")
-    _table(console, ("", "rule", "found"), marks)
-    typer.echo("The rules are kept." if found.passed else "Not accepted: mend what is marked as error.")
+    broken = [r for r in found.results if not r.kept]
+    marks = [("stops" if r.of.gate else r.severity, r.rule, f"{r.found} {r.advice}", _section(r.of)) for r in broken]
+    _table(Console(), ("", "rule", "found", "asked by"), marks)
+    kept = len(found.results) - len(broken)
+    typer.echo(f"{counted(kept, 'rule')} of {len(found.results)} kept.")
+    if not found.passed:
+        typer.echo("Not accepted: mend what is marked as stops.")
+
+
+def _section(rule: Rule) -> str:
+    return f"{rule.standard}, {rule.section}"
 
 
 def listing(found: Sequence[dict[str, Any]], *, as_json: bool) -> None:

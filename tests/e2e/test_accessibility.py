@@ -33,6 +33,7 @@ REGION = {
     "/publishers": 200,
     "/publishers/GB-LAE-EXA": 200,
     "/nodes": 200,
+    "/check": 200,
     "/nodes/exa.example": 200,
     "/suppliers/GB-COH-01234567": 200,
     "/join": 200,

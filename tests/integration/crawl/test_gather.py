@@ -102,7 +102,8 @@ def test_idle_visit_is_one_request_and_writes_its_feed(moot: Aggregator, world: 
     after = _content(moot.database)
     assert {name for name in before if before[name] != after[name]} == {"feed"}
     changed = {k for k, v in after["feed"][0].items() if v != before["feed"][0][k]}
-    assert changed <= {"fence", "owner", "leased_until"}
+    counts = {"visits", "good_visits", "pages", "last_report"}
+    assert changed <= {"fence", "owner", "leased_until"} | counts
     assert table(Host).name not in before
 
 

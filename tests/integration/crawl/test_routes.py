@@ -29,7 +29,7 @@ def test_relayed_records_are_taken_from_aggregators_only(moot: Aggregator, world
     moot.add(relay)
     moot.crawl()
     assert record_id not in rows(moot.database)
-    assert [p.rule for p in problems(moot.database)] == ["not-an-aggregator"]
+    assert [p.rule for p in problems(moot.database)] == ["not-an-aggregator", "relays"]
 
 
 def test_relayed_record_has_rank_two(moot: Aggregator, world: World, origin: FakeNode) -> None:
@@ -232,4 +232,4 @@ def test_overlapping_prefixes_the_first_pinned_stays(moot: Aggregator, world: Wo
         moot.add(origin)
     assert moot.add(other) == "exa.example_8443"
     moot.crawl()
-    assert {p.rule for p in problems(moot.database)} == {"id-prefix"}
+    assert {p.rule for p in problems(moot.database)} == {"id-prefix", "prefix-own-origin"}

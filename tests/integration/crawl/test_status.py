@@ -18,21 +18,30 @@ MEMBERS = {
     "records", "accepted", "refused", "held", "behind", "latencyMs", "signature", "freshness", "quality", "manifest",
     "keys", "problems",
 }  # fmt: skip
+BESIDE = {
+    "deleted", "visits", "failedInARow", "lastReport", "freshnessPromised", "freshnessKept", "qualityParts",
+    "problemCounts", "webhook",
+}  # fmt: skip
 
 
 def test_item_has_the_members_of_the_protocol(moot: Aggregator, world: World) -> None:
-    """An item of `/v1/nodes` has exactly the members of protocol section 5, with true figures."""
+    """An item of `/v1/nodes` has the members of protocol section 5 and ours beside them, with true figures."""
     node = world.node()
     node.put("contract", "C-1")
     node.put("contract", "C-2", title=5)
     moot.add(node)
     moot.crawl()
     with moot.database.read() as session:
-        found = status.one(session, "exa.example")
-        assert status.listing(session) == [found]
-    assert found.keys() == MEMBERS
+        found = status.one(session, "exa.example", now=NOW)
+        assert status.listing(session, now=NOW) == [{n: v for n, v in found.items() if n != "withdrawn"}]
+    assert found.keys() == MEMBERS | BESIDE | {"withdrawn"}
     assert (found["records"], found["accepted"], found["refused"], found["behind"]) == (2, 2, 1, 0)
-    assert (found["quality"], found["manifest"]["id"], found["state"]) == (0.6667, node.id, "active")
+    assert (found["manifest"]["id"], found["state"]) == (node.id, "active")
+    parts = {"accepted": 0.6667, "availability": 1.0, "completeness": 0.0, "freshness": None, "released": 1.0}
+    assert (found["qualityParts"], found["quality"]) == (parts, 0.6667)
+    assert found["visits"] == {"all": 1, "good": 1, "pages": 2}
+    report = {name: found["lastReport"][name] for name in ("outcome", "pages", "accepted", "refused", "created")}
+    assert report == {"outcome": "ended", "pages": 2, "accepted": 2, "refused": 1, "created": 2}
     assert found["lastVisit"].endswith("Z")
     (problem,) = found["problems"]
     assert problem.keys() == {

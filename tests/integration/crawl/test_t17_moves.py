@@ -111,7 +111,7 @@ def test_t17_a_move_needs_the_same_bodies(moot: Aggregator, world: World, old: F
     """An address that publishes for others, the address itself, and one that is another node's are refused."""
     moot.add(old)
     other = world.node("other.example", "OTH")
-    with pytest.raises(Refused, match="none of the bodies"):
+    with pytest.raises(Conflict, match="none of the bodies"):
         _follow(moot, other)
     with pytest.raises(Conflict, match="already"):
         _follow(moot, old)

@@ -7,7 +7,7 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
@@ -153,12 +153,20 @@ class Aggregator:
             )
         world.servers[self.url] = self
 
-    def add(self, server: FakeNode | Aggregator, *, relays: bool = False) -> str:
+    def add(
+        self,
+        server: FakeNode | Aggregator,
+        *,
+        relays: bool = False,
+        state: Literal["active", "preview"] = "active",
+    ) -> str:
         """Pin a node without looking at its feed."""
         body = server.answer(server.id)
         with self.database.write() as session:
             manifest = read_manifest(body, server.id)
-            return nodes.pin(session, manifest, body, me=self.id, relays=relays, every=300, now=self.world.now)
+            return nodes.pin(
+                session, manifest, body, me=self.id, relays=relays, every=300, now=self.world.now, state=state
+            )
 
     def crawler(self, **options: Any) -> Crawler:
         return Crawler(
@@ -200,6 +208,8 @@ class Aggregator:
             "publishers": [told[p.id] | {"idPrefix": p.id_prefix, "relation": p.relation} for p in found],
             "feeds": [{"url": f"{self.url}/v1/changes", "protocol": "rpde", "ordering": "changeNumber"}],
             "members": f"{self.url}/v1/nodes",
+            "license": OGL,
+            "contact": {"name": "Team", "email": "team@moot.example"},
         }
 
 

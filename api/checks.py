@@ -1,0 +1,157 @@
+"""Hold any node to the rules: asked for here, done by a worker, read at its own address (protocol section 6)."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Path
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.bodies import JSON, JsonBody
+from api.deps import Current, Here, Write
+from api.shapes import Shape
+from api.strict import strict_router
+from federation import examining
+from schema.errors import Busy, Fault, Invalid, Malformed
+from schema.faults import invalid
+
+router = strict_router(tags=["Nodes"])
+_WHEN: JsonDict = {"format": "date-time"}
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_MANY: dict[int | str, dict[str, Any]] = {
+    429: {"description": "Many nodes wait to be looked at already.", "content": _PROBLEM}
+}
+
+
+class CheckAsked(Shape):
+    """The node that is to be looked at."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+
+    url: str = Field(
+        max_length=examining.MAX_URL,
+        pattern=examining.ADDRESS,
+        description="The node's address, or that of its manifest.",
+        examples=["https://moot.exampleshire.example"],
+    )
+    aggregator: bool = Field(False, description="Whether it is to be taken as an aggregator, with others' records.")
+
+
+class CheckTaken(Shape):
+    """Where to ask how it goes."""
+
+    id: str
+    state: str = Field(examples=["queued"])
+    status: str = Field(description="The address of the check.", json_schema_extra={"format": "uri"})
+
+
+class RuleFound(Shape):
+    """What one rule found."""
+
+    rule: str = Field(examples=["id-prefix"])
+    severity: str = Field(description="error or warning.", examples=["error"])
+    gate: bool = Field(description="Whether a node that breaks it is kept out.")
+    kept: bool
+    found: str = Field(description="What is wrong; empty where the rule is kept.")
+    standard: str = Field(examples=["OpenActive RPDE 1.0"])
+    section: str = Field(examples=["Paging, core concept"])
+    advice: str = Field(description="What to do about a breach.")
+
+
+class PlaceFound(Shape):
+    """One place at which a rule is broken."""
+
+    rule: str
+    severity: str
+    pointer: str = Field(description="A JSON pointer into the item, the page or the manifest.")
+    recordId: str | None  # noqa: N815 - the wire's
+    message: str
+    advice: str
+
+
+class CheckReport(Shape):
+    """What was read and what each rule found that could be asked."""
+
+    url: str
+    key: str | None
+    name: str | None
+    role: str | None
+    publishers: list[str]
+    pagesRead: int  # noqa: N815
+    itemsRead: int  # noqa: N815
+    passed: bool = Field(description="Whether no rule is broken that keeps a node out.")
+    rules: list[RuleFound]
+    problems: list[PlaceFound] = Field(description="The first hundred places.")
+
+
+class CheckStatus(Shape):
+    """How a check goes."""
+
+    id: str
+    state: str = Field(description="queued, running or done.", examples=["done"])
+    url: str
+    aggregator: bool
+    created: str = Field(json_schema_extra=_WHEN)
+    started: str = Field("", json_schema_extra=_WHEN)
+    finished: str = Field("", json_schema_extra=_WHEN)
+    report: CheckReport | None
+    node: str | None = Field(description="The key of the node, where it is among those that are crawled here.")
+
+
+_BODY: dict[str, Any] = {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/CheckAsked"}}}}
+
+
+@router.post(
+    "/v1/check",
+    status_code=202,
+    operation_id="createCheck",
+    summary="Hold a node to the rules",
+    response_class=Response,
+    responses={202: {"model": CheckTaken, "description": "Taken. `Location` and `status` are where to ask."}, **_MANY},
+    openapi_extra={"requestBody": _BODY},
+)
+def create_check(body: JsonBody, here: Here, session: Write) -> Response:
+    """Take the address of a node, to be held to every rule by a worker. Anybody may ask; nothing of it is published.
+
+    The same address is looked at once a minute at most: who asks again is given the check that was just made.
+    """
+    asked = _asked(body)
+    try:
+        made = examining.ask(session, examining.address(asked.url), aggregator=asked.aggregator, now=here.now())
+    except Busy as error:
+        raise HTTPException(429, error.detail, {"Retry-After": "60"}) from error
+    url = f"{here.public_url}/v1/check/{made}"
+    told = {"id": made, "state": "queued", "status": url}
+    return Response(orjson.dumps(told), 202, {"Location": url, "Cache-Control": "no-store"}, JSON)
+
+
+@router.get(
+    "/v1/check/{id}",
+    operation_id="getCheck",
+    summary="Ask how a check goes",
+    response_class=Response,
+    responses={200: {"model": CheckStatus, "description": "Its state, and its report once it is done."}},
+)
+def get_check(
+    id: Annotated[str, Path(max_length=40, description="The check's id.")],  # noqa: A002  the protocol's own word
+    session: Current,
+) -> Response:
+    """Give what each rule found, with the section of the standard that asks for it, and what to do."""
+    told = examining.status(session, id)
+    wait = {} if "finished" in told else {"Retry-After": "1"}
+    return Response(orjson.dumps(told), headers={"Cache-Control": "no-store", **wait}, media_type=JSON)
+
+
+def _asked(body: bytes) -> CheckAsked:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"The body is not JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise Invalid([Fault("", "It is not an object.", None, "an object with url")])
+    try:
+        return CheckAsked.model_validate(found)
+    except ValidationError as error:
+        raise invalid(error) from error

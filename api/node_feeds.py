@@ -1,0 +1,62 @@
+"""A node's status as a feed: the same rows as its page and its JSON, for readers of Atom and JSON Feed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from api.pages.advice import advised
+from api.pages.view import site
+from api.services import Services
+from exchange import feeds
+from federation.database import ReadSession
+
+
+def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: str) -> bytes:
+    """The problems of a node, and its state where that is not active, as Atom or as JSON Feed."""
+    page = f"{here.public_url}/nodes/{quote(item['key'], safe='')}"
+    name = item["name"] or item["key"]
+    made = feeds.Feed(
+        title=f"{name}: what to mend",
+        url=f"{here.public_url}/v1/nodes/{quote(item['key'], safe='')}?format={form}",
+        home=page,
+        site=site(here, session).name,
+        license=here.license,
+        updated=_time(item["lastVisit"]) or here.now(),
+    )
+    entries = [*_state(item, page), *(_entry(one, name, page) for one in advised(item["problems"]))]
+    return feeds.atom(made, entries) if form == "atom" else feeds.json_feed(made, entries)
+
+
+def _state(item: Mapping[str, Any], page: str) -> Sequence[feeds.Entry]:
+    if item["state"] == "active":
+        return ()
+    since = item["staleSince"] or item["lastVisit"] or ""
+    record = {name: item[name] for name in ("key", "state", "staleSince", "lastVisit", "lastGoodVisit")}
+    told = f"{item['name'] or item['key']} is {item['state']}"
+    when = _time(since) or datetime(1970, 1, 1, tzinfo=UTC)
+    id_ = f"{page}#state-{item['state']}-{(item['staleSince'] or '')[:19]}".rstrip("-")
+    stamp = since or "1970-01-01T00:00:00Z"
+    return (feeds.Entry(id_, told, told + ".", item["name"], item["state"], stamp, when, orjson.dumps(record)),)
+
+
+def _entry(problem: Mapping[str, Any], name: str, page: str) -> feeds.Entry:
+    about = problem["recordId"] or "the feed"
+    return feeds.Entry(
+        id=f"{page}#{problem['anchor']}",
+        title=f"{problem['severity']}: {problem['rule']}, {about}",
+        text=f"{problem['message']} {problem['pointer']} {problem['advice']}".replace("  ", " "),
+        author=name,
+        tag=problem["rule"],
+        published=problem["firstSeen"],
+        updated=datetime.fromisoformat(problem["lastSeen"]),
+        record=orjson.dumps(problem),
+    )
+
+
+def _time(moment: str | None) -> datetime | None:
+    return datetime.fromisoformat(moment) if moment else None

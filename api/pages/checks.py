@@ -1,0 +1,89 @@
+"""Hold a node to the rules, for people: a form, and the page on which what was found stands. No script is needed."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from api.bodies import need
+from api.deps import Here, Read, Write
+from api.pages import view
+from api.pages.nodes import Aggregator
+from api.services import Services
+from api.strict import strict_router
+from federation import examining
+from schema.errors import Busy, Invalid
+
+router = strict_router(include_in_schema=False)
+FORM = "application/x-www-form-urlencoded"
+PATIENCE, LOOK = 6.0, 0.25
+"""Seconds for which the page of a check waits for its end, and between two looks: most are done by then."""
+
+
+async def sent(request: Request) -> tuple[str, bool]:
+    """The address in the form, and whether the node is to be taken as an aggregator."""
+    need(request, FORM, {})
+    async with request.form(max_files=0, max_fields=4) as form:
+        return str(form.get("url", ""))[:2000], "aggregator" in form
+
+
+Sent = Annotated[tuple[str, bool], Depends(sent)]
+
+
+@router.get("/check")
+def form(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
+    """Ask for the address of a node."""
+    return _form(request, here, session, "", "")
+
+
+@router.post("/check")
+def ask(request: Request, asked: Sent, here: Aggregator, session: Write) -> Response:
+    """Take the address, and lead to the page of the check."""
+    typed, aggregator = asked
+    try:
+        made = examining.ask(session, examining.address(typed), aggregator=aggregator, now=here.now())
+    except Invalid as error:
+        fault = error.faults[0]
+        return _form(request, here, session, typed, f"{fault.message} Give {fault.expected}.", status=422)
+    except Busy as error:
+        raise HTTPException(429, error.detail, {"Retry-After": "60"}) from error
+    return RedirectResponse(f"/check/{made}", 303)
+
+
+async def awaited(here: Here, check: str) -> dict[str, Any]:
+    """How a check stands; after some seconds at most, or as soon as it is done. Raises `NotFound`."""
+    until = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        told = await asyncio.to_thread(_look, here, check)
+        if told["report"] is not None or asyncio.get_running_loop().time() > until:
+            return told
+        await asyncio.sleep(LOOK)
+
+
+def _look(here: Services, check: str) -> dict[str, Any]:
+    with here.database.present() as session:
+        return examining.status(session, check)
+
+
+Awaited = Annotated[dict[str, Any], Depends(awaited)]
+
+
+@router.get("/check/{check}")
+def found(request: Request, told: Awaited, session: Read, here: Aggregator) -> HTMLResponse:
+    """What each rule found, or that the look is not done yet."""
+    report = told["report"]
+    title = "The node is being looked at"
+    broken: list[dict[str, Any]] = []
+    if report is not None:
+        broken = [rule for rule in report["rules"] if not rule["kept"]]
+        title = "The node can join" if report["passed"] else "The node cannot join yet"
+    page = view.render(request, here, session, "checked.html", title=title, told=told, report=report, broken=broken)
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+def _form(request: Request, here: Services, session: Any, typed: str, error: str, *, status: int = 200) -> HTMLResponse:
+    title = "Check a node" if not error else "Error: check a node"
+    return view.render(request, here, session, "check.html", status=status, title=title, typed=typed, error=error)

@@ -1,0 +1,107 @@
+"""The worker that holds nodes to the rules for whoever asked: one at a time, through the door, in the host's turn."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from federation import examining, hosts
+from federation.checks import Report, examine
+from federation.database import Database, clock
+from federation.examining import Claim
+from federation.seam import Get
+from schema.errors import Later, LeaseLost
+from schema.identifiers import place_of
+
+log = structlog.get_logger("folkmoot.checks")
+SECONDS = 60.0
+"""How long one look may take, however slowly the node answers."""
+PATIENCE, LOOK = 10.0, 0.2
+
+
+@dataclass(slots=True)
+class Examiner:
+    """Does what was asked for in the table. `gap` is how many seconds a host is left alone after a look."""
+
+    database: Database
+    get: Get
+    now: Callable[[], datetime]
+    gap: float = 0.0
+    every: float = 1.0
+    seconds: float = SECONDS
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, and end the look in hand."""
+        while not stop.is_set():
+            if await self.turn():
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self.every)
+
+    async def turn(self) -> bool:
+        """Look at one node, if one waits. Gives whether there was."""
+        held = await asyncio.to_thread(self._claim)
+        if held is None:
+            return False
+        report = Report(held.url, asked=["door"])
+        if held.tries > examining.TRIES:
+            examining.overrun(report)
+        else:
+            report = await self._examined(held)
+        report.hints.clear()  # what an operator may do about an address is not for everybody who asks
+        with suppress(LeaseLost):
+            await asyncio.to_thread(self._finish, held, report)
+        log.info("check", url=held.url, passed=report.passed, troubles=len(report.troubles))
+        return True
+
+    async def _examined(self, held: Claim) -> Report:
+        report = Report(held.url, asked=["door"])
+        try:
+            async with asyncio.timeout(self.seconds), self._turn(place_of(held.url)):
+                return await examine(self.get, held.url, aggregator=held.aggregator)
+        except TimeoutError:
+            examining.overrun(report)
+        except Later as error:
+            report.broke_off(error)
+        return report
+
+    def _claim(self) -> Claim | None:
+        with self.database.present() as session:
+            if not examining.waiting(session):
+                return None
+        with self.database.write() as writing:
+            return examining.claim(writing)
+
+    def _finish(self, held: Claim, report: Report) -> None:
+        with self.database.write() as session:
+            examining.finish(session, held, report, self.now())
+
+    @asynccontextmanager
+    async def _turn(self, place: str) -> AsyncIterator[None]:
+        """The host's turn, which a crawl asks for too: no host is asked by two at a time."""
+        owner = f"check.{secrets.token_hex(8)}"
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while not await asyncio.to_thread(self._take, place, owner):
+            if asyncio.get_running_loop().time() > until:
+                raise Later(f"{place} is being visited. Ask again in a moment.")
+            await asyncio.sleep(LOOK)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._leave, place, owner)
+
+    def _take(self, place: str, owner: str) -> bool:
+        with self.database.write() as session:
+            at = clock(session)
+            taken = hosts.take(session, place, owner, at=at, until=at + timedelta(seconds=self.seconds * 2))
+        return taken is not None
+
+    def _leave(self, place: str, owner: str) -> None:
+        with self.database.write() as session:
+            hosts.leave(session, place, owner, free_at=clock(session) + timedelta(seconds=self.gap))

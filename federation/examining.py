@@ -1,0 +1,165 @@
+"""Nodes that somebody asked to be held to the rules: the queue is the table, and so is its bound.
+
+Anybody may ask. So the same address is looked at once a minute at most, few wait at a time, one is looked at at a time,
+and nothing is done in the request itself.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, delete, func, or_, select, update
+
+from federation import told
+from federation.checks import Report, summary
+from federation.database import Reading, WriteSession, clock, dialect, insert, table
+from federation.identity import manifest_url
+from federation.judge import Trouble
+from schema.change import Item
+from schema.entry import stamp
+from schema.errors import Busy, Fault, Invalid, LeaseLost, NotFound
+from schema.tables import Examination, Node
+
+KEPT = timedelta(days=1)
+AGAIN = timedelta(minutes=1)
+MOST_WAITING = 20
+AN_HOUR = 240
+LEASE = timedelta(seconds=120)
+TRIES = 2
+MAX_URL = 1_000
+ADDRESS = (
+    r"^https?://[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
+    r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?(/[A-Za-z0-9._~/-]*)?$"
+)
+_examination, _node = table(Examination), table(Node)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An examination in the hands of one worker."""
+
+    id: str
+    owner: str
+    url: str
+    aggregator: bool
+    tries: int
+
+
+def address(typed: str) -> str:
+    """The manifest's address, from what somebody typed: a host, an origin, or the address itself. Raises `Invalid`."""
+    full = typed.strip()
+    full = full if "://" in full else f"https://{full}"
+    if len(full) > MAX_URL or not re.fullmatch(ADDRESS, full):
+        wanted = f"an address such as https://moot.exampleshire.example, of at most {MAX_URL} characters"
+        raise Invalid([Fault("/url", "This is no address of a node.", typed[:200], wanted, rule="url")])
+    return manifest_url(full)
+
+
+def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> str:
+    """Queue an examination of a manifest's address. Gives its id: that of the last one where it is not a minute old.
+
+    Raises `Busy` where too many wait or were asked for within the hour.
+    """
+    session.connection().execute(delete(_examination).where(_examination.c.created < now - KEPT))
+    same = (_examination.c.url == url) & (_examination.c.aggregator.is_(aggregator))
+    recent = select(_examination.c.id).where(same, _examination.c.created > now - AGAIN)
+    found: str | None = session.connection().execute(recent.order_by(_examination.c.created.desc())).scalars().first()
+    if found is not None:
+        return found
+    counted = select(func.count()).select_from(_examination)
+    waiting = session.connection().execute(counted.where(_examination.c.finished.is_(None))).scalar_one()
+    within = session.connection().execute(counted.where(_examination.c.created > now - timedelta(hours=1))).scalar_one()
+    if waiting >= MOST_WAITING or within >= AN_HOUR:
+        raise Busy("Many nodes wait to be looked at already. Ask again in a minute.")
+    made = secrets.token_urlsafe(16)
+    row = {"id": made, "url": url, "aggregator": aggregator, "state": "queued", "tries": 0, "created": now}
+    insert(session, Examination, [row])
+    return made
+
+
+def status(session: Reading, examination: str) -> dict[str, Any]:
+    """What is known of an examination: its state, and the report once it is done. Raises `NotFound`."""
+    wanted = select(_examination).where(_examination.c.id == examination)
+    row = session.connection().execute(wanted).mappings().one_or_none() if examination.isprintable() else None
+    if row is None:
+        raise NotFound(f"There is no check '{examination[:80]}'. They are kept for a day.")
+    times = {name: stamp(row[name]) for name in ("created", "started", "finished") if row[name] is not None}
+    asked = {"id": row["id"], "state": row["state"], "url": row["url"], "aggregator": row["aggregator"]}
+    report = orjson.loads(row["result"]) if row["result"] else None
+    return {**asked, **times, "report": report, "node": _known(session, row["url"])}
+
+
+def _known(session: Reading, url: str) -> str | None:
+    found: str | None = session.connection().execute(select(_node.c.key).where(_node.c.url == url)).scalar_one_or_none()
+    return found
+
+
+def waiting(session: Reading) -> bool:
+    """Whether there is one to claim."""
+    return session.connection().execute(_free(session).limit(1)).first() is not None
+
+
+def _free(session: Reading) -> Select[Any]:
+    left = (_examination.c.state == "running") & (_examination.c.leased_until < clock(session))
+    return select(_examination.c.id).where(or_(_examination.c.state == "queued", left))
+
+
+def claim(session: WriteSession) -> Claim | None:
+    """Take the oldest that nobody holds, by the database's clock. None where there is none."""
+    owner, now = secrets.token_hex(16), clock(session)
+    free = _free(session).order_by(_examination.c.created, _examination.c.id).limit(1)
+    if dialect(session) != "sqlite":
+        free = free.with_for_update(skip_locked=True)
+    values = {"state": "running", "owner": owner, "leased_until": now + LEASE, "started": now}
+    taken = (
+        update(_examination)
+        .where(_examination.c.id == free.scalar_subquery())
+        .values(tries=_examination.c.tries + 1, **values)
+        .returning(*_examination.c)
+    )
+    row = session.connection().execute(taken).mappings().one_or_none()
+    if row is None:
+        return None
+    return Claim(row["id"], row["owner"], row["url"], row["aggregator"], row["tries"])
+
+
+def finish(session: WriteSession, held: Claim, report: Report, now: datetime) -> None:
+    """Keep the report, and tell a node that is among ours what was found. Raises `LeaseLost`.
+
+    What is found of a node stands in one table, whoever looked: so its check and its page say the same.
+    """
+    mine = update(_examination).where(_examination.c.id == held.id, _examination.c.owner == held.owner)
+    done = {"state": "done", "result": orjson.dumps(summary(report)), "finished": now, "owner": None}
+    if session.connection().execute(mine.values(leased_until=None, **done)).rowcount != 1:
+        raise LeaseLost("Another worker has taken this check.")
+    node_id = session.connection().execute(select(_node.c.id).where(_node.c.url == held.url)).scalar_one_or_none()
+    if node_id is None:
+        return
+    if report.steps and report.steps[-1].page.ended:
+        feed = [trouble for trouble in report.troubles if not trouble.record_id]
+        told.visit_mended(session, node_id, found=feed)
+    told.mended(session, node_id, _good(report))
+    told.tell(session, node_id, report.troubles, now)
+
+
+def _good(report: Report) -> list[str]:
+    bad = {trouble.record_id for trouble in report.troubles}
+    return [one.id for one in report.readings if isinstance(one, Item) and one.id not in bad]
+
+
+def overrun(report: Report) -> None:
+    """Say that the look took longer than it may."""
+    report.unreachable = True
+    report.troubles.append(Trouble("reachable", "", "The look was ended: the node took too long to answer."))
+
+
+def counts(session: Reading) -> dict[str, int]:
+    """How many examinations of the last day are in each state."""
+    grouped = select(_examination.c.state, func.count()).group_by(_examination.c.state)
+    found: dict[str, int] = {row[0]: row[1] for row in session.connection().execute(grouped)}
+    return dict.fromkeys(("queued", "running", "done"), 0) | found

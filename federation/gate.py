@@ -1,0 +1,51 @@
+"""Joining is a gate: a node that is a preview is looked at on each visit, and nothing of it is taken until it passes.
+
+The look is the same as at `node add` and at `folkmoot check`; what it finds stands among the node's problems.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import update
+
+from federation import told
+from federation.checks import Report, examine
+from federation.database import WriteSession, table
+from federation.nodes import Known
+from federation.papers import Write
+from federation.rules import gates
+from federation.seam import Get
+from schema.errors import Later, LeaseLost, Refused
+from schema.tables import Node
+
+PREVIEW = "preview"
+PAGES = 20
+_node = table(Node)
+
+
+class NotYet(Refused):
+    """A preview does not pass. All that was found is told already, each thing at its place."""
+
+
+async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> None:
+    """Hold a preview to every rule that is a gate, on its first pages, and let it in where it keeps them all.
+
+    Raises `NotYet` with the first rule that is broken, `Later` where the node did not answer.
+    """
+    report = await examine(get, known.url, aggregator=known.relays, pages=PAGES)
+    await write(lambda session: _note(session, known, report, now))
+    for trouble in report.troubles:
+        if gates(trouble.rule):
+            if report.unreachable:
+                raise Later(trouble.message)
+            raise NotYet(trouble.rule, trouble.message, trouble.pointer)
+
+
+def _note(session: WriteSession, known: Known, report: Report, now: datetime) -> None:
+    told.examined(session, known.id, report.troubles, now)
+    if not report.passed:
+        return
+    let_in = update(_node).where(_node.c.id == known.id, _node.c.state == PREVIEW).values(state="active")
+    if session.connection().execute(let_in).rowcount != 1:
+        raise LeaseLost("The node was paused or removed while it was looked at.")

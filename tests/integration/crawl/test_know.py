@@ -1,0 +1,458 @@
+"""The publisher always knows: one table behind validator, registry, page, feeds, badge and webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import orjson
+import pytest
+from nacl.signing import VerifyKey
+from sqlalchemy import select, update
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from federation import examining, hooks, ping, status
+from federation.database import table
+from federation.examiner import Examiner
+from federation.seam import Answer
+from federation.webhooks import Herald
+from schema.errors import Busy, Invalid, Later, NotFound
+from schema.tables import Feed, Hook
+from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
+from tests.services import client, make_services
+
+HOOK = "https://exa.example/hooks/folkmoot"
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+class Receiver:
+    """What stands at the other end of a webhook: answers as it is told, keeps what came."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer | Exception] = []
+        self.got: list[tuple[str, bytes, Mapping[str, str]]] = []
+
+    async def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        self.got.append((url, body, headers))
+        answer = self.answers.pop(0) if self.answers else Answer(204, b"")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def bent(world: World) -> FakeNode:
+    """Return a node with one record refused, one of somebody else, and no contact."""
+    node = world.node()
+    node.put("contract", "C-1")
+    node.put("contract", "C-2", title=5)
+    node.more = {"contact": None, "webhook": {"url": HOOK}, "updateFrequency": "P1D"}
+    whole = node.manifest
+    node.manifest = lambda: {name: value for name, value in whole().items() if value is not None}  # type: ignore[method-assign]
+    return node
+
+
+def parsed(body: bytes) -> ET.Element:
+    """Read XML of our own making."""
+    return ET.fromstring(body)  # noqa: S314
+
+
+def served(moot: Aggregator, folder: Path) -> TestClient:
+    """Serve the aggregator's database."""
+    return client(create_app(make_services(moot.database, folder, "aggregator", moot.url, organisation=None)))
+
+
+def herald(moot: Aggregator, receiver: Receiver) -> Herald:
+    """Return what tells the nodes of this aggregator, at the world's time."""
+    made = Herald(moot.database, receiver, moot.url, lambda: moot.world.now)
+    made.prepare()
+    return made
+
+
+def tell(made: Herald) -> list[str]:
+    """Look for news and send what is due; gives what became of each message."""
+    made.look()
+    outcomes: list[str] = []
+
+    async def go() -> None:
+        while (outcome := await made.turn()) is not None:
+            outcomes.append(outcome)
+
+    asyncio.run(go())
+    return outcomes
+
+
+def examine(moot: Aggregator, url: str = "exa.example") -> str:
+    """Ask for a check and let the worker do it; gives its id."""
+    with moot.database.write() as session:
+        made = examining.ask(session, examining.address(url), aggregator=False, now=moot.world.now)
+    asyncio.run(Examiner(moot.database, moot.world.get, lambda: moot.world.now).turn())
+    return made
+
+
+# One table
+
+
+def test_page_feeds_badge_and_validator_agree(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """Registry, page, Atom, JSON Feed, badge and webhook tell of the same places, and a check adds its own to them."""
+    bent(world)
+    moot.add(world.servers["https://exa.example"])  # type: ignore[arg-type]
+    moot.crawl()
+    check = examine(moot)
+    ask = served(moot, tmp_path)
+    told = {(p.rule, p.record_id, p.pointer) for p in problems(moot.database)}
+    assert {rule for rule, _, _ in told} == {"schema", "contact"}
+    item = ask.get("/v1/nodes/exa.example").json()
+    assert {(p["rule"], p["recordId"] or "", p["pointer"]) for p in item["problems"]} == told
+    assert item["problemCounts"] == {"error": 1, "warning": 1}
+    report = ask.get(f"/v1/check/{check}").json()
+    assert report["node"] == "exa.example"
+    assert {(p["rule"], p["recordId"] or "", p["pointer"]) for p in report["report"]["problems"]} == told
+    jsonfeed = ask.get("/v1/nodes/exa.example?format=jsonfeed").json()
+    assert {(e["_folkmoot"]["rule"], e["_folkmoot"]["pointer"]) for e in jsonfeed["items"]} == {
+        (r, p) for r, _, p in told
+    }
+    atom = parsed(ask.get("/v1/nodes/exa.example", headers={"Accept": "application/atom+xml"}).content)
+    ids = [entry.findtext(f"{ATOM}id") for entry in atom.iter(f"{ATOM}entry")]
+    assert ids == [entry["id"] for entry in jsonfeed["items"]]
+    page = ask.get("/nodes/exa.example").text
+    for name in ids:
+        assert name is not None
+        assert f'id="{name.partition("#")[2]}"' in page
+    badge = parsed(ask.get("/v1/nodes/exa.example/badge.svg").content)
+    title = badge.findtext("{http://www.w3.org/2000/svg}title")
+    assert title == "Folkmoot: Council of EXA is active, 1 error, 1 warning"
+    receiver = Receiver()
+    assert tell(herald(moot, receiver)) == ["delivered"]
+    assert orjson.loads(receiver.got[0][1])["data"]["problems"] == item["problemCounts"]
+
+
+def test_what_is_mended_is_gone_everywhere(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """A record that is mended, a manifest that is mended: the next visit takes the problems away, in every shape."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    assert len(problems(moot.database)) == 2
+    node.put("contract", "C-2")
+    node.more["contact"] = {"name": "Team"}
+    world.pass_time(hours=2)
+    moot.crawl()
+    ask = served(moot, tmp_path)
+    assert ask.get("/v1/nodes/exa.example").json()["problems"] == []
+    assert ask.get("/v1/nodes/exa.example?format=jsonfeed").json()["items"] == []
+    assert "active, no problems" in ask.get("/v1/nodes/exa.example/badge.svg").text
+
+
+def test_an_idle_visit_keeps_what_a_look_found(moot: Aggregator, world: World) -> None:
+    """A visit that is answered 304 looks at nothing, and takes nothing for mended that it did not look at."""
+    moot.add(bent(world))
+    moot.crawl()
+    before = [(p.rule, p.first_seen) for p in problems(moot.database)]
+    world.pass_time(minutes=6)
+    moot.crawl()
+    assert [(p.rule, p.first_seen) for p in problems(moot.database)] == before
+
+
+def test_node_tells_what_it_took_away(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """Records that were taken away are listed with their reason, the latest first, and counted."""
+    node = world.node()
+    for number in range(3):
+        node.put("contract", f"C-{number}")
+    moot.add(node)
+    moot.crawl()
+    gone = [node.delete("contract", "C-0", "ended"), node.delete("contract", "C-2", "error")]
+    world.pass_time(minutes=6)
+    moot.crawl()
+    item = served(moot, tmp_path).get("/v1/nodes/exa.example").json()
+    assert [(one["id"], one["reason"]) for one in item["withdrawn"]] == [(gone[1], "error"), (gone[0], "ended")]
+    assert (item["deleted"], item["records"], item["lastReport"]["deleted"]) == (2, 2, 2)
+
+
+def test_a_failure_is_told_with_its_time(moot: Aggregator, world: World) -> None:
+    """A node that does not answer says so: availability falls, the error is named, `Retry-After` is kept."""
+    node = world.node()
+    moot.add(node)
+    moot.crawl()
+    world.pass_time(minutes=6)
+    world.faults[node.url] = Later("It answers 503.", 1800.0)
+    moot.crawl()
+    with moot.database.read() as session:
+        item = status.one(session, "exa.example", now=world.now)
+    assert (item["failedInARow"], item["lastReport"]["error"]) == (1, "It answers 503.")
+    assert item["qualityParts"]["availability"] == pytest.approx(0.97)
+    assert item["visits"] == {"all": 2, "good": 1, "pages": 2}
+    assert feed(moot.database).not_before == feed(moot.database).due
+
+
+# Preview: joining is a gate
+
+
+def test_a_preview_is_visited_and_not_served(moot: Aggregator, world: World) -> None:
+    """Nothing of a preview lands until it keeps every rule that is a gate; then the very same visit takes all of it."""
+    node = world.node()
+    record = node.put("contract", "C-1")
+    node.items[record]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-1"
+    moot.add(node, state="preview")
+    (result,) = moot.crawl()
+    assert (result.outcome, node_row(moot.database).state) == ("failed", "preview")
+    assert [p.rule for p in problems(moot.database)] == ["id-prefix"]
+    assert node.prefix not in " ".join(rows(moot.database))
+    node.items[record]["id"] = record
+    world.pass_time(minutes=2)
+    (result,) = moot.crawl()
+    assert (result.outcome, node_row(moot.database).state) == ("ended", "active")
+    assert problems(moot.database) == []
+    assert record in rows(moot.database)
+
+
+def test_a_preview_with_bad_records_passes(moot: Aggregator, world: World) -> None:
+    """A record that breaks its schema is refused alone: it is no reason to keep a node out."""
+    node = world.node()
+    node.put("contract", "C-1", title=5)
+    moot.add(node, state="preview")
+    moot.crawl()
+    assert node_row(moot.database).state == "active"
+    assert [(p.rule, p.severity) for p in problems(moot.database)] == [("schema", "error")]
+
+
+def test_a_pause_does_not_open_the_gate(moot: Aggregator, world: World) -> None:
+    """A preview that is paused and resumed is a preview again."""
+    from federation import nodes
+
+    node = world.node()
+    moot.add(node, state="preview")
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
+        nodes.resume(session, nodes.find(session, "exa.example"), now=world.now)
+    assert node_row(moot.database).state == "preview"
+
+
+# Ping
+
+
+def test_a_ping_brings_the_next_visit_forward(moot: Aggregator, world: World) -> None:
+    """A ping makes a feed due, at most a minute after the last visit, and never before its own wish."""
+    node = world.node()
+    moot.add(node)
+    moot.crawl()
+    last = feed(moot.database).last_visit
+    assert ping.ping(moot.database, "exa.example", clock=world.clock) == last + ping.GAP
+    assert feed(moot.database).due == last + ping.GAP
+    world.pass_time(minutes=3)
+    moot.crawl()
+    world.pass_time(minutes=2)
+    due = ping.ping(moot.database, "exa.example", clock=world.clock)
+    assert due == world.now
+    assert ping.ping(moot.database, "exa.example", clock=world.clock) == due, "it is due already: nothing is written"
+    wish = world.now + timedelta(hours=1)
+    with moot.database.write() as session:
+        late = {"due": wish + timedelta(hours=1), "not_before": wish}
+        session.connection().execute(update(table(Feed)).values(late))
+    assert ping.ping(moot.database, "exa.example", clock=world.clock) == wish
+
+
+def test_a_ping_is_answered(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """A ping of a node says when it is visited; of one that is paused, that it is not; of nobody, 404."""
+    from federation import nodes
+
+    moot.add(world.node())
+    ask = served(moot, tmp_path)
+    reply = ask.post("/v1/nodes/exa.example/ping", content=b"anything, and it is not read")
+    assert (reply.status_code, reply.json()["key"]) == (202, "exa.example")
+    assert reply.json()["nextVisit"]
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
+    assert ask.post("/v1/nodes/exa.example/ping").json()["nextVisit"] is None
+    assert ask.post("/v1/nodes/nobody/ping").status_code == 404
+    with pytest.raises(NotFound):
+        ping.ping(moot.database, "a\x00b")
+
+
+# Checks
+
+
+def test_a_check_is_a_row_that_a_worker_runs(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """POST /v1/check answers 202 with an address; nothing is fetched until a worker does it."""
+    bent(world)
+    ask = served(moot, tmp_path)
+    made = ask.post("/v1/check", json={"url": "https://exa.example"})
+    assert (made.status_code, made.headers["location"]) == (202, made.json()["status"])
+    assert ask.get(made.headers["location"]).json()["state"] == "queued"
+    assert world.asked == []
+    assert ask.post("/v1/check", json={"url": "https://exa.example/"}).json()["id"] == made.json()["id"]
+    asyncio.run(Examiner(moot.database, world.get, lambda: NOW).turn())
+    told = ask.get(made.headers["location"]).json()
+    assert (told["state"], told["report"]["passed"], told["node"]) == ("done", True, None)
+    broken = {rule["rule"]: rule for rule in told["report"]["rules"] if not rule["kept"]}
+    assert set(broken) == {"schema", "contact"}
+    assert all(rule["standard"] and rule["section"] and rule["advice"] for rule in broken.values())
+    assert problems(moot.database) == []
+
+
+def test_a_check_without_scripts(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """A form leads to the page of the check, which says what is wrong and where; a slip is told beside the field."""
+    bent(world)
+    ask = served(moot, tmp_path)
+    assert 'action="/check"' in ask.get("/check").text
+    wrong = ask.post("/check", data={"url": "not an address"})
+    assert (wrong.status_code, 'aria-invalid="true"' in wrong.text) == (422, True)
+    made = ask.post("/check", data={"url": "exa.example"})
+    assert made.status_code == 303
+    asyncio.run(Examiner(moot.database, world.get, lambda: NOW).turn())
+    page = ask.get(made.headers["location"]).text
+    assert "The node can join" in page
+    assert "/data/title" in page
+    assert ask.get("/check/nothing").status_code == 404
+
+
+def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """However many ask, few wait: the next is told to come back, and nobody's address is looked at twice a minute."""
+    ask = served(moot, tmp_path)
+    for number in range(examining.MOST_WAITING):
+        assert ask.post("/v1/check", json={"url": f"https://n{number}.example"}).status_code == 202
+    full = ask.post("/v1/check", json={"url": "https://more.example"})
+    assert (full.status_code, full.headers["retry-after"]) == (429, "60")
+    assert ask.post("/check", data={"url": "https://more.example"}).status_code == 429
+    with moot.database.write() as session, pytest.raises(Busy):
+        examining.ask(session, "https://more.example", aggregator=False, now=NOW)
+    assert ask.post("/v1/check", content=b"[", headers={"content-type": "application/json"}).status_code == 400
+    bodies: list[object] = [[], {}, {"url": "ftp://x"}, {"url": "https://x", "deep": 1}, {"url": 5}]
+    for body in bodies:
+        assert ask.post("/v1/check", json=body).status_code == 422
+    for typed in ("", "javascript:x", "https://user:pass@x.example", "x" * 2000, "https://[::1]/"):
+        with pytest.raises(Invalid):
+            examining.address(typed)
+
+
+def test_a_check_that_never_ends_is_ended(moot: Aggregator, world: World) -> None:
+    """A node that drips for ever is given up at the deadline, and a check that ended two workers is not tried again."""
+    world.node()
+
+    async def slow(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    with moot.database.write() as session:
+        made = examining.ask(session, examining.address("exa.example"), aggregator=False, now=world.now)
+    asyncio.run(Examiner(moot.database, slow, lambda: world.now, seconds=0.05).turn())
+    with moot.database.read() as reading:
+        told = examining.status(reading, made)["report"]
+    assert [rule["rule"] for rule in told["rules"] if not rule["kept"]] == ["reachable"]
+    assert told["passed"] is False
+
+
+# Webhooks
+
+
+def test_a_webhook_is_signed_and_thin(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """A message verifies with the key of the aggregator's manifest, and says no more than where the status stands."""
+    moot.add(bent(world))
+    moot.crawl()
+    receiver = Receiver()
+    assert tell(herald(moot, receiver)) == ["delivered"]
+    ((url, body, headers),) = receiver.got
+    assert url == HOOK
+    (public,) = served(moot, tmp_path).get("/.well-known/folkmoot").json()["webhooks"]["publicKeys"]
+    version, _, signature = headers["webhook-signature"].partition(",")
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = VerifyKey(base64.b64decode(public.removeprefix("whpk_")))
+    assert key.verify(content, base64.b64decode(signature)) == content
+    assert (version, int(headers["webhook-timestamp"])) == ("v1a", int(world.now.timestamp()))
+    told = orjson.loads(body)
+    assert (told["type"], set(told["data"])) == ("node.status", {"key", "state", "problems", "url", "page"})
+    assert tell(herald(moot, receiver)) == [], "nothing new is no message"
+
+
+def test_a_webhook_is_tried_again_and_given_up(moot: Aggregator, world: World) -> None:
+    """One id through all attempts, longer and longer apart; given up after the last, which is told as a problem."""
+    moot.add(bent(world))
+    moot.crawl()
+    receiver, waits = Receiver(), []
+    made = herald(moot, receiver)
+    receiver.answers += [Answer(500, b"")] * 3
+    receiver.answers += [Later("It hangs.")] * 20
+    for _ in range(len(hooks.WAITS) + 1):
+        assert tell(made) == ["later"]
+        with moot.database.read() as session:
+            due = session.connection().execute(select(table(Hook).c.due)).scalar_one()
+        if due is not None:
+            waits.append((due - world.now).total_seconds())
+            world.now = due
+    assert len({headers["webhook-id"] for _, _, headers in receiver.got}) == 1
+    assert waits == sorted(waits)
+    assert len(receiver.got) == len(hooks.WAITS) + 1
+    assert [p.rule for p in problems(moot.database) if p.rule == "webhook"] == ["webhook"]
+    assert tell(made) == []
+
+
+def test_a_webhook_that_is_gone_is_disabled(moot: Aggregator, world: World) -> None:
+    """410 ends it, until the manifest names another address."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    receiver.answers = [Answer(410, b"")]
+    assert tell(made) == ["gone"]
+    node.put("contract", "C-3", title=6)
+    world.pass_time(minutes=10)
+    moot.crawl()
+    assert tell(made) == []
+    with moot.database.read() as session:
+        assert (hooks.counts(session)["disabled"], status.one(session, "exa.example")["webhook"]["state"]) == (
+            1,
+            "disabled",
+        )
+    node.more["webhook"] = {"url": HOOK + "/2"}
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert tell(made) == ["delivered"]
+    assert receiver.got[-1][0] == HOOK + "/2"
+    node.more["webhook"] = None
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert tell(made) == []
+    with moot.database.read() as session:
+        assert status.one(session, "exa.example")["webhook"] is None
+
+
+def test_a_busy_receiver_is_left_alone(moot: Aggregator, world: World) -> None:
+    """`Retry-After` of a receiver is kept, and what changes meanwhile is one message, not many."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    receiver.answers = [Answer(429, b"", {"retry-after": "3600"})]
+    assert tell(made) == ["later"]
+    for number in range(3):
+        node.put("contract", f"D-{number}", title=number)
+        world.pass_time(minutes=6)
+        moot.crawl()
+        assert tell(made) == []
+    world.pass_time(hours=1)
+    assert tell(made) == ["delivered"]
+    assert orjson.loads(receiver.got[-1][1])["data"]["problems"]["error"] == 4
+
+
+def test_figures_of_every_state(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """/metrics counts nodes by state, problems by rule, checks and webhooks."""
+    moot.add(bent(world))
+    moot.crawl()
+    examine(moot)
+    tell(herald(moot, Receiver()))
+    text = served(moot, tmp_path).get("/metrics").text
+    for line in (
+        'folkmoot_nodes{state="active"} 1.0',
+        'folkmoot_nodes{state="preview"} 0.0',
+        'folkmoot_problems{rule="contact",severity="warning"} 1.0',
+        'folkmoot_problems{rule="schema",severity="error"} 1.0',
+        'folkmoot_checks{state="done"} 1.0',
+        'folkmoot_webhooks_total{as="delivered"} 1.0',
+        "folkmoot_webhooks_waiting 0.0",
+    ):
+        assert line in text.splitlines(), line
