@@ -19,6 +19,7 @@ from api.metrics import Metrics
 log = structlog.get_logger("folkmoot.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READING = ("GET", "HEAD")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _POLICY = b"content-security-policy"
 _API_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 _PAGE_POLICY = (
@@ -89,7 +90,7 @@ class Edge:
     async def _through(self, scope: Scope, receive: Receive, send: Send, name: str, began: float) -> None:
         method: str = scope["method"]
         inner = {**scope, "method": "GET" if method == "HEAD" else method}
-        inner |= {"folkmoot.request_id": name, "folkmoot.method": method}
+        inner |= {"folkmoot.request_id": name, "folkmoot.method": method, "query_string": _escaped(scope)}
         answer = _Answer(send, method, name)
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
@@ -128,6 +129,12 @@ class _Answer:
                 message = {**message, "body": b""}
             self.bytes += len(message.get("body", b""))
         await self._send(message)
+
+
+def _escaped(scope: Scope) -> bytes:
+    """The query string in ASCII. A client may send it raw, and not every reader below takes what is not UTF-8."""
+    query: bytes = scope["query_string"]
+    return query if query.isascii() else _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], query)
 
 
 def _name(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -81,7 +81,7 @@ def _members(body: bytes, url: str) -> tuple[list[dict[str, Any]], str | None]:
 def _copy(manifest: object, node: str, relay: str) -> Heard | None:
     try:
         return Heard(node, prefixes_of(read_manifest(orjson.dumps(manifest), node)), relay)
-    except Refused:
+    except (Refused, orjson.JSONEncodeError):  # the second where it is nested so deeply that it cannot be written
         return None
 
 
