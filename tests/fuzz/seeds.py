@@ -53,7 +53,12 @@ def _manifests() -> list[bytes]:
         "idPrefix": "https://exa.example/id/GB-LAE-EXA/", "relation": "own", "region": "Wessex",
         "location": {"lat": 51.5, "lon": -1.2}, "successors": [{"id": "GB-LAE-WES", "vestingDate": "2027-04-01"}],
     }  # fmt: skip
-    feed = {"url": "https://exa.example/v1/changes", "protocol": "rpde", "ordering": "changeNumber", "minPollSeconds": 5}
+    feed = {
+        "url": "https://exa.example/v1/changes",
+        "protocol": "rpde",
+        "ordering": "changeNumber",
+        "minPollSeconds": 5,
+    }
     key = {"kty": "OKP", "crv": "Ed25519", "kid": "2026-1", "x": "A" * 43, "exp": _TIME}
     found = {
         "folkmoot": "1.0", "role": "node", "id": NODE, "epoch": "k3v9x2", "publishers": [publisher], "feeds": [feed],
@@ -89,12 +94,18 @@ def _notices() -> list[bytes]:
         "releases/0/tender/items/0/classification/id": "72000000-5", "releases/0/awards/1/title": "Lorries",
     }  # fmt: skip
     names = "Notice ID,Buyer Name,Supplier Name,Contract End Date,Award Title,Award Value,Classification Code"
-    data = [{"reference": "C1", "title": "Bins", "suppliers": [{"name": "Acme"}], "replaces": ["C0"], "deep": {"a": [1]}}]
+    data = [
+        {"reference": "C1", "title": "Bins", "suppliers": [{"name": "Acme"}], "replaces": ["C0"], "deep": {"a": [1]}}
+    ]
     return [
         b"\x00" + csv_of([release]).encode(),
         b"\x01" + orjson.dumps(data),
         b"\x01" + orjson.dumps({"items": data}),
-        b"\x02" + orjson.dumps(data[0]) + b"\n" + orjson.dumps({"title": "No reference", "endDate": "2030-01-01"}) + b"\n",
+        b"\x02"
+        + orjson.dumps(data[0])
+        + b"\n"
+        + orjson.dumps({"title": "No reference", "endDate": "2030-01-01"})
+        + b"\n",
         b"\x03" + f"{names}\nN1,Exampleshire,Acme,31/03/2027,Bins,12.50,72000000\n".encode(),
     ]
 

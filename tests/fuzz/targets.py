@@ -81,9 +81,7 @@ def _serves(statement: Statement, number: int) -> None:
     told = (statement.origin, statement.via, statement.reason, statement.moved_to)
     item = item_json(Entry(number, statement.kind, statement.id, statement.data, *told))
     after = f"https://moot.example/v1/changes?afterChangeNumber={number}"
-    page = page_json(
-        url=ME, next_url=after, epoch="e", license_url="https://exa.example/", items=[item], latest=number
-    )
+    page = page_json(url=ME, next_url=after, epoch="e", license_url="https://exa.example/", items=[item], latest=number)
     (again,) = check_page(page, "https://moot.example/v1/changes?afterChangeNumber=0").items
     assert statement.via is not None
     if len(item) <= MAX_ITEM_BYTES and len(orjson.loads(statement.via)) < MAX_HOPS:

@@ -95,5 +95,7 @@ def test_t06_atheris_finds_no_fault(target: str, tmp_path: Path) -> None:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / fault.name).write_bytes(fault.read_bytes())
     runs = re.search(r"number_of_executed_units:\s*([0-9]+)", done.stderr)
-    figure("T06", f"atheris, {target}, {SECONDS} s: faults in {int(runs[1]) if runs else 0:,} runs", len(faults), goal="0")
+    figure(
+        "T06", f"atheris, {target}, {SECONDS} s: faults in {int(runs[1]) if runs else 0:,} runs", len(faults), goal="0"
+    )
     assert done.returncode == 0, f"{keep}: {[fault.name for fault in faults]}\n{done.stderr[-6000:]}"
