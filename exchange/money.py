@@ -67,7 +67,7 @@ class Money:
 
 
 def number_of(value: Decimal) -> int | float:
-    """Write a decimal as JSON does: whole numbers without a point, but those beyond what every reader takes as whole."""
+    """Write a decimal as JSON does: whole numbers without a point, save those too large to be read so."""
     return int(value) if value == value.to_integral_value() and abs(value) <= MAX_NUMBER else float(value)
 
 

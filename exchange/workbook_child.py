@@ -18,6 +18,8 @@ import zipfile
 from collections.abc import Iterable
 from typing import Any
 
+from exchange.tabular import MOST_COLUMNS, MOST_ROWS
+
 MEMORY = 1 << 30
 CPU_SECONDS = 60
 OUTPUT = 256 << 20
@@ -98,7 +100,10 @@ def lines(body: bytes) -> Iterable[dict[str, Any]]:
         visible = meta.visible == SheetVisibleEnum.Visible
         yield {"sheet": meta.name, "visible": visible, "formulas": formulas}
         if visible:
-            rows = book.get_sheet_by_index(place).to_python(skip_empty_area=False)
+            sheet = book.get_sheet_by_index(place)
+            if sheet.total_height > MOST_ROWS or sheet.total_width > MOST_COLUMNS:  # before a list of each is made
+                raise ValueError(f"the sheet '{meta.name}' has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns")
+            rows = sheet.to_python(skip_empty_area=False)
             for number, cells in enumerate(rows, 1):
                 texts = [errors.get((number, column)) or as_text(cell) for column, cell in enumerate(cells)]
                 if any(texts):

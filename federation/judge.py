@@ -33,6 +33,13 @@ Prefixes = Mapping[str, str]
 """The prefixes of a node's ids, each with the publisher id whose records stand under it."""
 
 
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    id: str = ""
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The node that is read: `id` is its manifest's URL; `relays` whether it was accepted as an aggregator."""
@@ -93,7 +100,15 @@ def _read(raw: bytes | Loose) -> Reading:
         return read_item(raw)
     except Invalid as error:
         fault = error.faults[0]
-        return Trouble(fault.rule, fault.pointer, _sentence(fault), "")
+        return Trouble(fault.rule, fault.pointer, _sentence(fault), clean(_name(raw))[:MAX_ID])
+
+
+def _name(raw: bytes | Loose) -> str:
+    """Which record an item is about that can be read no further; "" where it does not say."""
+    try:
+        return raw.id if isinstance(raw, Loose) else _named.decode(raw).id
+    except (msgspec.DecodeError, RecursionError):
+        return ""
 
 
 def strays(readings: Sequence[Reading], source: Source, origins: Mapping[str, Prefixes]) -> list[str]:
@@ -131,6 +146,7 @@ def place(
     for reading in readings:
         if isinstance(reading, Trouble):
             found.refused.append(reading)
+            found.named += [reading.record_id] if reading.record_id else []
             continue
         if _is_loop(reading, me):
             found.loops += 1
