@@ -16,9 +16,9 @@ from federation.database import Database
 from schema.change import MAX_HOPS
 from tests.integration.crawl.graph import ROUNDS, grow, live, settle, wrong
 from tests.integration.crawl.world import Aggregator, World, problems, rows
-from tests.proof import figure, sized
+from tests.proof import figure, size, sized
 
-GRAPHS = sized(200, 2_000)
+GRAPHS = 6 if size() == "tenth" else sized(200, 2_000)
 Databases = Callable[[], Database]
 
 
