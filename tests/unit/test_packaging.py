@@ -15,7 +15,7 @@ import yaml
 from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-audit.txt")
 NPM = ("tests/contract/rpde", "tests/e2e/axe")
 ADDRESS = re.compile(r"(https?|git|ssh)://")
 
@@ -50,6 +50,7 @@ def test_every_dependency_has_its_reason() -> None:
             bare(one) for extra in declared["project"]["optional-dependencies"].values() for one in extra
         ),
         "Development": sorted(map(bare, declared["dependency-groups"]["dev"])),
+        "Audit, in an environment of its own": sorted(map(bare, declared["dependency-groups"]["audit"])),
         "npm, for tests alone": sorted(name for packages in npm for name in packages),
     }
 
@@ -165,7 +166,7 @@ def test_make_explains_each_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)) - {"install-server"}
     explained = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
-    assert {"demo", "test", "check", "bench", "prove", "lock", "clean", "openapi"} <= explained
+    assert {"demo", "test", "check", "bench", "prove", "sbom", "audit", "lock", "clean", "openapi"} <= explained
     assert explained == targets
 
 

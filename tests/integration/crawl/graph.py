@@ -59,7 +59,7 @@ class Graph:
 
 
 def grow(random: Random, databases: Callable[[], Database]) -> Graph:
-    """Make a graph: one or two councils, perhaps a liar, the rest aggregators, each of which reads some of the others."""
+    """Make a graph: one or two councils, perhaps a liar, the rest aggregators, which read some of the others."""
     world = World()
     graph = Graph(world, random)
     for number in range(random.randint(1, 2)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -55,7 +56,7 @@ def planted(kind: str, at: Path, value: Json) -> dict[str, Json]:
     """The least record of a kind with one value put in, and what must stand around it."""
     root: dict[str, Json] = orjson.loads(orjson.dumps(LEAST[kind]))
     here: Json = root
-    for step, following in zip(at, at[1:], strict=False):
+    for step, following in pairwise(at):
         empty: Json = [] if following == 0 else {}
         if isinstance(here, list):
             here.extend([empty] if not here else [])
