@@ -37,7 +37,8 @@ _WORDS = {
     "apache software license": "Apache-2.0", "apache software license 2.0": "Apache-2.0", "apache-2": "Apache-2.0",
     "apache license version 2.0": "Apache-2.0", "apache 2": "Apache-2.0", "bsd": "BSD-3-Clause",
     "bsd license": "BSD-3-Clause", "bsd 3-clause license": "BSD-3-Clause", "3-clause bsd license": "BSD-3-Clause",
-    "bsd 3-clause": "BSD-3-Clause", "new bsd license": "BSD-3-Clause", "isc license": "ISC", "isc license (iscl)": "ISC",
+    "bsd 3-clause": "BSD-3-Clause", "new bsd license": "BSD-3-Clause", "isc license": "ISC",
+    "isc license (iscl)": "ISC",
     "mit license": "MIT", "the mit license": "MIT", "expat license": "MIT",
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0", "mpl 2.0": "MPL-2.0",
     "python software foundation license": "PSF-2.0", "psf license": "PSF-2.0", "psfl": "PSF-2.0",
@@ -47,7 +48,8 @@ _WORDS = {
 _ELSEWHERE = {
     "appdirs": "MIT", "colorama": "BSD-3-Clause", "exceptiongroup": "MIT", "importlib-metadata": "Apache-2.0",
     "pywin32": "PSF-2.0", "tomli": "MIT", "tzdata": "Apache-2.0", "uvloop": "MIT OR Apache-2.0", "zipp": "MIT",
-    "atheris": "Apache-2.0", "greenlet": "MIT AND PSF-2.0", "httpx2-jsfetch": "BSD-3-Clause", "cffi": "MIT-0", "pycparser": "BSD-3-Clause",
+    "atheris": "Apache-2.0", "greenlet": "MIT AND PSF-2.0", "httpx2-jsfetch": "BSD-3-Clause",
+    "cffi": "MIT-0", "pycparser": "BSD-3-Clause",
     "backports-asyncio-runner": "PSF-2.0", "async-timeout": "Apache-2.0", "win32-setctime": "MIT",
 }  # fmt: skip
 

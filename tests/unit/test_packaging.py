@@ -34,10 +34,9 @@ def bare(requirement: str) -> str:
 def reasons() -> dict[str, list[str]]:
     """Return the packages that docs/dependencies.md names, by its headings."""
     parts = re.split(r"^## (.+)$", (ROOT / "docs" / "dependencies.md").read_text(), flags=re.MULTILINE)[1:]
-    return {
-        heading: re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
-        for heading, table in zip(parts[::2], parts[1::2], strict=True)
-    }
+    tables = zip(parts[::2], parts[1::2], strict=True)
+    named = {heading: re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) for heading, table in tables}
+    return {heading: packages for heading, packages in named.items() if packages}
 
 
 def test_every_dependency_has_its_reason() -> None:
