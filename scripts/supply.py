@@ -15,10 +15,11 @@ import tomllib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import folkmoot
 
@@ -82,15 +83,17 @@ def locked(path: Path) -> Iterator[Locked]:
 def licence(name: str) -> str:
     """The licence of an installed package as an SPDX expression; "" where it says none that can be read."""
     try:
-        told = metadata.metadata(name)
+        told = cast("Message", metadata.metadata(name))
     except metadata.PackageNotFoundError:
         return _ELSEWHERE.get(name, "")
     expression = told.get("License-Expression")
     if expression:
         return str(expression)
-    classified = [one.rpartition(" :: ")[2] for one in told.get_all("Classifier", []) if one.startswith("License")]
+    classified = [
+        str(one).rpartition(" :: ")[2] for one in told.get_all("Classifier", []) if str(one).startswith("License")
+    ]
     for said in [*classified, str(told.get("License") or "")]:
-        found = _WORDS.get(said.strip().lower(), said.strip())
+        found = _WORDS.get(str(said).strip().lower(), str(said).strip())
         if found in ALLOWED:
             return found
     return _ELSEWHERE.get(name, "")

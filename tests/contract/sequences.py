@@ -1,7 +1,7 @@
 """Sequences of requests that follow the links of the contract itself, each answer held to the contract.
 
-A sequence publishes a record and goes on by links, of which each answer offers some: reads, replaces, changes, finds it,
-follows the feed; in the end it is withdrawn, its id answers 410, and the feed holds the tombstone.
+A sequence publishes a record and goes on by links, of which each answer offers some: reads, replaces, changes, finds
+it, follows the feed; in the end it is withdrawn, its id answers 410, and the feed holds the tombstone.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ def pools() -> Mapping[str, list[dict[str, Any]]]:
 
 @pytest.mark.proof
 def test_t30_a_records_life_keeps_the_contract(
-    world: World,  # noqa: F811 - the fixtures are those of the other proofs of the contract
-    session: asgi.ASGIClient,  # noqa: F811
-    role: Role,  # noqa: F811
+    world: World,
+    session: asgi.ASGIClient,
+    role: Role,
     engine_name: str,
     pools: Mapping[str, list[dict[str, Any]]],
 ) -> None:

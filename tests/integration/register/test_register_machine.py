@@ -78,7 +78,7 @@ class Importing(RuleBasedStateMachine):
 def test_t29_importing_does_as_the_model(database: Database, engine_name: str) -> None:
     """Whole and partial registers, good rows and bad, held and confirmed: what is live is what the model says."""
     Importing.database = database
-    run_state_machine_as_test(Importing, settings=EXAMPLES)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Importing, settings=EXAMPLES)
     figure(
         "T29",
         f"importing against its model, {engine_name}, {EXAMPLES.max_examples:,} sequences: differences",

@@ -126,7 +126,7 @@ def index(tmp_path: Path) -> Iterator[TantivyIndex]:
 @pytest.mark.proof
 def test_t30_a_walk_sees_who_stands_still_once(index: TantivyIndex) -> None:
     """In every order, each record that was there throughout and did not change is on exactly one page."""
-    run_state_machine_as_test(Walk, settings=EXAMPLES)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Walk, settings=EXAMPLES)
     figure(
         "T30",
         f"walks by cursor while records change, {EXAMPLES.max_examples:,} sequences: missed or doubled",

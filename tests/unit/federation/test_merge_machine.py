@@ -145,7 +145,7 @@ def _woven(events: list[Event], random: Random) -> list[Event]:
 @pytest.mark.proof
 def test_t08_merging_does_as_the_model() -> None:
     """Whatever routes say, drop and say again, the best word of those that carry a record is the record."""
-    run_state_machine_as_test(Merge, settings=MACHINES)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Merge, settings=MACHINES)
     figure("T08", f"merging against its model, {MACHINES.max_examples:,} sequences: differences", 0, goal="0")
 
 
