@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import schemathesis
+from schemathesis.python import asgi
 
 from tests.contract.sequences import PUBLISHED, Walker, pool
-from tests.contract.test_schemathesis import Role, asgi, role, session, world
+from tests.contract.test_schemathesis import Role, role, session, world
 from tests.contract.world import World
 from tests.proof import figure, size, sized
 

@@ -44,7 +44,8 @@ class Graph:
 
     def everyone(self) -> Mapping[str, FakeNode | Aggregator]:
         """All servers by their address."""
-        return {one.url: one for one in (*self.councils, *self.moots, *self.liars)}
+        servers: list[FakeNode | Aggregator] = [*self.councils, *self.moots, *self.liars]
+        return {one.url: one for one in servers}
 
     def add(self, reader: Aggregator, server: FakeNode | Aggregator) -> None:
         """Let an aggregator read a server."""
