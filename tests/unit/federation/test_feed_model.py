@@ -50,7 +50,7 @@ def _items(draw: st.DrawFn) -> Item:
     origin = {"node": NODE, "publisher": "GB-LAE-EXA", "seq": seq, "time": "2026-11-02T09:00:00Z"}
     item: Item = {"kind": kind, "id": f"{PREFIX}{kind}/{reference}", "modified": number, "origin": origin}
     data = {"reference": reference, "name": "n", "title": draw(st.sampled_from(["a", "b"]))}
-    gone = {"state": "deleted", "reason": draw(st.sampled_from(["ended", "error"]))}
+    gone: Item = {"state": "deleted", "reason": draw(st.sampled_from(["ended", "error"]))}
     return (
         item
         | {
@@ -60,7 +60,8 @@ def _items(draw: st.DrawFn) -> Item:
             "neither": {"state": "updated"},
             "no reason": {"state": "deleted"},
             "of another kind": {"state": "updated", "data": data, "kind": "skill"},
-        }[form]
+        }
+    return item | bent[form]
     )
 
 
@@ -94,7 +95,7 @@ class Reader:
         self.answers, self.budget, self.times = served(pages), budget, times
         self.held = dict[str, Held]()
 
-    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:  # noqa: ARG002 - the seam's
         return Answer(200, self.answers[url], {}, url, 1)
 
     def take(self, items: Sequence[Any]) -> None:
