@@ -51,18 +51,15 @@ def _items(draw: st.DrawFn) -> Item:
     item: Item = {"kind": kind, "id": f"{PREFIX}{kind}/{reference}", "modified": number, "origin": origin}
     data = {"reference": reference, "name": "n", "title": draw(st.sampled_from(["a", "b"]))}
     gone: Item = {"state": "deleted", "reason": draw(st.sampled_from(["ended", "error"]))}
-    return (
-        item
-        | {
-            "updated": {"state": "updated", "data": data},
-            "deleted": gone,
-            "both": gone | {"data": data},
-            "neither": {"state": "updated"},
-            "no reason": {"state": "deleted"},
-            "of another kind": {"state": "updated", "data": data, "kind": "skill"},
-        }
+    bent: dict[str, Item] = {
+        "updated": {"state": "updated", "data": data},
+        "deleted": gone,
+        "both": gone | {"data": data},
+        "neither": {"state": "updated"},
+        "no reason": {"state": "deleted"},
+        "of another kind": {"state": "updated", "data": data, "kind": "skill"},
+    }
     return item | bent[form]
-    )
 
 
 @st.composite
