@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,7 @@ class Walk(RuleBasedStateMachine):
         if self.waiting:
             self.sink.commit(Reached("epoch", next(_numbers)))
             self.waiting = False
-        asked = Query(**{name: getattr(self.query, name) for name in Query.__slots__} | {"after": self.after})
-        hits = self.index.search(asked)
+        hits = self.index.search(replace(self.query, after=self.after))
         self.seen.update(hits.rows)
         if hits.next is not None:
             bound = cursors.digest("/v1/contracts", self.query)
