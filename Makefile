@@ -59,6 +59,14 @@ bench: install ## measure speed against peers (SIZE=100k, 1m or ci; ARGS=; WRITE
 prove: install ## the proofs at full size (SIZE=ci or release; ARGS="-k t14" for one)
 	@FOLKMOOT_PROVE_SIZE=$(SIZE) $(BIN)/python -m pytest -q -m "prove or proof" $(ARGS)
 
+.PHONY: sbom
+sbom: install ## what a server is made of: build/sbom.cdx.json (CycloneDX) and build/licences.csv
+	@$(BIN)/python -m scripts.supply
+
+.PHONY: audit
+audit: ## ask an advisory database about every locked package (3: no route to one; docs/dependencies.md)
+	@$$(scripts/python.sh) -m scripts.audit $(ARGS)
+
 .PHONY: lock
 lock: ## write the hash-locked requirement files anew (needs uv)
 	@scripts/lock.sh

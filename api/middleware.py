@@ -22,6 +22,7 @@ from schema.errors import Hurried
 log = structlog.get_logger("folkmoot.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READING = ("GET", "HEAD")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 Quickly = Callable[[Scope], "Quick | None"]
 
 
@@ -78,6 +79,7 @@ class Edge:
 
     async def _through(self, inner: Scope, receive: Receive, send: Send, began: float) -> None:
         method, name = inner["folkmoot.method"], inner["folkmoot.request_id"]
+        inner["query_string"] = _escaped(inner)
         answer = _Answer(send, inner, self)
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
@@ -132,6 +134,12 @@ def _hurried(scope: Scope) -> Response:
     """Answer 429 without a look at what was asked."""
     (standing,) = scope[STANDINGS]
     return problems.of_error(scope, Hurried(standing.policy, standing.seconds))
+
+
+def _escaped(scope: Scope) -> bytes:
+    """The query string in ASCII. A client may send it raw, and not every reader below takes what is not UTF-8."""
+    query: bytes = scope["query_string"]
+    return query if query.isascii() else _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], query)
 
 
 def _name(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import problems
+from api import links, problems
 from api.services import Services
 from schema.feedpage import FeedPage
 from schema.kinds import KINDS
@@ -84,6 +84,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     made["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
     for path, method, operation in _operations(made):
         _document_problems(path, method, operation)
+    links.install({operation["operationId"]: operation for _, _, operation in _operations(made)})
     return made
 
 

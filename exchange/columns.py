@@ -22,6 +22,8 @@ Row = dict[str, str]
 AROUND = ("id", "kind", "publisher", "published", "marks")
 _IN_MEMORY = 8_000_000
 _AT_ONCE = 60_000
+_LONG = 10
+"""Digits of a place in a list that are no longer a number to sort by."""
 
 
 def row(item: Mapping[str, Any]) -> Row:
@@ -71,7 +73,9 @@ def order(columns: Iterable[str]) -> list[str]:
 
     def rank(column: str) -> tuple[int, tuple[tuple[int, str], ...]]:
         head = column.partition(".")[0]
-        parts = tuple((int(part), "") if part.isdecimal() else (-1, part) for part in column.split("."))
+        parts = tuple(
+            (int(part), "") if part.isdecimal() and len(part) < _LONG else (-1, part) for part in column.split(".")
+        )
         return ranks.get(column, ranks.get(head, len(ranks))), parts
 
     return sorted(set(columns), key=rank)

@@ -44,8 +44,9 @@ _NOTICE = {
     "Tender Value-currency": "tender.currency",
 }  # fmt: skip
 _NOTICES = {heading(title): name for title, name in _NOTICE.items()}
-_SUPPLIER = re.compile(r"suppliers/(\d+)/(?:identifier/(scheme|id)|(name))")
-_ITEM = re.compile(r"tender/items/(\d+)/classification/(scheme|id|description)")
+_PLACE = r"(0|[1-9][0-9]{0,3})"
+_SUPPLIER = re.compile(rf"suppliers/{_PLACE}/(?:identifier/(scheme|id)|(name))")
+_ITEM = re.compile(rf"tender/items/{_PLACE}/classification/(scheme|id|description)")
 _CPV = re.compile(r"(\d{8})(?:-\d)?")
 _OPEN = frozenset({"active", "planned", "planning"})
 _SEE_TENDER = heading("See description of related tender")
@@ -57,10 +58,10 @@ def _field(title: str) -> str:
     """Name the field of a slash-path column, "" where it has none."""
     path = re.sub(r"^releases/\d+/", "", title.strip())
     award, _, rest = path.removeprefix("awards/").partition("/")
-    if path.startswith("awards/") and award.isdigit():
+    if path.startswith("awards/") and re.fullmatch(_PLACE, award):
         found = _SUPPLIER.fullmatch(rest)
         name = f"supplier{found[1]}.{found[2] or found[3]}" if found else _AWARD.get(rest)
-        return f"award{int(award)}.{name}" if name else ""
+        return f"award{award}.{name}" if name else ""
     item = _ITEM.fullmatch(path)
     return f"item{item[1]}.{item[2]}" if item else _RELEASE.get(path, "")
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from schema.base import MAX_NUMBER
+
 _SCALE = {
     "": 1,
     "k": 10**3,
@@ -65,8 +67,8 @@ class Money:
 
 
 def number_of(value: Decimal) -> int | float:
-    """Write a decimal as JSON does: whole numbers without a point."""
-    return int(value) if value == value.to_integral_value() else float(value)
+    """Write a decimal as JSON does: whole numbers without a point, save those too large to be read so."""
+    return int(value) if value == value.to_integral_value() and abs(value) <= MAX_NUMBER else float(value)
 
 
 def read_money(text: str) -> Money | None:

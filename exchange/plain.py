@@ -17,6 +17,7 @@ from exchange.money import read_money
 from exchange.shape import Leaf, leaf
 from exchange.suppliers import read_flag
 from exchange.table import Columns, Table
+from schema.base import MAX_NUMBER
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SEPARATOR = re.compile(r"\s*[;|\n]\s*")
@@ -148,7 +149,8 @@ def _typed(reader: RowReader, kind: str, name: str, known: Leaf, text: str) -> A
         flag = read_flag(text)
         return _MISSING if flag is None else flag
     if known.sort == "whole":
-        return int(float(text)) if _NUMBER.fullmatch(text) and float(text).is_integer() else _MISSING
+        number = float(text) if _NUMBER.fullmatch(text) else 0.5
+        return int(number) if number.is_integer() and abs(number) <= MAX_NUMBER else _MISSING
     if known.sort == "number":
         return _number(reader, name, known, text)
     if text[0] in "[{":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +13,7 @@ from schema.kinds import KINDS
 
 Sort = Literal["text", "line", "date", "flag", "whole", "number", "list", "object", "unknown"]
 _LONG = 5_000
+_PLACE = re.compile(r"\s*[0-9]{1,3}\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def leaf(kind: str, title: str) -> Leaf | None:
     node = tree(kind)
     for step in title.replace("/", ".").split("."):
         node = _opened(kind, node)
-        if node.get("type") == "array" and step.strip().isdigit() and int(step) < 1_000:
+        if node.get("type") == "array" and _PLACE.fullmatch(step):
             path.append(int(step))
             node = node.get("items", {})
             continue

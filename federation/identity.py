@@ -39,6 +39,12 @@ def read_manifest(body: bytes, url: str) -> Manifest:
         raise Refused(
             "manifest-valid", f"The manifest is not valid: {error.detail}", error.faults[0].pointer
         ) from error
+    for place, publisher in enumerate(manifest.publishers):
+        try:
+            _ = publisher.publisher_id
+        except Invalid as error:
+            pointer = f"/publishers/{place}/identifiers/0"
+            raise Refused("manifest-valid", f"The manifest is not valid: {error.detail}", pointer) from error
     if manifest.id != url or not is_node(url) or len(url) > MAX_NODE:
         raise Refused("manifest-id", f"The manifest at {url} says that its id is {manifest.id}.", "/id")
     return manifest

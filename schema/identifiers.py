@@ -207,5 +207,8 @@ def place_of(url: str) -> str:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs have the same scheme, host and port."""
-    return origin_of(one) == origin_of(other)
+    """Whether two URLs have the same scheme, host and port. What is no URL has the origin of nothing."""
+    try:
+        return origin_of(one) == origin_of(other)
+    except Invalid:
+        return False

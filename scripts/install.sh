@@ -41,9 +41,10 @@ echo "Installing the packages of $lock into $venv (once; about half a minute) ..
 pip="$venv/bin/python -m pip --quiet --disable-pip-version-check --no-input"
 # --no-deps: the lock names every package, and pip, left to resolve `coverage[toml]` of pytest-cov, takes the newest
 # release instead of the pinned one and then finds no hash for it (seen on the day that coverage 7.17.4 came out).
-$pip install --no-deps --require-hashes -r "$lock"
+# Wheels alone: nothing of what is installed runs while it is installed.
+$pip install --only-binary :all: --no-deps --require-hashes -r "$lock"
 # setuptools, pinned, to lay the checkout into the environment; without the network and nothing beside it.
-$pip install --no-deps --require-hashes -r requirements-build.txt
+$pip install --only-binary :all: --no-deps --require-hashes -r requirements-build.txt
 $pip install --no-deps --no-build-isolation --no-index --editable .
 "$venv/bin/python" -m pip check --disable-pip-version-check >/dev/null ||
   { "$venv/bin/python" -m pip check --disable-pip-version-check >&2; exit 1; }

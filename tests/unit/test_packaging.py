@@ -15,7 +15,7 @@ import yaml
 from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-audit.txt")
 NPM = ("tests/contract/rpde", "tests/e2e/axe")
 ADDRESS = re.compile(r"(https?|git|ssh)://")
 
@@ -34,10 +34,9 @@ def bare(requirement: str) -> str:
 def reasons() -> dict[str, list[str]]:
     """Return the packages that docs/dependencies.md names, by its headings."""
     parts = re.split(r"^## (.+)$", (ROOT / "docs" / "dependencies.md").read_text(), flags=re.MULTILINE)[1:]
-    return {
-        heading: re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
-        for heading, table in zip(parts[::2], parts[1::2], strict=True)
-    }
+    tables = zip(parts[::2], parts[1::2], strict=True)
+    named = {heading: re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) for heading, table in tables}
+    return {heading: packages for heading, packages in named.items() if packages}
 
 
 def test_every_dependency_has_its_reason() -> None:
@@ -50,6 +49,7 @@ def test_every_dependency_has_its_reason() -> None:
             bare(one) for extra in declared["project"]["optional-dependencies"].values() for one in extra
         ),
         "Development": sorted(map(bare, declared["dependency-groups"]["dev"])),
+        "Audit, in an environment of its own": sorted(map(bare, declared["dependency-groups"]["audit"])),
         "npm, for tests alone": sorted(name for packages in npm for name in packages),
     }
 
@@ -165,7 +165,7 @@ def test_make_explains_each_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE)) - {"install-server"}
     explained = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
-    assert {"demo", "test", "check", "bench", "prove", "lock", "clean", "openapi"} <= explained
+    assert {"demo", "test", "check", "bench", "prove", "sbom", "audit", "lock", "clean", "openapi"} <= explained
     assert explained == targets
 
 

@@ -195,6 +195,7 @@ def test_origins_are_scheme_host_and_port() -> None:
     for bad in ("ftp://a.example/", "https://u@a.example/", "https://a.example:99999/", "no"):
         with pytest.raises(Invalid):
             ids.origin_of(bad)
+        assert not ids.same_origin(bad, bad)
 
 
 @pytest.mark.parametrize("kind", ["", "Contract", "a" * 41, "-a", "a_b", "a/b"])

@@ -1,0 +1,91 @@
+"""Ask an advisory database about every locked package: `make audit`.
+
+pip-audit lives in an environment of its own, build/audit: it needs packages that neither a server nor its tests have.
+Arguments are handed on to it (`ARGS="--vulnerability-service osv"`).
+
+Exit: 0 every package was asked about and nothing is known against any; 1 something is known; 2 the set-up broke;
+3 some or all could not be asked about, for there is no route to a database from here: that says nothing either way.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+HOME = ROOT / "build" / "audit"
+TOOLS = ROOT / "requirements-audit.txt"
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+CLEAN, KNOWN, BROKEN, NOBODY = 0, 1, 2, 3
+
+
+def verdict(lock: str, report: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """What a report of pip-audit comes to. A package that it passed over was not asked about, whatever it says."""
+    packages = report["dependencies"]
+    bad = [one for one in packages if one.get("vulns")]
+    passed = [one["name"] for one in packages if "skip_reason" in one]
+    lines = [
+        f"{lock}: {one['name']} {one['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none'}"
+        for one in bad
+        for found in one["vulns"]
+    ]
+    if passed:
+        named = ", ".join(passed[:5]) + (" ..." if len(passed) > 5 else "")
+        lines.append(f"{lock}: {len(passed)} of {len(packages)} packages could not be asked about: {named}")
+    if not lines:
+        lines.append(f"{lock}: nothing is known against any of its {len(packages)} packages.")
+    return (KNOWN if bad else NOBODY if passed else CLEAN), lines
+
+
+def main(given: Sequence[str]) -> int:
+    """Ask about each lock; the worst answer is the exit code."""
+    try:
+        _prepare()
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"pip-audit could not be installed: {error}", file=sys.stderr)
+        return BROKEN
+    codes = []
+    for lock in LOCKS:
+        code, lines = _ask(lock, given)
+        codes.append(code)
+        print("\n".join(lines), file=sys.stdout if code == CLEAN else sys.stderr)
+    worst = next((code for code in (KNOWN, BROKEN, NOBODY) if code in codes), CLEAN)
+    if worst == NOBODY:
+        print("No route to an advisory database from here (exit 3): ask again where there is one.", file=sys.stderr)
+    return worst
+
+
+def _prepare() -> None:
+    stamp = HOME / "lock"
+    if stamp.exists() and stamp.read_bytes() == TOOLS.read_bytes():
+        return
+    venv.create(HOME, clear=True, with_pip=True)
+    pip = [str(HOME / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
+    # Our own file of hashes, by the interpreter that was just made.
+    subprocess.run(  # noqa: S603
+        [*pip, "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(TOOLS)], check=True
+    )
+    stamp.write_bytes(TOOLS.read_bytes())
+
+
+def _ask(lock: str, given: Sequence[str]) -> tuple[int, list[str]]:
+    report = HOME / f"{lock}.json"
+    report.unlink(missing_ok=True)
+    asked = [str(HOME / "bin" / "pip-audit"), "--require-hashes", "--disable-pip", "--progress-spinner", "off"]
+    asked += ["--format", "json", "--output", str(report), "-r", str(ROOT / lock), *given]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - pip-audit, pinned
+    if report.exists() and report.stat().st_size:
+        return verdict(lock, json.loads(report.read_text()))
+    told = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+    # pip-audit writes no report where its database does not answer, or where it was called wrongly.
+    usage = "usage:" in done.stderr
+    return (BROKEN if usage else NOBODY), [f"{lock}: pip-audit gave up: {told[0][:300]}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
