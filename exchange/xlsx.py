@@ -79,7 +79,7 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 def _gathered(items: Iterable[bytes], rows: IO[bytes]) -> list[str]:
     """Put the rows by until all columns are known, and give these in order."""
-    known = dict.fromkeys(AROUND)
+    known: dict[str, None] = dict.fromkeys(AROUND)
     for item in items:
         row = values(orjson.loads(item))
         known.update(dict.fromkeys(row))

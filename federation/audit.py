@@ -27,7 +27,16 @@ ACTIONS = (
     *("create", "update", "delete"),
     *("publisher.add", "publisher.set"),
     *("token.create", "token.rotate", "token.revoke"),
-    *("node.add", "node.pause", "node.resume", "node.remove", "node.release", "node.reject", "node.moved"),
+    *(
+        "node.add",
+        "node.pause",
+        "node.resume",
+        "node.remove",
+        "node.release",
+        "node.reject",
+        "node.moved",
+        "node.grant",
+    ),
     *("keys.new", "keys.rotate", "keys.revoke", "move"),
 )
 MEMBERS = (

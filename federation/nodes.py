@@ -13,7 +13,16 @@ from sqlalchemy import delete, func, select, update
 from federation import lapse, origins, pinning, precedence, rejudge, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
-from federation.identity import WELL_KNOWN, feed_of, key_of, name_of, prefixes_of, webhook_of, without_overlap
+from federation.identity import (
+    WELL_KNOWN,
+    feed_of,
+    key_of,
+    name_of,
+    prefixes_of,
+    read_manifest,
+    webhook_of,
+    without_overlap,
+)
 from federation.judge import Prefixes, Source
 from federation.sign import Jwk, Ring
 from schema.errors import Conflict, NotFound, Refused
@@ -171,6 +180,23 @@ def _take_over(
     if list(keys) != list(known.keys):
         rejudge.keys_changed(session, known.url, after.ring, now=now)
     return after
+
+
+def grant(session: WriteSession, known: Known, prefix: str, *, now: datetime) -> str:
+    """Let a node publish under a prefix of another host that its manifest names. Gives the publisher whose it is.
+
+    Raises `NotFound` where the manifest does not name it, `Conflict` where it is another's.
+    """
+    manifest = read_manifest(known.manifest, known.url)
+    named = {one.id_prefix: one.publisher_id for one in manifest.publishers}
+    if prefix not in named:
+        raise NotFound(f"The manifest of {known.key} names no publisher whose idPrefix is {prefix}.")
+    if not without_overlap({prefix: named[prefix]}, origins.taken(session, but=known.url, heard_too=False)):
+        raise Conflict(f"Ids under {prefix} are another node's.")
+    prefixes = orjson.dumps({**known.prefixes, prefix: named[prefix]}).decode()
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(prefixes=prefixes))
+    make_due(session, now=now, node_id=known.id)
+    return named[prefix]
 
 
 def load(session: Reading, node_id: int) -> Known:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import hypothesis
 
 from tests.proof import size, sized
@@ -17,5 +19,5 @@ def examples(ci: int, *, steps: int = 20, release: int | None = None) -> hypothe
         max_examples=count,
         stateful_step_count=steps,
         deadline=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=cast("list[hypothesis.HealthCheck]", list(hypothesis.HealthCheck)),
     )

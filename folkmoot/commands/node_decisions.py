@@ -26,6 +26,7 @@ def mount(app: typer.Typer) -> None:
     app.command()(release)
     app.command()(reject)
     app.command()(moved)
+    app.command()(grant)
 
 
 def release(
@@ -117,6 +118,23 @@ def moved(
         with base.write() as session:
             key = moving.there(session, known, manifest, body, me=me, now=wiring.now())
     typer.echo(f"{known.key} is {key} from now on, and read there from its beginning. Old ids lead to the new ones.")
+
+
+def grant(
+    name: Name, prefix: Annotated[str, typer.Argument(help="The idPrefix on another host, as its manifest has it.")]
+) -> None:
+    """Let a node publish ids that begin with the address of another host."""
+    from federation import audit, nodes
+    from folkmoot import wiring
+
+    with opened() as (_settings, base), base.write() as session:
+        known = nodes.find(session, name)
+        publisher = nodes.grant(session, known, prefix, now=wiring.now())
+        audit.note(session, "node.grant", f"{prefix} to {known.url}", wiring.now(), publisher=publisher)
+    typer.echo(
+        f"{known.key} publishes for {publisher} under {prefix} from now on. Records refused before are taken when"
+    )
+    typer.echo("they change, or when its feed is read from its beginning.")
 
 
 def _known(base: Database, name: str) -> Known:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import schemathesis
@@ -34,7 +34,7 @@ def pool(kind: str, count: int) -> list[dict[str, Json]]:
 
     @hypothesis.settings(
         max_examples=count, derandomize=True, database=None, phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck), deadline=None,
+        suppress_health_check=cast("list[hypothesis.HealthCheck]", list(hypothesis.HealthCheck)), deadline=None,
     )  # fmt: skip
     @hypothesis.given(st.lists(records(kind), min_size=1, max_size=1))
     def gather(found: list[dict[str, Json]]) -> None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from federation import nodes
-from schema.errors import Conflict
+from schema.errors import Conflict, NotFound
 from tests.integration.crawl.world import Aggregator, FakeNode, World, problems, rows
 
 
@@ -233,3 +233,26 @@ def test_overlapping_prefixes_the_first_pinned_stays(moot: Aggregator, world: Wo
     assert moot.add(other) == "exa.example_8443"
     moot.crawl()
     assert {p.rule for p in problems(moot.database)} == {"id-prefix", "prefix-own-origin"}
+
+
+def test_t10_a_prefix_of_another_host_needs_a_grant(moot: Aggregator, world: World, origin: FakeNode) -> None:
+    """Ids under another host are refused until the operator grants the prefix, which the manifest must name."""
+    foreign = "https://data.example/id/GB-LAE-EXA/"
+    origin.more = {
+        "publishers": [*origin.manifest()["publishers"], origin.manifest()["publishers"][0] | {"idPrefix": foreign}]
+    }
+    record_id = f"{foreign}contract/C-1"
+    item = origin.items.pop(origin.put("contract", "C-1"))
+    origin.items[record_id] = item | {"id": record_id}
+    moot.add(origin)
+    moot.crawl()
+    assert record_id not in rows(moot.database)
+    with moot.database.write() as session:
+        known = nodes.find(session, origin.url)
+        with pytest.raises(NotFound, match="names no publisher"):
+            nodes.grant(session, known, "https://else.example/id/GB-LAE-EXA/", now=world.now)
+        assert nodes.grant(session, known, foreign, now=world.now) == "GB-LAE-EXA"
+    origin.number += 1
+    origin.items[record_id] = item | {"id": record_id, "modified": origin.number}
+    moot.crawl()
+    assert rows(moot.database)[record_id].publisher == "GB-LAE-EXA"

@@ -62,7 +62,8 @@ def planted(kind: str, at: Path, value: Json) -> dict[str, Json]:
             here.extend([empty] if not here else [])
         else:
             here.setdefault(step, empty)
-        here = here[step]
+        inner: Any = here
+        here = inner[step]
     if isinstance(here, list):
         here[:1] = [value]
     else:
