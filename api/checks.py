@@ -100,7 +100,7 @@ class CheckStatus(Shape):
     node: str | None = Field(description="The key of the node, where it is among those that are crawled here.")
 
 
-_BODY: dict[str, Any] = {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/CheckAsked"}}}}
+_BODY: dict[str, Any] = {"required": True, "content": {JSON: {"schema": CheckAsked.model_json_schema()}}}
 
 
 @router.post(

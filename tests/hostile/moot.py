@@ -86,9 +86,10 @@ class Moot:
             return {row.id.rpartition("/")[2] for row in session.connection().execute(chosen)}
 
     def problems(self, node: Node) -> Sequence[Any]:
-        """What its status tells of a node."""
+        """What its status tells of a node, but that it signs nothing: none here does."""
+        mine = (_node.c.url == node.id, _problem.c.rule != "signed")
         with self.database.read() as session:
-            chosen = select(_problem).join(_node, _node.c.id == _problem.c.node_id).where(_node.c.url == node.id)
+            chosen = select(_problem).join(_node, _node.c.id == _problem.c.node_id).where(*mine)
             return session.connection().execute(chosen).all()
 
     def feed(self, node: Node) -> Any:

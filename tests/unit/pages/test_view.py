@@ -120,7 +120,9 @@ def test_a_suppliers_page_is_where_the_search_keeps_it(supplier: dict[str, Any])
 
 def test_every_problem_has_its_advice() -> None:
     """Errors stand before warnings, each with what to do, rules that nobody foresaw included."""
-    found = advice.advised([{"rule": "latest", "severity": "warning"}, {"rule": "unforeseen", "severity": "error"}])
+    common = {"recordId": None, "pointer": "", "firstSeen": "2026-11-02T09:00:00Z"}
+    rules = {"latest": "warning", "unforeseen": "error"}
+    found = advice.advised([{"rule": rule, "severity": severity, **common} for rule, severity in rules.items()])
     assert [one["rule"] for one in found] == ["unforeseen", "latest"]
     assert all(one["advice"] for one in found)
 
