@@ -1,0 +1,45 @@
+"""What a forked process runs: imported once by the process that forks, so that a worker starts in milliseconds."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import federation.fetch
+import federation.rounds
+import federation.tantivy_index
+import folkmoot.cli
+import folkmoot.commands.aggregator
+import folkmoot.commands.crawling
+import folkmoot.logs
+import folkmoot.serving
+import folkmoot.settings
+import folkmoot.wiring  # noqa: F401 - all of these are imported to be there when a worker is forked
+
+_load = folkmoot.settings.load
+
+
+def command(arguments: list[str], settings: dict[str, str], log: str, patches: dict[str, Any]) -> None:
+    """Run `folkmoot` with these arguments and settings, its output into a file.
+
+    `patches` are settings beyond what an operator may choose (a short lease), or `module.NAME` with a value.
+    """
+    from tests.proofs.chaos import die_with_parent
+
+    die_with_parent()
+    told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(told, stream)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123 - the forker's own may be closed
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123
+    os.environ.update(settings)
+    bent = {name: value for name, value in patches.items() if "." not in name}
+    for name, value in patches.items():
+        if "." in name:
+            module, _, attribute = name.rpartition(".")
+            setattr(importlib.import_module(module), attribute, value)
+    folkmoot.settings.load = lambda: _load().model_copy(update=bent)
+    sys.argv = ["folkmoot", *arguments]
+    folkmoot.cli.run()
