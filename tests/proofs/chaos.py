@@ -214,18 +214,23 @@ def _numbers(session: Any) -> int:
 
 
 def partial_pages(base: Database, served: Served) -> int:
-    """Count the nodes of which something else is held than all that they published up to where their feed was read."""
+    """Count the nodes of which a page landed without its cursor, or a cursor without its page.
+
+    All that a node published last, up to where its feed was read, is held as it said it; nothing beyond.
+    """
     with base.read() as session:
-        feeds = session.connection().execute(select(_feed.c.node_id, _feed.c.position, _feed.c.url)).all()
-        chosen = select(_record.c.node_id, _record.c.id).where(_record.c.node_id.is_not(None))
-        held: dict[int, set[str]] = {}
-        for node_id, name in session.connection().execute(chosen):
-            held.setdefault(node_id, set()).add(name)
+        one_look = {} if base.dialect == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        connection = session.connection(execution_options=one_look)
+        feeds = connection.execute(select(_feed.c.node_id, _feed.c.position, _feed.c.url)).all()
+        chosen = select(_record.c.node_id, _record.c.id, _record.c.seq).where(_record.c.node_id.is_not(None))
+        held: dict[int, dict[str, int]] = {}
+        for node_id, name, seq in connection.execute(chosen):
+            held.setdefault(node_id, {})[name] = seq
     wrong = 0
     for node_id, position, url in feeds:
-        node = served.nodes[url.split("/")[2]]
-        known = {name for name, number, _data in node.truth() if number <= position}
-        wrong += held.get(node_id, set()) != known
+        known = {name: number for name, number, _data in served.nodes[url.split("/")[2]].truth() if number <= position}
+        its = held.get(node_id, {})
+        wrong += any(its.get(name) != number for name, number in known.items()) or any(seq > position for seq in its.values())
     return wrong
 
 

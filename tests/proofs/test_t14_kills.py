@@ -14,13 +14,13 @@ from benchmarks.crowd import Crowd, Served
 from benchmarks.places import free_port
 from federation.database import Database, table
 from schema.tables import Feed
-from tests.proof import figure, size, sized
+from tests.proof import figure, sized
 from tests.proofs import chaos
 from tests.proofs.chaos import Site
 
-pytestmark = [pytest.mark.proof]
+pytestmark = [pytest.mark.prove]
 KILLS = sized(100, 1_000)
-CROWD = Crowd(nodes=40 if size() == "tenth" else 400, records=97, page=25, net="127.40", port=18_650)
+CROWD = Crowd(nodes=400, records=97, page=25, net="127.40", port=18_650)
 LEASE = 1.0
 SERVED_EVERY = 5
 """One victim in so many is an aggregator that serves, follows with its index and crawls inside."""
