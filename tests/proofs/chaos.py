@@ -71,6 +71,26 @@ def listening(crowd: Crowd) -> Iterator[Served]:
         loop.close()
 
 
+def forked(work: Callable[..., None], *told: object) -> ForkServerProcess:
+    """Run a function of `tests.proofs.hatched` in a process forked from one that has imported everything."""
+    made = _forking.Process(target=work, args=told, daemon=True)
+    here = Path.cwd()
+    os.chdir(_ROOT)
+    try:
+        made.start()
+    finally:
+        os.chdir(here)
+    return made
+
+
+def killed(process: ForkServerProcess) -> None:
+    """End a process at once, if it runs, and wait for that."""
+    process.kill()
+    process.join(20)
+    assert not process.is_alive()
+    process.close()
+
+
 @dataclass
 class Process:
     """A `folkmoot` command in a process of its own, forked from one that has imported everything."""
@@ -85,13 +105,7 @@ class Process:
         from tests.proofs import hatched
 
         told = (list(self.arguments), dict(self.settings), str(self.log), dict(self.patches))
-        self._process: ForkServerProcess = _forking.Process(target=hatched.command, args=told, daemon=True)
-        here = Path.cwd()
-        os.chdir(_ROOT)
-        try:
-            self._process.start()
-        finally:
-            os.chdir(here)
+        self._process = forked(hatched.command, *told)
         return self
 
     @property
@@ -111,10 +125,7 @@ class Process:
 
     def kill(self) -> None:
         """End it at once, if it runs, and wait for that."""
-        self._process.kill()
-        self._process.join(20)
-        assert self.ended
-        self._process.close()
+        killed(self._process)
 
     def said(self) -> str:
         """All that it has written so far."""

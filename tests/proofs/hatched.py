@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import federation.fetch
@@ -18,6 +20,9 @@ import folkmoot.logs
 import folkmoot.serving
 import folkmoot.settings
 import folkmoot.wiring  # noqa: F401 - all of these are imported to be there when a worker is forked
+from federation.database import Database
+from federation.follow import Follower
+from federation.tantivy_index import TantivyIndex
 
 _load = folkmoot.settings.load
 
@@ -47,3 +52,18 @@ def command(arguments: list[str], settings: dict[str, str], log: str, patches: d
     folkmoot.settings.load = lambda: _load().model_copy(update=bent)
     sys.argv = ["folkmoot", *arguments]
     folkmoot.cli.run()
+
+
+def follow(url: str, folder: str, reached: str) -> None:
+    """Follow the log into an index until killed; write into a file how far the last commit came."""
+    from tests.proofs.chaos import die_with_parent
+
+    die_with_parent()
+    base, index = Database(url), TantivyIndex(Path(folder))
+    follower = Follower(base, index)
+    while True:
+        number = follower.catch_up()
+        aside = Path(f"{reached}.{os.getpid()}")
+        aside.write_text(str(number))
+        aside.replace(reached)
+        time.sleep(0.01)
