@@ -126,7 +126,9 @@ async def _keep(worker: Worker, stop: asyncio.Event) -> None:
             await worker.run(stop)
         except Exception as error:
             if outages.is_outage(error):
-                log.error("a worker waits for the database", worker=type(worker).__name__, error=outages.sentence(error))
+                log.error(
+                    "a worker waits for the database", worker=type(worker).__name__, error=outages.sentence(error)
+                )
             else:
                 log.exception("worker fell over", worker=type(worker).__name__)
             try:

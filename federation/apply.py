@@ -64,6 +64,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     applied.refused, applied.dropped = len(judged.refused), judged.loops
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
+    told.tell(session, node_id, judged.warned, now, severity="warning")
     if reconciling:
         carried = dict.fromkeys([*(s.id for s, ends in judged.heard if not ends), *judged.standing, *judged.named])
         met = [(node_id, record_id) for record_id in carried]

@@ -26,6 +26,7 @@ _ADVICE: Mapping[str, str] = {
     "url-scheme": "Serve the node over https.",
     "page-json": SERVER,
     "next-advances": SERVER,
+    "clock": "Set the node's clock: its times lie in the future. Nothing was refused for it.",
     "epoch": "Nothing, if the node was restored from a backup: everything is read again.",
 }
 

@@ -220,7 +220,9 @@ def _numbers(session: Any) -> int:
     """How far the change numbers are from being given once each, from 1 to the latest."""
     from federation import log
 
-    count = sum(session.connection().execute(select(func.count()).select_from(one)).scalar_one() for one in (_record, _history))
+    count = sum(
+        session.connection().execute(select(func.count()).select_from(one)).scalar_one() for one in (_record, _history)
+    )
     return abs(log.latest(session) - count)
 
 
@@ -241,7 +243,9 @@ def partial_pages(base: Database, served: Served) -> int:
     for node_id, position, url in feeds:
         known = {name: number for name, number, _data in served.nodes[url.split("/")[2]].truth() if number <= position}
         its = held.get(node_id, {})
-        wrong += any(its.get(name) != number for name, number in known.items()) or any(seq > position for seq in its.values())
+        wrong += any(its.get(name) != number for name, number in known.items()) or any(
+            seq > position for seq in its.values()
+        )
     return wrong
 
 
@@ -272,6 +276,7 @@ def finish(base: Database, start: Callable[[], Process], *, seconds: float = 120
     with base.read() as session:
         count = session.connection().execute(select(func.count()).select_from(_feed)).scalar_one()
     with ending(start()) as last:
-        until(lambda: last.ended or read_since(base, moment) == count, seconds, f"every feed read; {last.said()[-500:]}")
+        until(
+            lambda: last.ended or read_since(base, moment) == count, seconds, f"every feed read; {last.said()[-500:]}"
+        )
         assert not last.ended, last.said()[-2000:]
-

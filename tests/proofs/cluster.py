@@ -55,9 +55,7 @@ class Cluster:
         """Start and wait until it answers. `inside` is what a command line begins with in another namespace."""
         self.sockets.mkdir(mode=0o777, exist_ok=True)
         self.sockets.chmod(0o777)
-        options = [
-            f"-c{setting}" for setting in (*self._unsafe, f"unix_socket_directories={self.sockets}")
-        ]
+        options = [f"-c{setting}" for setting in (*self._unsafe, f"unix_socket_directories={self.sockets}")]
         server = [str(self.bin / "postgres"), "-D", str(self.data), f"-clisten_addresses={listen}", *options]
         with (self.run / f"{self.data.name}.log").open("ab") as log:
             command = [*inside, *_as_nobody(), *DYING, *server]

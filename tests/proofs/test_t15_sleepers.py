@@ -104,6 +104,11 @@ def test_t15_the_late_commit_is_refused(database: Database, database_url: str, t
         found = chaos.differences(database, served)
     on = f"{database.dialect}, {STOPS} stops past the lease, {late} feeds held"
     figure("T15", f"{on}: late commits that landed", found.total, goal="0")
-    figure("T15", f"{database.dialect}: refused by the fence / given up by their own clock", f"{fenced} / {late - fenced}", goal="none")
+    figure(
+        "T15",
+        f"{database.dialect}: refused by the fence / given up by their own clock",
+        f"{fenced} / {late - fenced}",
+        goal="none",
+    )
     assert found.total == 0, found
     assert fenced > 0

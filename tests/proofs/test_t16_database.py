@@ -140,8 +140,18 @@ def test_t16_postgresql_restarted_in_mid_crawl(server: cluster.Cluster, tmp_path
         found, blamed = chaos.differences(base, served), _blamed(base)
     base.dispose()
     on = f"{RESTARTS} immediate restarts of PostgreSQL in mid-crawl"
-    figure("T16", f"{on}: lost / doubled / stale / partial pages", f"{found.lost} / {found.doubled} / {found.stale} / {partial}", goal="all 0")
-    figure("T16", f"{on}: nodes blamed; answers of a server meanwhile", f"{blamed}; {_told(asking)}", goal="0; 200 or 503 alone")
+    figure(
+        "T16",
+        f"{on}: lost / doubled / stale / partial pages",
+        f"{found.lost} / {found.doubled} / {found.stale} / {partial}",
+        goal="all 0",
+    )
+    figure(
+        "T16",
+        f"{on}: nodes blamed; answers of a server meanwhile",
+        f"{blamed}; {_told(asking)}",
+        goal="0; 200 or 503 alone",
+    )
     assert (found.total, partial, blamed) == (0, 0, 0), crawl.said()[-2000:]
     assert set(asking.seen) <= {"200", "404", "503"}, (asking.seen, serving.said()[-3000:])
     assert "Traceback" not in crawl.said() + serving.said()
@@ -171,7 +181,12 @@ def test_t16_connections_dropped_in_mid_crawl(server: cluster.Cluster, tmp_path:
             assert not crawl.ended
         found, blamed = chaos.differences(base, served), _blamed(base)
     base.dispose()
-    figure("T16", f"{DROPS} times all connections cut ({cut}): lost / doubled / stale / blamed", f"{found.lost} / {found.doubled} / {found.stale} / {blamed}", goal="all 0")
+    figure(
+        "T16",
+        f"{DROPS} times all connections cut ({cut}): lost / doubled / stale / blamed",
+        f"{found.lost} / {found.doubled} / {found.stale} / {blamed}",
+        goal="all 0",
+    )
     assert (found.total, blamed) == (0, 0), crawl.said()[-2000:]
 
 
@@ -193,7 +208,12 @@ def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> 
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
         found, blamed = chaos.differences(base, served), _blamed(base)
     base.dispose()
-    figure("T16", "PostgreSQL read-only in mid-crawl: lost / doubled / stale / blamed", f"{found.lost} / {found.doubled} / {found.stale} / {blamed}", goal="all 0")
+    figure(
+        "T16",
+        "PostgreSQL read-only in mid-crawl: lost / doubled / stale / blamed",
+        f"{found.lost} / {found.doubled} / {found.stale} / {blamed}",
+        goal="all 0",
+    )
     assert (found.total, blamed) == (0, 0)
 
 
@@ -201,7 +221,9 @@ def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> 
 def disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """A disk of its own, or a skip where this account may make none."""
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=False, capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=False, capture_output=True
+    )
     if made.returncode:
         pytest.skip(f"a small disk needs root and mount: {made.stderr.decode().strip()}")
     try:
@@ -252,7 +274,12 @@ def test_t16_disk_full_in_mid_crawl(tmp_path: Path) -> None:
             assert not serving.ended
         base.dispose()
     on = f"{FULL} times a full disk in mid-crawl (SQLite)"
-    figure("T16", f"{on}: lost / doubled / stale / partial pages / blamed", f"{found.lost} / {found.doubled} / {found.stale} / {partial} / {blamed}", goal="all 0")
+    figure(
+        "T16",
+        f"{on}: lost / doubled / stale / partial pages / blamed",
+        f"{found.lost} / {found.doubled} / {found.stale} / {partial} / {blamed}",
+        goal="all 0",
+    )
     figure("T16", f"{on}: answers of a server meanwhile", _told(asking), goal="200 or 503 alone")
     assert (found.total, partial, blamed) == (0, 0, 0)
     assert "full" in crawl.said()

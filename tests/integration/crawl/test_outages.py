@@ -77,9 +77,7 @@ def test_t16_a_full_disk_is_waited_for(
     assert any("goes on" in line["event"] for line in logs)
 
 
-def test_t16_a_heartbeat_outlives_an_outage(
-    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_t16_a_heartbeat_outlives_an_outage(moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A renewal that meets a full disk is tried again; the visit goes on under the lease that it has."""
     moot.add(world.node())
     _failing(monkeypatch, "renew", 1)
@@ -94,9 +92,7 @@ def test_t16_a_heartbeat_outlives_an_outage(
     assert result.outcome == "ended"
 
 
-def test_t16_a_stopped_crawl_waits_no_longer(
-    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_t16_a_stopped_crawl_waits_no_longer(moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that is told to end while the disk is full ends."""
     moot.add(world.node())
     _failing(monkeypatch, "hold", 10**9)
@@ -111,9 +107,7 @@ def test_t16_a_stopped_crawl_waits_no_longer(
     assert rows(moot.database).keys() == {f"{moot.url}/id/XM-TEST-AGG/organisation/XM-TEST-AGG"}
 
 
-def test_t16_crawl_once_ends_in_a_sentence(
-    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_t16_crawl_once_ends_in_a_sentence(moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """`crawl --once` does not wait: what its tasks met together is told as one."""
     moot.add(world.node())
     _failing(monkeypatch, "hold", 10**9)
