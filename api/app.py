@@ -126,7 +126,7 @@ async def _keep(worker: Worker, stop: asyncio.Event) -> None:
             await worker.run(stop)
         except Exception as error:
             if outages.is_outage(error):
-                log.error(
+                log.warning(
                     "a worker waits for the database", worker=type(worker).__name__, error=outages.sentence(error)
                 )
             else:

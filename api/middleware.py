@@ -260,7 +260,7 @@ class LastResort:
             status, detail = 500, "Something went wrong here. The operator finds it in the log by the requestId."
             if outages.is_outage(error):
                 status, detail = 503, "The database does not serve at the moment. Try again."
-                log.error("the database does not serve", path=problems.instance(scope), error=outages.sentence(error))
+                log.warning("the database does not serve", path=problems.instance(scope), error=outages.sentence(error))
             else:
                 log.exception("unexpected", path=problems.instance(scope))
             if started:

@@ -32,4 +32,4 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and report.passed and any(item.iter_markers("proof")) | any(item.iter_markers("prove")):  # type: ignore[attr-defined]
         proof.keep({"passed": item.nodeid, "seconds": round(call.duration, 1)})
-    return report  # noqa: B901 - pytest's own way of wrapping a hook
+    return report

@@ -31,7 +31,12 @@ class Cursor:
         before = raw.total_changes()
         cursor = raw.cursor()
         described: list[Any] = []
-        cursor.exec_trace = lambda c, _s, _b: described.append(c.get_description()) or True
+
+        def described_by(running: apsw.Cursor, _statement: str, _bound: Any) -> bool:
+            described.append(running.get_description())
+            return True
+
+        cursor.exec_trace = described_by
         try:
             self._rows = list(cursor.execute(statement, tuple(parameters)))
         except apsw.Error as error:
@@ -110,8 +115,8 @@ class Connection:
 
 
 def _translated(error: apsw.Error) -> sqlite3.Error:
-    kinds = {apsw.ConstraintError: sqlite3.IntegrityError}
-    return kinds.get(type(error), sqlite3.OperationalError)(str(error))
+    kind = sqlite3.IntegrityError if isinstance(error, apsw.ConstraintError) else sqlite3.OperationalError
+    return kind(str(error))
 
 
 def module(vfs: str) -> Any:

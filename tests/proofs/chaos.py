@@ -1,5 +1,7 @@
-"""What the proofs of faults share: a crowd in a thread, commands in processes that are quick to start and to kill,
-and the comparison of what is held with what the nodes publish.
+"""What the proofs of faults share.
+
+A crowd in a thread, commands in processes that are quick to start and to kill, and the comparison of what is held with
+what the nodes publish.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from sqlalchemy import func, select
 
 from benchmarks import joined
 from benchmarks.crowd import Crowd, Served, Talk
-from federation.database import Database, table
+from federation.database import Database, ReadSession, table
 from schema.tables import Feed, History, Record
 
 _record, _history, _feed = table(Record), table(History), table(Feed)
@@ -216,13 +218,13 @@ def differences(base: Database, served: Served) -> Differences:
     )
 
 
-def _numbers(session: Any) -> int:
+def _numbers(session: ReadSession) -> int:
     """How far the change numbers are from being given once each, from 1 to the latest."""
     from federation import log
 
-    count = sum(
-        session.connection().execute(select(func.count()).select_from(one)).scalar_one() for one in (_record, _history)
-    )
+    count = 0
+    for one in (_record, _history):
+        count += session.connection().execute(select(func.count()).select_from(one)).scalar_one()
     return abs(log.latest(session) - count)
 
 

@@ -71,7 +71,7 @@ class Cluster:
         raise RuntimeError((self.run / f"{self.data.name}.log").read_text()[-2000:])
 
     def crash(self) -> None:
-        """Stop without a checkpoint and start again, as `pg_ctl restart -m immediate` does: it recovers from its log."""
+        """Stop without a checkpoint and start again, as `pg_ctl restart -m immediate` does: it recovers by its log."""
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(20)

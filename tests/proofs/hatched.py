@@ -19,7 +19,7 @@ import folkmoot.commands.crawling
 import folkmoot.logs
 import folkmoot.serving
 import folkmoot.settings
-import folkmoot.wiring  # noqa: F401 - all of these are imported to be there when a worker is forked
+import folkmoot.wiring
 from federation.database import Database
 from federation.follow import Follower
 from federation.tantivy_index import TantivyIndex
@@ -39,8 +39,8 @@ def command(arguments: list[str], settings: dict[str, str], log: str, patches: d
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(told, stream)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123 - the forker's own may be closed
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 - the forker's own may be closed
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ.update(settings)
     if patches.pop("blind", False):
         federation.polite.Polite._within = lambda self, url, headers: self._get(url, headers)  # type: ignore[method-assign]

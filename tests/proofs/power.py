@@ -76,11 +76,11 @@ class Power(apsw.VFS):
             self.off = True
             raise apsw.IOError("the power is off")
 
-    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         """Open a file of the database: itself, its journal or its log."""
         return _File(self, name, flags)
 
-    def xDelete(self, name: str, syncdir: bool) -> None:  # noqa: FBT001 - SQLite's own
+    def xDelete(self, name: str, syncdir: bool) -> None:  # noqa: N802, FBT001 - SQLite's own
         """Remove a file, for good: the folder is synced."""
         self.spend()
         self.files.pop(name, None)
@@ -104,19 +104,19 @@ class _File(apsw.VFSFile):
             found = Path(path)
             self.kept = power.files[path] = Kept(bytearray(found.read_bytes() if found.exists() else b""))
 
-    def xWrite(self, data: bytes, offset: int) -> None:
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
         self.power.spend()
         super().xWrite(data, offset)
         if self.kept is not None:
             self.kept.put(offset, bytes(data))
 
-    def xTruncate(self, newsize: int) -> None:
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802
         self.power.spend()
         super().xTruncate(newsize)
         if self.kept is not None:
             self.kept.put(newsize, None)
 
-    def xSync(self, flags: int) -> None:
+    def xSync(self, flags: int) -> None:  # noqa: N802, ARG002
         self.power.spend()
         if self.kept is not None:  # nothing needs to reach the disk below: its power stays on
             self.kept.sync()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,10 @@ def _sleeper(site: Site, *, blind: bool) -> Process:
     return site.run("crawl", "--json", lease=LEASE, blind=blind, **{"federation.gather.MAX_SECONDS": 0.0})
 
 
+def _found_out(sleeper: Process, count: int) -> bool:
+    return len(_lost(sleeper)) >= count
+
+
 def _lost(sleeper: Process) -> list[dict[str, Any]]:
     return [result for result in sleeper.results() if result["outcome"] == "lost"]
 
@@ -95,9 +100,9 @@ def test_t15_the_late_commit_is_refused(database: Database, database_url: str, t
             with chaos.ending(_sleeper(site, blind=turn % 2 == 0)) as sleeper:
                 held = _stop(database, sleeper, chance)
                 with chaos.ending(site.run("crawl", "--json", lease=LEASE)):
-                    until(lambda held=held: _taken_over(database, held), 30, "all that it held taken over")  # type: ignore[misc]
+                    until(partial(_taken_over, database, held), 30, "all that it held taken over")
                 sleeper.send(signal.SIGCONT)
-                until(lambda s=sleeper, n=len(held): len(_lost(s)) >= n, 30, "it finds what it held lost")  # type: ignore[misc]
+                until(partial(_found_out, sleeper, len(held)), 30, "it finds what it held lost")
                 late += len(held)
                 fenced += sum(result["error"] == LeaseLost().detail for result in _lost(sleeper))
         chaos.finish(database, lambda: site.run("crawl", lease=LEASE))

@@ -192,7 +192,7 @@ def test_t16_connections_dropped_in_mid_crawl(server: cluster.Cluster, tmp_path:
 
 @pytest.mark.prove
 def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> None:
-    """A PostgreSQL that turns read-only stops the crawl in one sentence; when it is writable again the crawl goes on."""
+    """A PostgreSQL that turns read-only stops the crawl in one sentence; writable again, the crawl goes on."""
     chance, url = random.Random(18), server.create("readonly")
     site, base = Site(url, tmp_path), Database(url)
     joined.join(base, CROWD)
@@ -202,7 +202,7 @@ def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> 
             until(lambda: _busy(base), 30, "the crawl is under way")
             base.dispose()
             for state, sentence in (("on", READ_ONLY), ("off", AGAIN)):
-                other.execute(f"ALTER DATABASE readonly SET default_transaction_read_only = {state}")  # type: ignore[call-overload]
+                other.execute(f"ALTER DATABASE readonly SET default_transaction_read_only = {state}")
                 other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'")
                 until(lambda sentence=sentence: sentence in crawl.said(), 30, f"the crawl says: {sentence}")  # type: ignore[misc]
             chaos.finish(base, lambda: site.run("crawl", **QUICK))

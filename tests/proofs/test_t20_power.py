@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 import orjson
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 import migrations
 from federation import database, log, publishers
@@ -61,7 +61,7 @@ def _on_apsw(monkeypatch: pytest.MonkeyPatch, vfs: str, synchronous: str) -> Non
     def weaker(engine: Any, *, readonly: bool) -> None:
         prepare(engine, readonly=readonly)
 
-        @database.event.listens_for(engine, "connect")
+        @event.listens_for(engine, "connect")
         def connect(connection: Any, _record: Any) -> None:
             connection.execute(f"PRAGMA synchronous={synchronous}")
 

@@ -40,12 +40,25 @@ def _filled(url: str) -> None:
         publishers.add(session, public_url=NODE, organisation=EXAMPLESHIRE, now=NOW)
         for turn in ("old", "new"):
             drafts = [
-                log.Draft(f"{PREFIX}contract/C-{n}", "contract", PUBLISHER, b'{"reference":"C-%d","title":"%b"}' % (n, turn.encode()))
+                log.Draft(
+                    f"{PREFIX}contract/C-{n}",
+                    "contract",
+                    PUBLISHER,
+                    b'{"reference":"C-%d","title":"%b"}' % (n, turn.encode()),
+                )
                 for n in range(RECORDS if turn == "old" else RECORDS // 10)
             ]
             log.append(session, drafts, node=f"{NODE}/.well-known/folkmoot", now=NOW)
         body = node.answer(node.id)
-        nodes.pin(session, read_manifest(body, node.id), body, me=f"{NODE}/.well-known/folkmoot", relays=False, every=300, now=NOW)
+        nodes.pin(
+            session,
+            read_manifest(body, node.id),
+            body,
+            me=f"{NODE}/.well-known/folkmoot",
+            relays=False,
+            every=300,
+            now=NOW,
+        )
         tell(session, 1, [Trouble("latest", "", "made up")], NOW)
         session.connection().execute(table(Sighting).insert().values(node_id=1, id=node.prefix + "contract/C-1"))
     base.dispose()
@@ -74,7 +87,7 @@ def _columns(engine: Engine) -> dict[str, list[str]]:
 
 
 def test_t33_every_revision_down_and_up_keeps_the_rows(empty_url: str) -> None:
-    """From the head down to each revision and up again: what that revision knows is as it was, and the head is whole."""
+    """From the head down to each revision and up again: what that revision knows is as it was."""
     migrations.upgrade(empty_url)
     _filled(empty_url)
     engine = create_engine(driver_url(empty_url))
