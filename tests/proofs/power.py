@@ -92,6 +92,7 @@ class Power(apsw.VFS):
             Path(name).write_bytes(kept.after_a_cut(self.chance))
         for shared in {Path(name.removesuffix("-wal") + "-shm") for name in self.files}:
             shared.unlink(missing_ok=True)  # it is memory, and gone
+        self.files.clear()
 
 
 class _File(apsw.VFSFile):

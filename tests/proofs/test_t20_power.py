@@ -91,7 +91,7 @@ def _write_until_dark(base: Database, chance: random.Random) -> tuple[Acknowledg
 
 def _moment(chance: random.Random) -> int:
     """After how many writes and syncs the power goes: some come early, some amid the log's return to the database."""
-    return chance.randint(20, 900) if chance.random() < 0.7 else chance.randint(900, 6_000)
+    return chance.randint(20, 900) if chance.random() < 0.9 else chance.randint(900, 6_000)
 
 
 def _cut(
