@@ -80,11 +80,11 @@ class Power(apsw.VFS):
         """Open a file of the database: itself, its journal or its log."""
         return _File(self, name, flags)
 
-    def xDelete(self, name: str, syncdir: bool) -> None:  # noqa: N802, FBT001 - SQLite's own
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802, FBT001 - SQLite's own
         """Remove a file, for good: the folder is synced."""
         self.spend()
-        self.files.pop(name, None)
-        super().xDelete(name, syncdir)
+        self.files.pop(filename, None)
+        super().xDelete(filename, syncdir)
 
     def restore(self) -> None:
         """Write what the disk holds after the cut."""

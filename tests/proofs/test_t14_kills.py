@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,13 @@ def _held_by(base: Database, pid: int) -> int:
         return found
 
 
+def _wait(what: Callable[[], int], seconds: float) -> None:
+    """Wait for something, but not long."""
+    until = time.monotonic() + seconds
+    while not what() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def _kill_some(base: Database, served: Served, site: Site, chance: random.Random) -> int:
     """Start, wait for a random time, kill; give how many died holding feeds."""
     amid = 0
@@ -44,6 +53,8 @@ def _kill_some(base: Database, served: Served, site: Site, chance: random.Random
         serves = turn % SERVED_EVERY == SERVED_EVERY - 1
         victim = site.run("aggregator", "serve", lease=LEASE) if serves else site.run("crawl", lease=LEASE)
         pid = victim.pid
+        if turn % 2:  # the others die while they start, or wherever they are by then
+            _wait(partial(_held_by, base, pid), 5.0)
         time.sleep(chance.uniform(0.0, 1.0 if serves else 0.6))
         victim.kill()
         amid += _held_by(base, pid) > 0

@@ -100,9 +100,9 @@ def test_t15_the_late_commit_is_refused(database: Database, database_url: str, t
             with chaos.ending(_sleeper(site, blind=turn % 2 == 0)) as sleeper:
                 held = _stop(database, sleeper, chance)
                 with chaos.ending(site.run("crawl", "--json", lease=LEASE)):
-                    until(partial(_taken_over, database, held), 30, "all that it held taken over")
+                    until(partial(_taken_over, database, held), 90, "all that it held taken over")
                 sleeper.send(signal.SIGCONT)
-                until(partial(_found_out, sleeper, len(held)), 30, "it finds what it held lost")
+                until(partial(_found_out, sleeper, len(held)), 90, "it finds what it held lost")
                 late += len(held)
                 fenced += sum(result["error"] == LeaseLost().detail for result in _lost(sleeper))
         chaos.finish(database, lambda: site.run("crawl", lease=LEASE))

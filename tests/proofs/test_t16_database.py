@@ -19,6 +19,7 @@ from threading import Event, Thread
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import func, select
 
 from benchmarks import joined
@@ -84,8 +85,8 @@ def asked(site: Site, port: int) -> Iterator[tuple[Process, Asking]]:
     """A server that is asked without end while the block runs."""
     with chaos.ending(site.run("aggregator", "serve", **QUICK)) as process:
         asking = Asking(f"http://127.0.0.1:{port}")
-        until(lambda: asking.ask("/health/live") == "200", 30, f"the server answers: {process.said()[-800:]}")
-        until(lambda: asking.ask("/v1/contracts") == "200", 30, "its index is there")
+        until(lambda: asking.ask("/health/live") == "200", 90, f"the server answers: {process.said()[-800:]}")
+        until(lambda: asking.ask("/v1/contracts") == "200", 90, "its index is there")
         asking.start()
         try:
             yield process, asking
@@ -128,12 +129,12 @@ def test_t16_postgresql_restarted_in_mid_crawl(server: cluster.Cluster, tmp_path
         with chaos.ending(site.run("crawl", **QUICK)) as crawl:
             for _ in range(RESTARTS):
                 _stirred(base, served, chance)
-                until(lambda: _busy(base), 30, "the crawl is under way")
+                until(lambda: _busy(base), 90, "the crawl is under way")
                 time.sleep(chance.uniform(0.0, 0.3))
                 server.crash()
                 base.dispose()
                 partial += chaos.partial_pages(base, served)
-            until(lambda: asking.ask("/v1/changes?afterChangeNumber=0") == "200", 30, "the server has recovered")
+            until(lambda: asking.ask("/v1/changes?afterChangeNumber=0") == "200", 90, "the server has recovered")
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
             assert not crawl.ended
             assert not serving.ended
@@ -199,12 +200,13 @@ def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> 
     with chaos.listening(CROWD) as served, psycopg.connect(server.url, autocommit=True) as other:
         with chaos.ending(site.run("crawl", **QUICK)) as crawl:
             _stirred(base, served, chance)
-            until(lambda: _busy(base), 30, "the crawl is under way")
+            until(lambda: _busy(base), 90, "the crawl is under way")
             base.dispose()
+            turned = sql.SQL("ALTER DATABASE readonly SET default_transaction_read_only = {}")
             for state, sentence in (("on", READ_ONLY), ("off", AGAIN)):
-                other.execute(f"ALTER DATABASE readonly SET default_transaction_read_only = {state}")
+                other.execute(turned.format(sql.Literal(state)))
                 other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'")
-                until(lambda sentence=sentence: sentence in crawl.said(), 30, f"the crawl says: {sentence}")  # type: ignore[misc]
+                until(lambda sentence=sentence: sentence in crawl.said(), 90, f"the crawl says: {sentence}")  # type: ignore[misc]
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
         found, blamed = chaos.differences(base, served), _blamed(base)
     base.dispose()
@@ -260,13 +262,13 @@ def test_t16_disk_full_in_mid_crawl(tmp_path: Path) -> None:
         with asked(site, port) as (serving, asking), chaos.ending(site.run("crawl", **QUICK)) as crawl:
             for turn in range(1, FULL + 1):
                 _stirred(base, served, chance)
-                until(lambda: _busy(base), 30, "the crawl is under way")
+                until(lambda: _busy(base), 90, "the crawl is under way")
                 time.sleep(chance.uniform(0.0, 0.2))
                 _fill(folder)
                 chaos.change_some(served, chance, CROWD.nodes * 3)
-                until(lambda turn=turn: crawl.said().count(WAITS) >= turn, 30, "the crawl says that it waits")  # type: ignore[misc]
+                until(lambda turn=turn: crawl.said().count(WAITS) >= turn, 90, "the crawl says that it waits")  # type: ignore[misc]
                 (folder / "filler").unlink()
-                until(lambda turn=turn: crawl.said().count(AGAIN) >= turn, 30, "the crawl goes on")  # type: ignore[misc]
+                until(lambda turn=turn: crawl.said().count(AGAIN) >= turn, 90, "the crawl goes on")  # type: ignore[misc]
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
             partial += chaos.partial_pages(base, served)
             found, blamed = chaos.differences(base, served), _blamed(base)
@@ -301,7 +303,7 @@ def test_t16_read_only_disk_is_told(tmp_path: Path) -> None:
         before = (folder / "folkmoot.db").read_bytes()
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
         with chaos.ending(site.run("crawl", "--once")) as crawl:
-            until(lambda: crawl.ended, 30, "it ends")
+            until(lambda: crawl.ended, 90, "it ends")
         assert (folder / "folkmoot.db").read_bytes() == before
         subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
         chaos.finish(base, lambda: site.run("crawl"))
