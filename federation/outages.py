@@ -9,16 +9,31 @@ from __future__ import annotations
 import time
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 log = structlog.get_logger("folkmoot.crawl")
 _KINDS = (OperationalError, InternalError, InterfaceError, NoConnection)
+_NAMES = frozenset(("OperationalError", "InternalError", "InterfaceError"))
+_DRIVERS = ("sqlite3", "psycopg")
 
 
 def is_outage(error: BaseException) -> bool:
     """Whether the database cannot serve for now: no connection, no room, read-only, locked for too long."""
-    return isinstance(error, _KINDS) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    raised = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return isinstance(error, _KINDS) or any(kind.__name__ in _NAMES for kind in _of_driver(raised))
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether this comes of the database at all, an outage or not."""
+    return isinstance(error, SQLAlchemyError) or bool(_of_driver(error))
+
+
+def _of_driver(error: BaseException) -> list[type]:
+    """The driver's own classes: where rows go by its COPY or its cursor, SQLAlchemy does not stand between."""
+    return [kind for kind in type(error).__mro__ if kind.__module__.partition(".")[0] in _DRIVERS]
 
 
 def sentence(error: BaseException) -> str:

@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Literal
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from federation import leases
 from federation.apply import Applied
@@ -26,7 +25,7 @@ from federation.crawl import BUDGET
 from federation.database import Database, clock
 from federation.gather import Desk
 from federation.leases import Clock, Lease
-from federation.outages import Outage, is_outage
+from federation.outages import Outage, is_fault, is_outage
 from federation.polite import Polite
 from federation.seam import Get
 from federation.visit import Visit
@@ -151,7 +150,9 @@ class Crawler:
                 await asyncio.to_thread(self._renew, lease)
             except LeaseLost:
                 return  # the next commit of the visit finds out, and throws its page away
-            except SQLAlchemyError as error:
+            except Exception as error:
+                if not is_fault(error):
+                    raise
                 self.outage.met(error)  # the visit meets it too, if it lasts; until then the lease runs on
             else:
                 get.renewed(began)
@@ -171,7 +172,9 @@ class Crawler:
             await _pause(stop, FAULT_SECONDS)
             try:
                 await asyncio.to_thread(self._let_go, lease)
-            except SQLAlchemyError as error:
+            except Exception as error:
+                if not is_fault(error):
+                    raise
                 self.outage.met(error)
                 if stop.is_set():
                     return
@@ -209,8 +212,8 @@ class Crawler:
                     if not await asyncio.to_thread(self._waiting, due.by):
                         return
                     await _pause(stop, HOST_SECONDS)
-            except SQLAlchemyError as error:
-                if due.by is not None:
+            except Exception as error:
+                if due.by is not None or not is_fault(error):
                     raise
                 self.outage.met(error)
                 await (_pause(stop, FAULT_SECONDS) if lease is None else self._free(lease, stop))

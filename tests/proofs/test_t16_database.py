@@ -178,6 +178,7 @@ def test_t16_connections_dropped_in_mid_crawl(server: cluster.Cluster, tmp_path:
                 ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'drops'"
                 row = other.execute(ended).fetchone()
                 cut += row[0] if row else 0
+                assert not crawl.ended, crawl.said()[-4000:]
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
             assert not crawl.ended
         found, blamed = chaos.differences(base, served), _blamed(base)

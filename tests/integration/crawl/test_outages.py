@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from structlog.testing import capture_logs
 
 from federation import leases, rounds
-from federation.outages import is_outage, sentence
+from federation.outages import is_fault, is_outage, sentence
 from folkmoot import failures
 from tests.integration.crawl.world import Aggregator, World, feed, problems, rows
 
@@ -126,3 +126,14 @@ def test_t16_what_was_asked_wrongly_is_no_outage() -> None:
     assert sentence(FULL) == "database or disk is full"
     assert not is_outage(IntegrityError("INSERT", None, sqlite3.IntegrityError("UNIQUE constraint failed")))
     assert not is_outage(KeyError("a"))
+    assert not is_fault(KeyError("a"))
+
+
+def test_t16_what_the_driver_says_itself_is_known() -> None:
+    """Rows go by COPY and by the driver's cursor too: what those raise is wrapped otherwise, or not at all."""
+    plain = sqlite3.OperationalError("disk I/O error")
+    assert is_outage(plain)
+    assert is_fault(plain)
+    assert is_outage(DBAPIError("COPY", None, plain))
+    assert not is_outage(DBAPIError("COPY", None, sqlite3.DataError("too large")))
+    assert is_outage(DBAPIError("COPY", None, plain, connection_invalidated=True))
