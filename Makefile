@@ -56,8 +56,13 @@ bench: install ## measure speed against peers (SIZE=100k, 1m or ci; ARGS=; WRITE
 	@$(BIN)/python -m benchmarks --size $(if $(filter file,$(origin SIZE)),100k,$(SIZE)) $(if $(WRITE),--write) $(ARGS)
 
 .PHONY: prove
-prove: install ## the proofs at full size (SIZE=ci or release; ARGS="-k t14" for one)
-	@FOLKMOOT_PROVE_SIZE=$(SIZE) $(BIN)/python -m pytest -q -m "prove or proof" $(ARGS)
+prove: install ## the proofs at full size (SIZE=ci or release; ARGS="-k t14" for one; AGAIN=1: those that passed too)
+	@FOLKMOOT_PROVE_SIZE=$(if $(filter file,$(origin SIZE)),release,$(SIZE)) $(if $(AGAIN),FOLKMOOT_PROVE_AGAIN=1) \
+	  $(BIN)/python -m pytest -q -s -m "prove or proof" $(ARGS)
+
+.PHONY: proofs
+proofs: install ## write docs/proofs.md from what make prove has measured
+	@$(BIN)/python -m scripts.proofs
 
 .PHONY: sbom
 sbom: install ## what a server is made of: build/sbom.cdx.json (CycloneDX) and build/licences.csv

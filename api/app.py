@@ -39,6 +39,7 @@ from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
 from api.services import Services
+from federation import outages
 from federation.bulk import BulkFiles
 
 log = structlog.get_logger("folkmoot.app")
@@ -136,12 +137,20 @@ async def _lifespan(app: FastAPI, background: Sequence[Worker]) -> AsyncIterator
 
 
 async def _keep(worker: Worker, stop: asyncio.Event) -> None:
-    """Run a worker until it is told to stop; one that fell over is logged and started again."""
+    """Run a worker until it is told to stop; one that fell over is logged and started again.
+
+    A database that is away for a while is told in a line.
+    """
     while not stop.is_set():
         try:
             await worker.run(stop)
-        except Exception:
-            log.exception("worker fell over", worker=type(worker).__name__)
+        except Exception as error:
+            if outages.is_outage(error):
+                log.warning(
+                    "a worker waits for the database", worker=type(worker).__name__, error=outages.sentence(error)
+                )
+            else:
+                log.exception("worker fell over", worker=type(worker).__name__)
             try:
                 await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
             except TimeoutError:

@@ -1,9 +1,11 @@
 """Whether this server lives and is ready, its figures, and whom to tell of a hole in it."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import anyio.from_thread
 import orjson
 import structlog
 from fastapi import Request
@@ -124,6 +126,10 @@ def _states(session: ReadSession, here: Services) -> Iterator[metrics.Family]:
     if replica is not None:
         yield metrics.gauge("folkmoot_replica_lag", "Changes that the replica has not yet taken.", replica.changes)
         yield metrics.gauge("folkmoot_replica_lag_seconds", "How long the first of them has waited.", replica.seconds)
+    running = anyio.from_thread.run_sync(asyncio.all_tasks)
+    yield metrics.gauge(
+        "folkmoot_tasks", "Tasks under way in this process: what only ever grows is a leak.", len(running)
+    )
     if here.role == "aggregator":
         yield from metrics.crawl(status.figures(session))
         stand = status.standing(session)

@@ -17,6 +17,7 @@ from api import problems
 from api.always import Always
 from api.limits import STANDINGS, TOKENS, Limits, fields
 from api.metrics import Metrics
+from federation import outages
 from schema.errors import Hurried
 
 log = structlog.get_logger("folkmoot.http")
@@ -227,7 +228,10 @@ def _too_large(scope: Scope, cap: int) -> Response:
 
 
 class LastResort:
-    """Answer 500 without a word of what happened, and log all of it under the request's name."""
+    """Answer 500 without a word of what happened, and log all of it under the request's name.
+
+    A database that is away, full or read-only for a while is told in a line: 503, and the client comes back.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -246,9 +250,13 @@ class LastResort:
 
         try:
             await self.app(scope, receive, answer)
-        except Exception:
-            log.exception("unexpected", path=problems.instance(scope))
+        except Exception as error:
+            status, detail = 500, "Something went wrong here. The operator finds it in the log by the requestId."
+            if outages.is_outage(error):
+                status, detail = 503, "The database does not serve at the moment. Try again."
+                log.warning("the database does not serve", path=problems.instance(scope), error=outages.sentence(error))
+            else:
+                log.exception("unexpected", path=problems.instance(scope))
             if started:
                 raise  # half an answer is out: cut the connection, so that nobody takes it for a whole one
-            detail = "Something went wrong here. The operator finds it in the log by the requestId."
-            await problems.problem(scope, problems.PLAIN[500], detail)(scope, receive, send)
+            await problems.problem(scope, problems.PLAIN[status], detail)(scope, receive, send)

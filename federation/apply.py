@@ -80,6 +80,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
     unproven.keep(session, node_id, judged.unproven, [*ids, *judged.standing], now)
+    told.tell(session, node_id, judged.warned, now, severity="warning")
     if reconciling:
         said_so = (s.id for s in (*(s for s, ends in judged.heard if not ends), *judged.unproven))
         carried = dict.fromkeys([*said_so, *judged.standing, *judged.named])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -18,11 +18,13 @@ from federation import sign
 from federation.merge import DIRECT, DROPPED, SIGNED, UNSIGNED, Statement
 from federation.sign import Ring
 from schema.change import Item, Loose, Via, named_id, read_item, read_origin
-from schema.entry import via_json
+from schema.entry import stamp, via_json
 from schema.errors import Fault, Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
 from schema.kinds import KINDS, check
 
+AHEAD = timedelta(hours=24)
+"""How far ahead of the database's clock a node's may be before its publisher is told."""
 MAX_ID = 2_600
 MAX_NODE = 2_000
 MAX_PUBLISHER = 120
@@ -65,7 +67,8 @@ class Judged:
 
     `heard` holds (statement, whether the route ends here); `unproven` those that are signed with a key which their
     origin has not published; `standing` the ids of records that are held just as the page says them; `named` the ids of
-    refused items, so that a full reconcile does not take a refusal for a removal.
+    refused items, so that a full reconcile does not take a refusal for a removal; `warned` is what was taken all the
+    same.
     """
 
     heard: list[tuple[Statement, bool]] = field(default_factory=list)
@@ -73,6 +76,7 @@ class Judged:
     standing: list[str] = field(default_factory=list)
     refused: list[Trouble] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
+    warned: list[Trouble] = field(default_factory=list)
     loops: int = 0
 
     def add(self, other: Judged) -> None:
@@ -82,6 +86,7 @@ class Judged:
         self.standing += other.standing
         self.refused += other.refused
         self.named += other.named
+        self.warned += other.warned
         self.loops += other.loops
 
     def ids(self) -> list[str]:
@@ -146,7 +151,7 @@ def place(
 ) -> Judged:
     """Judge whose the items are, by all but their data: that is `look`, for what is not held already."""
     found = Judged()
-    ours = via_json((), me, now)
+    ours, latest = via_json((), me, now), stamp(now + AHEAD)
     for reading in readings:
         if isinstance(reading, Trouble):
             found.refused.append(reading)
@@ -160,8 +165,16 @@ def place(
         except Invalid as error:
             _refuse(found, reading.id, error)
             continue
+        if statement.rank == DIRECT and reading.origin.time > latest:
+            found.warned.append(_ahead(reading, latest))
         found.heard.append((statement, statement.reason == DROPPED))
     return found
+
+
+def _ahead(item: Item, latest: str) -> Trouble:
+    """Warn of a node whose clock runs ahead; its own numbers alone say what came first, so nothing is refused."""
+    message = f"The time lies in the future. Found: {item.origin.time}. Expected: {latest} at the latest."
+    return Trouble("clock", "/origin/time", message, item.id)
 
 
 def look(found: Judged, standing: Container[str] = (), *, rings: Rings = _NO_KEYS) -> Judged:

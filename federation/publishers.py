@@ -67,6 +67,11 @@ def new_epoch() -> str:
     return secrets.token_hex(6)
 
 
+def renew_epoch(session: WriteSession) -> None:
+    """Take another epoch: this database is a restored one, and readers shall read it from the start."""
+    session.connection().execute(update(_meta).where(_meta.c.key == "epoch").values(value=new_epoch()))
+
+
 def epoch(session: Reading) -> str:
     """The epoch of this database (protocol section 1). Raises `Misconfigured` before the first publication."""
     found = recall(session, "epoch")

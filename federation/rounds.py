@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Literal
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from federation import leases
 from federation.apply import Applied
@@ -27,6 +26,7 @@ from federation.crew import Crew
 from federation.database import Database, clock
 from federation.gather import Desk
 from federation.leases import Clock, Lease
+from federation.outages import Outage, is_fault, is_outage
 from federation.polite import Polite
 from federation.robots import AskRobots
 from federation.seam import Get
@@ -78,6 +78,7 @@ class Crawler:
     jitter: random.Random = field(default_factory=random.Random)
     told: Callable[[TurnResult], None] = lambda _result: None
     desk: Desk = field(default_factory=Desk)
+    outage: Outage = field(default_factory=Outage)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Crawl until `stop` is set; visits that are under way then end after their page."""
@@ -138,6 +139,8 @@ class Crawler:
         except Crawling as error:
             return await self._failed(visit, error)
         except Exception as error:
+            if is_outage(error):
+                raise
             # A fault of ours in one feed must neither stop the others nor be tried again at once.
             log.exception("a visit broke off by a fault of ours", node=visit.key)
             return await self._failed(visit, Crawling(f"A fault of ours: {type(error).__name__}: {error}"))
@@ -167,7 +170,12 @@ class Crawler:
                 await asyncio.to_thread(self._renew, lease)
             except LeaseLost:
                 return  # the next commit of the visit finds out, and throws its page away
-            get.renewed(began)
+            except Exception as error:
+                if not is_fault(error):
+                    raise
+                self.outage.met(error)  # the visit meets it too, if it lasts; until then the lease runs on
+            else:
+                get.renewed(began)
 
     def _renew(self, lease: Lease) -> None:
         with self.database.write() as session:
@@ -176,6 +184,22 @@ class Crawler:
     def _let_go(self, lease: Lease) -> None:
         with self.database.write() as session:
             leases.let_go(session, lease, clock=self.clock)
+
+    async def _free(self, lease: Lease, stop: asyncio.Event) -> None:
+        """Free a feed whose visit an outage broke off, once the database serves again, or leave it to run out."""
+        until = time.monotonic() + self.lease_seconds
+        while time.monotonic() < until:
+            await _pause(stop, FAULT_SECONDS)
+            try:
+                await asyncio.to_thread(self._let_go, lease)
+            except Exception as error:
+                if not is_fault(error):
+                    raise
+                self.outage.met(error)
+                if stop.is_set():
+                    return
+            else:
+                return
 
     async def _work(self, stop: asyncio.Event, *, once: bool) -> None:
         due = _Cutoff(await asyncio.to_thread(self._time) if once else None)
@@ -200,23 +224,25 @@ class Crawler:
 
     async def _look(self, stop: asyncio.Event, claiming: asyncio.Lock, due: _Cutoff, crew: Crew) -> None:
         while not (stop.is_set() or crew.crowded):
+            lease = None
             try:
                 async with claiming:  # the others wait here: an idle daemon asks once a second, not once a worker
                     began = time.monotonic()
                     lease = await asyncio.to_thread(self._claim, due.by)
                     if lease is None and due.by is None:
                         await _pause(stop, IDLE_SECONDS)
+                self.outage.over()
                 if lease is not None:
                     due.add(await self._visit(lease, began, stop, crew))
                 elif due.by is not None:
                     if not await asyncio.to_thread(self._waiting, due.by):
                         return
                     await _pause(stop, HOST_SECONDS)
-            except DBAPIError:
-                if due.by is not None:
+            except Exception as error:
+                if due.by is not None or not is_fault(error):
                     raise
-                log.exception("the database does not answer; the crawl waits")
-                await _pause(stop, FAULT_SECONDS)
+                self.outage.met(error)
+                await (_pause(stop, FAULT_SECONDS) if lease is None else self._free(lease, stop))
 
 
 class _Cutoff:

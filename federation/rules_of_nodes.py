@@ -243,6 +243,14 @@ OF_CONDUCT: tuple[Rule, ...] = (
     ),
     advised(
         "conduct",
+        "clock",
+        OURS,
+        _FEED,
+        "origin.time is not in the future.",
+        "Set the node's clock: its times lie in the future. Nothing was refused for it.",
+    ),
+    advised(
+        "conduct",
         "removal-held",
         OURS,
         "5 Whose record it is, removal guard",

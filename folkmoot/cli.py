@@ -24,6 +24,8 @@ COMMANDS = {
     "migrate": "housekeeping",
     "openapi": "housekeeping",
     "doctor": "housekeeping",
+    "backup": "safekeeping",
+    "restore": "safekeeping",
     "demo": "demo",
 }
 """Single commands, and the module under `folkmoot/commands/` that each stands in."""

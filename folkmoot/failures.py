@@ -15,6 +15,9 @@ _UNKNOWN = ("ArgumentError", "NoSuchModuleError")
 
 def sentence(error: BaseException) -> str | None:
     """What to tell a person; None for an error that is a fault of the program, whose traceback is wanted."""
+    if isinstance(error, BaseExceptionGroup):  # of tasks that met one outage together
+        told = [sentence(one) for one in error.exceptions]
+        return None if None in told else told[0]
     if isinstance(error, FolkmootError):
         return error.detail
     if _of(error, _DATABASE):

@@ -20,6 +20,7 @@ import structlog
 
 from tests import postgres, sockets
 from tests.absent import absent
+from tests.proving import pytest_collection_modifyitems, pytest_runtest_makereport  # noqa: F401 - pytest finds them
 
 if TYPE_CHECKING:
     from federation.database import Database

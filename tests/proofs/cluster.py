@@ -30,7 +30,9 @@ def _as_nobody() -> list[str]:
 class Cluster:
     """One server in a folder: `url` is its database over a unix socket; it dies with the proof."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, safe: bool = False) -> None:
+        """`safe`: what is committed is on the disk, as outside of tests; else what is quick."""
+        self._unsafe = () if safe else postgres.UNSAFE_BUT_QUICK
         self.run, self.data, self.sockets = folder, folder / name, folder / f"{name}.sockets"
         self.bin = _reachable_binaries(folder)
         self.url = self.named("postgres")
@@ -53,9 +55,7 @@ class Cluster:
         """Start and wait until it answers. `inside` is what a command line begins with in another namespace."""
         self.sockets.mkdir(mode=0o777, exist_ok=True)
         self.sockets.chmod(0o777)
-        options = [
-            f"-c{setting}" for setting in (*postgres.UNSAFE_BUT_QUICK, f"unix_socket_directories={self.sockets}")
-        ]
+        options = [f"-c{setting}" for setting in (*self._unsafe, f"unix_socket_directories={self.sockets}")]
         server = [str(self.bin / "postgres"), "-D", str(self.data), f"-clisten_addresses={listen}", *options]
         with (self.run / f"{self.data.name}.log").open("ab") as log:
             command = [*inside, *_as_nobody(), *DYING, *server]
@@ -69,6 +69,13 @@ class Cluster:
             else:
                 return
         raise RuntimeError((self.run / f"{self.data.name}.log").read_text()[-2000:])
+
+    def crash(self) -> None:
+        """Stop without a checkpoint and start again, as `pg_ctl restart -m immediate` does: it recovers by its log."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+        self.start()
 
     def stop(self) -> None:
         """Stop at once, if it runs."""

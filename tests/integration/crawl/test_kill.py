@@ -19,7 +19,7 @@ from tests.integration.crawl.worker import populated, truth
 from tests.integration.crawl.world import Aggregator, rows
 
 ROOT = Path(__file__).parents[3]
-KILLS = 6
+KILLS = 10  # a tenth of what CI kills (tests/proofs/test_t14_kills.py)
 
 
 def _start(url: str, owner: str) -> subprocess.Popen[bytes]:
@@ -54,7 +54,7 @@ def _check(moot: Aggregator) -> None:
     assert sum(row.refused + row.dropped for row in feeds) == 0
 
 
-def test_kill_anywhere(database: Database, database_url: str) -> None:
+def test_t14_kill_anywhere(database: Database, database_url: str) -> None:
     """Workers killed with SIGKILL at random moments leave, in the end, exactly what the nodes publish."""
     moot, chance = _prepare(database), random.Random(11)
     _make_due(database)
@@ -92,7 +92,7 @@ def test_two_workers_share_the_feeds(database: Database, database_url: str) -> N
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
-def test_sleeper_that_wakes_commits_nothing(database: Database, database_url: str) -> None:
+def test_t15_sleeper_that_wakes_commits_nothing(database: Database, database_url: str) -> None:
     """A worker that is stopped past its lease, while another reads its feeds, wakes to a fence and does no harm."""
     moot = _prepare(database)
     _make_due(database)

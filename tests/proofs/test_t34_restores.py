@@ -1,0 +1,156 @@
+"""T34: a backup taken while others write is whole; what is restored from it leaves no ghost at an aggregator."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+import migrations
+from federation import backup, log, publishers
+from federation.database import Database
+from tests.integration.crawl.world import Aggregator, World, feed, rows
+from tests.proof import figure, sized
+from tests.proofs.crawled import until
+from tests.services import NOW
+
+pytestmark = [pytest.mark.proof]
+DRILLS = max(2, sized(50, 200) // 2)
+"""On each of the two databases."""
+WRITERS, REFERENCES = 3, 30
+CODE = "XM-TEST-NODE"
+
+
+class Writer(threading.Thread):
+    """Publishes contracts one after the other; `acknowledged` is the last whose transaction was committed."""
+
+    def __init__(self, url: str, node: str, n: int, done: threading.Event, last: int) -> None:
+        super().__init__(daemon=True)
+        self.n, self.node, self.done = n, node, done
+        self.base, self.acknowledged = Database(url), last
+
+    def run(self) -> None:
+        while not self.done.is_set():
+            turn = self.acknowledged + 1
+            # Two records a transaction: a copy that holds one of them alone is none of a moment.
+            drafts = [self.draft(f"W{self.n}-{turn % REFERENCES}-{half}", turn) for half in "ab"]
+            with self.base.write() as session:
+                log.append(session, drafts, node=f"{self.node}/.well-known/folkmoot", now=NOW)
+            self.acknowledged = turn
+            self.done.wait(0.002)
+        self.base.dispose()
+
+    def draft(self, reference: str, turn: int) -> log.Draft:
+        data = orjson.dumps({"reference": reference, "title": f"Turn {turn}", "turn": turn})
+        return log.Draft(f"{self.node}/id/{CODE}/contract/{reference}", "contract", CODE, data)
+
+
+@contextmanager
+def _writing(node: Aggregator) -> Iterator[list[Writer]]:
+    """Let each writer go on from the last turn that the database holds of it."""
+    done, held = threading.Event(), _turns(node.database)
+    last = [max((turn for name, turn in held.items() if name.startswith(f"W{n}-")), default=0) for n in range(WRITERS)]
+    writers = [Writer(node.database.url, node.url, n, done, last[n]) for n in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    try:
+        yield writers
+    finally:
+        done.set()
+        for writer in writers:
+            writer.join()
+
+
+def _turns(base: Database) -> dict[str, int]:
+    """By reference, the turn in which it was published last."""
+    found = ((orjson.loads(row.data), row.kind) for row in rows(base).values() if row.data)
+    return {data["reference"]: data["turn"] for data, kind in found if kind == "contract"}
+
+
+def _torn(held: dict[str, int], writer: Writer, least: int) -> bool:
+    """Whether a copy is not the state of one moment at which at least `least` turns of a writer were acknowledged."""
+    its = {name: turn for name, turn in held.items() if name.startswith(f"W{writer.n}-")}
+    last = max(its.values(), default=0)
+    expected = {
+        f"W{writer.n}-{turn % REFERENCES}-{half}": turn
+        for turn in range(max(1, last - REFERENCES + 1), last + 1)
+        for half in "ab"
+    }
+    return its != expected or last < least
+
+
+def _copied(base: Database, folder: Path) -> Database:
+    url = f"sqlite:///{folder / 'copy.db'}"
+    (folder / "copy.db").unlink(missing_ok=True)
+    migrations.upgrade(url)
+    made = Database(url)
+    with made.write() as session:
+        backup.copy(base, session)
+    return made
+
+
+def test_t34_restored_from_a_backup_under_load(database_url: str, tmp_path: Path) -> None:
+    """Each backup holds one moment, all acknowledged before it; after its restore an aggregator holds just that."""
+    world, chance = World(), random.Random(34)
+    current = Database(database_url)
+    node = Aggregator(current, world, "node.example", "NODE")
+    moot = Aggregator(_fresh(tmp_path, "moot"), world)
+    moot.add(node)
+    with _writing(node) as writers:  # all that will ever be is there, so that no drill removes so much that it is held
+        until(lambda: all(writer.acknowledged >= REFERENCES for writer in writers), 60, "everything published once")
+    torn = ghosts = reused = highest = 0
+    for _ in range(DRILLS):
+        with _writing(node) as writers:
+            time.sleep(chance.uniform(0.02, 0.15))
+            moot.crawl()
+            least = [writer.acknowledged for writer in writers]
+            copied = _copied(node.database, tmp_path)
+            time.sleep(chance.uniform(0.0, 0.05))
+        held = _turns(copied)
+        torn += sum(_torn(held, writer, known) for writer, known in zip(writers, least, strict=True))
+        world.pass_time(hours=1)
+        moot.crawl()
+        highest = max(highest, _latest(node.database), feed(moot.database).position)
+        _wipe_and_restore(current, copied)
+        reused += min(row.number for row in rows(node.database).values()) <= highest
+        world.pass_time(hours=1)
+        moot.crawl()
+        live = {i: row.data for i, row in rows(moot.database).items() if row.node_id is not None and not row.deleted}
+        ghosts += live != {i: row.data for i, row in rows(node.database).items() if not row.deleted}
+    for base in (current, moot.database):
+        base.dispose()
+    on = f"{current.dialect}, {DRILLS} backups under write load, each restored"
+    figure(
+        "T34",
+        f"{on}: torn copies / numbers given twice / aggregators that differ",
+        f"{torn} / {reused} / {ghosts}",
+        goal="0 / 0 / 0",
+    )
+    assert (torn, reused, ghosts) == (0, 0, 0)
+
+
+def _fresh(folder: Path, name: str) -> Database:
+    url = f"sqlite:///{folder / name}.db"
+    migrations.upgrade(url)
+    return Database(url)
+
+
+def _latest(base: Database) -> int:
+    with base.read() as session:
+        publishers.epoch(session)
+        return log.latest(session)
+
+
+def _wipe_and_restore(base: Database, copied: Database) -> None:
+    """Take everything away, then bring back what the copy holds."""
+    base.dispose()
+    migrations.downgrade(base.url, "base")
+    migrations.upgrade(base.url)
+    backup.restore(copied, base, now=NOW)
+    copied.dispose()
