@@ -50,7 +50,7 @@ def command(arguments: list[str], settings: dict[str, str], log: str, patches: d
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ.update(settings)
     if patches.pop("blind", False):
-        federation.polite.Polite._within = _blindly  # type: ignore[method-assign]
+        federation.polite.Polite._within = _blindly  # type: ignore[method-assign, assignment]
     bent = {name: value for name, value in patches.items() if "." not in name}
     for name, value in patches.items():
         if "." in name:
