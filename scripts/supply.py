@@ -28,7 +28,7 @@ LOCK = ROOT / "requirements.txt"
 ALLOWED = frozenset(
     {
         "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "LGPL-3.0-only", "LGPL-3.0-or-later",
-        "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
+        "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib", "any-OSI",
     }
 )  # fmt: skip
 """What may be used beside the MIT licence of our own code: what asks for a notice, or for its own files alone."""
@@ -50,7 +50,7 @@ _ELSEWHERE = {
     "appdirs": "MIT", "colorama": "BSD-3-Clause", "exceptiongroup": "MIT", "importlib-metadata": "Apache-2.0",
     "pywin32": "PSF-2.0", "tomli": "MIT", "tzdata": "Apache-2.0", "uvloop": "MIT OR Apache-2.0", "zipp": "MIT",
     "atheris": "Apache-2.0", "greenlet": "MIT AND PSF-2.0", "httpx2-jsfetch": "BSD-3-Clause",
-    "cffi": "MIT-0", "pycparser": "BSD-3-Clause",
+    "apsw": "any-OSI", "cffi": "MIT-0", "pycparser": "BSD-3-Clause",
     "backports-asyncio-runner": "PSF-2.0", "async-timeout": "Apache-2.0", "win32-setctime": "MIT",
 }  # fmt: skip
 

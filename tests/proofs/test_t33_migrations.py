@@ -132,7 +132,9 @@ def test_t33_code_of_an_older_revision_writes_the_newest_tables(empty_url: str) 
 
 
 def _order(tables: dict[str, Table]) -> list[str]:
-    return [each.name for each in next(iter(tables.values())).metadata.sorted_tables if each.name in tables]
+    """The tables in the order in which rows can be put in, less the audit log, of which nothing is taken out."""
+    known = next(iter(tables.values())).metadata.sorted_tables
+    return [each.name for each in known if each.name in tables and each.name != "audit"]
 
 
 def _empty(engine: Engine) -> None:

@@ -43,7 +43,7 @@ def test_item_has_the_members_of_the_protocol(moot: Aggregator, world: World) ->
     report = {name: found["lastReport"][name] for name in ("outcome", "pages", "accepted", "refused", "created")}
     assert report == {"outcome": "ended", "pages": 2, "accepted": 2, "refused": 1, "created": 2}
     assert found["lastVisit"].endswith("Z")
-    (problem,) = found["problems"]
+    (problem,) = [one for one in found["problems"] if one["rule"] != "signed"]
     assert problem.keys() == {
         "rule", "severity", "pointer", "recordId", "message", "count", "firstSeen", "lastSeen"
     }  # fmt: skip
