@@ -6,6 +6,7 @@ refuses for what was asked of it (a broken constraint, a value that it cannot ho
 
 from __future__ import annotations
 
+import sqlite3
 import time
 
 import structlog
@@ -23,6 +24,8 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     raised = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # what was asked is at fault, such as a table that is not there; SQLite calls that operational too
     return isinstance(error, _KINDS) or any(kind.__name__ in _NAMES for kind in _of_driver(raised))
 
 

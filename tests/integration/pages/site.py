@@ -66,6 +66,8 @@ def exampleshire() -> FakeNode:
 def fernbury() -> FakeNode:
     """Return a second council that buys from the same supplier."""
     node = FakeNode("fer.example", "FER", size=100)
+    node.key("2026-1")
+    node.all_again()
     node.put("contract", "C-0", contract(0, "2027-02-01", title="Parking permits"))
     return node
 

@@ -166,5 +166,5 @@ def test_hostile_problems_of_a_node_are_text(region: Site) -> None:
         told.tell(session, known.id, [Trouble(p[:50], p[:400], p, p) for p in POLYGLOTS], NOW)
     page = region.get("/nodes/exa.example")
     harmless(page)
-    assert f"{len(POLYGLOTS) + 1} problems to mend" in page.text
+    assert f"{len(POLYGLOTS) + 2} problems to mend" in page.text  # and that it signs nothing
     harmless(region.get("/nodes"))
