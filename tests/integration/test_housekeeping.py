@@ -102,15 +102,18 @@ def test_openapi_is_written_for_a_role_or_for_both(run: CliRunner, app: typer.Ty
 
 
 @pytest.mark.parametrize(
-    ("role", "inside", "count"), [("node", True, 3), ("aggregator", False, 3), ("aggregator", True, 4)]
+    ("role", "inside", "count"), [("node", True, 3), ("aggregator", False, 4), ("aggregator", True, 5)]
 )
 def test_only_an_aggregator_that_was_told_to_crawls_inside(
     database: Database, tmp_path: Path, role: str, *, inside: bool, count: int
 ) -> None:
-    """Imports, bulk files and erasure are worked on beside every server, the crawl only where the settings say so."""
+    """Imports, bulk files and erasure are worked on beside every server, checks and messages beside an aggregator's.
+
+    The crawl is only where the settings say so.
+    """
     told = {"role": role, "crawl_inside": inside, "data_dir": tmp_path, "public_url": NODE}
     workers = wiring.background(Settings.model_validate(told), database)
     assert len(workers) == count
     works = [worker.worker for worker in workers if isinstance(worker, wiring.Once)]
     assert len(works) == count
-    assert any(isinstance(work, wiring.CrawlInside) for work in works) is (count == 4)
+    assert any(isinstance(work, wiring.CrawlInside) for work in works) is (count == 5)
