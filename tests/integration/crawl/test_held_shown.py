@@ -20,6 +20,8 @@ from tests.services import client, make_services
 def council(moot: Aggregator, world: World) -> FakeNode:
     """Return a node of which 30 removals are held."""
     node = world.node(size=500)
+    node.key("2026-1")
+    node.all_again()
     for n in range(59):
         node.put("contract", f"C-{n}")
     moot.add(node)

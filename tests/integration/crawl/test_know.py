@@ -48,6 +48,8 @@ class Receiver:
 def bent(world: World) -> FakeNode:
     """Return a node with one record refused, one of somebody else, and no contact."""
     node = world.node()
+    node.key("2026-1")
+    node.all_again()
     node.put("contract", "C-1")
     node.put("contract", "C-2", title=5)
     node.more = {"contact": None, "webhook": {"url": HOOK}, "updateFrequency": "P1D"}
