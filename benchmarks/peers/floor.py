@@ -72,6 +72,7 @@ def _rows(site: Corpus, names: list[str]) -> Iterator[list[Any]]:
                 "deleted": 0, "data": item.data, "origin": item.origin_bytes,
                 "via": orjson.dumps([{"node": feed.node, "harvested": TIME}]), "origin_node": feed.node,
                 "seq": item.origin.seq, "rank": 0, "signature": "absent", "node_id": place + 1, "changed": changed,
+                "hidden": 0,
             }  # fmt: skip
             yield [told.get(name) for name in names]
 
