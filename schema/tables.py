@@ -52,25 +52,31 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Row(SQLModel):
+    """What all rows share: rows are never validated, so that what would validate them is not built."""
+
+    model_config = {"defer_build": True}
+
+
 # SQLite gives row numbers by itself only to a column that it calls INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
-class Counter(SQLModel, table=True):
+class Counter(Row, table=True):
     """One row: the highest change number given so far (protocol section 2)."""
 
     id: int = Field(primary_key=True)
     n: int = Field(default=0, sa_type=BigInteger)
 
 
-class Meta(SQLModel, table=True):
+class Meta(Row, table=True):
     """What this node remembers about itself: `publicUrl`, `epoch`."""
 
     key: str = Field(primary_key=True, max_length=40)
     value: str = Field(sa_type=Text)
 
 
-class Publisher(SQLModel, table=True):
+class Publisher(Row, table=True):
     """A body that this node publishes for. Name and the rest stand in its organisation record."""
 
     id: str = Field(primary_key=True, max_length=120)
@@ -79,7 +85,7 @@ class Publisher(SQLModel, table=True):
     created: datetime = Field(sa_type=Moment)
 
 
-class Record(SQLModel, table=True):
+class Record(Row, table=True):
     """The current state of one record, at its latest change number; a tombstone where `deleted`.
 
     `node_id` is the route it came by (None: published here). `rank` and `seq` are what protocol section 5
@@ -112,7 +118,7 @@ class Record(SQLModel, table=True):
     hidden: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
-class History(SQLModel, table=True):
+class History(Row, table=True):
     """A state of a record that a later one replaced, kept for audit."""
 
     number: int = Field(sa_type=BigInteger, primary_key=True)
@@ -126,7 +132,7 @@ class History(SQLModel, table=True):
     changed: datetime = Field(sa_type=Moment)
 
 
-class Shadow(SQLModel, table=True):
+class Shadow(Row, table=True):
     """What a route that does not win says about a record: it takes over when the winning one ends."""
 
     id: str = Field(primary_key=True, max_length=2600)
@@ -145,7 +151,7 @@ class Shadow(SQLModel, table=True):
     signature: str = Field(default="absent", max_length=12)
 
 
-class Node(SQLModel, table=True):
+class Node(Row, table=True):
     """A node that this aggregator was told to crawl, with the manifest pinned when it joined.
 
     `own` is a JSON list of the publishers whose own node it is, as the operator confirmed by taking it in; `jwks` one
@@ -168,7 +174,7 @@ class Node(SQLModel, table=True):
     webhook: str | None = Field(default=None, max_length=2000)
 
 
-class Feed(SQLModel, table=True):
+class Feed(Row, table=True):
     """One feed of one node: its lease, its cursor, and how the last visits went.
 
     `fence` grows with every claim; a commit that names an older one changes nothing (docs/decisions, lease rows).
@@ -212,7 +218,7 @@ class Feed(SQLModel, table=True):
     last_report: str | None = Field(default=None, sa_type=Text)
 
 
-class Host(SQLModel, table=True):
+class Host(Row, table=True):
     """A host and port that is or was asked: `owner` has its turn, and nobody else asks it before `free_at`.
 
     `robots` is its robots.txt as it was read at `robots_at`; empty where there was none.
@@ -225,14 +231,14 @@ class Host(SQLModel, table=True):
     robots_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Sighting(SQLModel, table=True):
+class Sighting(Row, table=True):
     """A record that a node still carries, noted while its feed is reconciled in full; gone when that is done."""
 
     node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", ondelete="CASCADE")
     id: str = Field(primary_key=True, max_length=2600)
 
 
-class Problem(SQLModel, table=True):
+class Problem(Row, table=True):
     """What a node's publisher should mend: one row a rule and place, counted."""
 
     __table_args__ = (UniqueConstraint("node_id", "rule", "record_id", "pointer", name="uq_problem_place"),)
@@ -249,7 +255,7 @@ class Problem(SQLModel, table=True):
     last_seen: datetime = Field(sa_type=Moment)
 
 
-class Origin(SQLModel, table=True):
+class Origin(Row, table=True):
     """An origin heard of through a relay: the prefixes and keys that its own manifest claims.
 
     `vouched_by` is the aggregator whose list said so where the origin itself could not be reached.
@@ -262,7 +268,7 @@ class Origin(SQLModel, table=True):
     fetched: datetime = Field(sa_type=Moment)
 
 
-class Unproven(SQLModel, table=True):
+class Unproven(Row, table=True):
     """What a route said of a record under a key that its origin has not published: judged again when keys change."""
 
     id: str = Field(primary_key=True, max_length=2600)
@@ -279,7 +285,7 @@ class Unproven(SQLModel, table=True):
     rank: int = Field(sa_type=SmallInteger)
 
 
-class Moved(SQLModel, table=True):
+class Moved(Row, table=True):
     """Ids that begin with another prefix since their node has moved: old ones lead to the new (protocol section 3)."""
 
     old: str = Field(primary_key=True, max_length=2600)
@@ -287,7 +293,7 @@ class Moved(SQLModel, table=True):
     at: datetime = Field(sa_type=Moment)
 
 
-class SigningKey(SQLModel, table=True):
+class SigningKey(Row, table=True):
     """A key that signs what is published here. `seed` is the private key, forgotten when the key is retired.
 
     It stands in the manifest from `published` on; `endorsement` is the word of an older key for it, as JSON.
@@ -304,7 +310,7 @@ class SigningKey(SQLModel, table=True):
     endorsement: str | None = Field(default=None, sa_type=Text)
 
 
-class Token(SQLModel, table=True):
+class Token(Row, table=True):
     """A bearer token, stored as the SHA-256 of what was shown once. `kinds` is `*` or names joined by commas."""
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
@@ -319,7 +325,7 @@ class Token(SQLModel, table=True):
     last_used: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Idempotency(SQLModel, table=True):
+class Idempotency(Row, table=True):
     """The answer given to a request with an `Idempotency-Key`, given again when it is repeated."""
 
     token_id: int = Field(sa_type=RowNumber, foreign_key="token.id", primary_key=True, ondelete="CASCADE")
@@ -331,7 +337,7 @@ class Idempotency(SQLModel, table=True):
     created: datetime = Field(sa_type=Moment)
 
 
-class Job(SQLModel, table=True):
+class Job(Row, table=True):
     """Work that a request asked for and a worker does: the queue is the table.
 
     `owner` holds it until `leased_until`, so that what a killed worker left is taken up again.
@@ -353,7 +359,7 @@ class Job(SQLModel, table=True):
     finished: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Removal(SQLModel, table=True):
+class Removal(Row, table=True):
     """A live record that one route withdraws, and what that route says instead (protocol section 5).
 
     `state` is `waiting` until the pass ends, `held` until a person looks, `gone` for a day after it was applied.
@@ -380,7 +386,7 @@ class Removal(SQLModel, table=True):
     signature: str = Field(default="absent", max_length=12)
 
 
-class Erasure(SQLModel, table=True):
+class Erasure(Row, table=True):
     """A record withdrawn as personal data at a change number: what is kept of it before that goes when it is `due`.
 
     The row stays, as the log of what was erased: it has no content.
@@ -394,7 +400,7 @@ class Erasure(SQLModel, table=True):
     erased: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Audit(SQLModel, table=True):
+class Audit(Row, table=True):
     """One write of somebody, appended in the transaction that did it, and never changed: the database refuses it.
 
     `actor` is `token` (its number and name as they were then) or `operator` (the name of the account that ran the
@@ -418,7 +424,7 @@ class Audit(SQLModel, table=True):
     request: str = Field(default="", max_length=64)
 
 
-class Examination(SQLModel, table=True):
+class Examination(Row, table=True):
     """A node that somebody asked to be held to the rules, and what came of it: the queue is the table."""
 
     id: str = Field(primary_key=True, max_length=40)
@@ -434,7 +440,7 @@ class Examination(SQLModel, table=True):
     finished: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Hook(SQLModel, table=True):
+class Hook(Row, table=True):
     """The webhook of a node: what it was told last, and the message that waits for it.
 
     `looked` is the visit that was looked at last, `told` the digest of the status that was last put into a message;
