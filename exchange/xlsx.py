@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
-from xml.sax.saxutils import escape
 
 import orjson
 
@@ -119,5 +119,5 @@ def _text(text: str) -> str:
     if len(shown) > MOST_CHARACTERS:
         shown = shown[: MOST_CHARACTERS - 1] + "…"
     style = ' s="1"' if runs(text) else ""
-    inner = escape(_ESCAPED.sub("_x005F_", _NO_XML.sub("\ufffd", shown)), {"\r": "&#13;"})
+    inner = escape(_ESCAPED.sub("_x005F_", _NO_XML.sub("\ufffd", shown)), quote=False).replace("\r", "&#13;")
     return f'<c t="inlineStr"{style}><is><t xml:space="preserve">{inner}</t></is></c>'

@@ -13,8 +13,6 @@ from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from protego import Protego
-
 from federation.seam import Answer, Get
 from schema.errors import Later, Refused
 
@@ -37,6 +35,8 @@ class Permits:
     """One robots.txt, read for us. Text that is none permits everything."""
 
     def __init__(self, text: bytes) -> None:
+        from protego import Protego  # noqa: PLC0415 - a server that does not crawl reads none
+
         self._read = Protego.parse(text.decode("utf-8", "replace").lstrip("\ufeff")) if text.strip() else None
 
     @property

@@ -15,10 +15,8 @@ from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import orjson
-import rfc8785
-from nacl.bindings import crypto_core_ed25519_is_valid_point
-from nacl.exceptions import CryptoError
-from nacl.signing import SigningKey, VerifyKey
+
+from federation import ed25519
 
 VALID, ABSENT, INVALID, UNKNOWN_KEY = "valid", "absent", "invalid", "unknown-key"
 State = Literal["valid", "absent", "invalid", "unknown-key"]
@@ -36,6 +34,8 @@ def canonical(value: Any) -> bytes:
     made = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     whole = b".0," in made or b".0}" in made or b".0]" in made
     if whole or _EXPONENT.search(made) or not (made.isascii() or _ASTRAL.search(made) is None):
+        import rfc8785  # noqa: PLC0415 - few records need it
+
         return rfc8785.dumps(value)
     return made
 
@@ -61,7 +61,7 @@ class Signer:
 
     def __init__(self, kid: str, seed: bytes) -> None:
         self.kid, self.seed = kid, seed
-        self._key = SigningKey(seed)
+        self._public, self._secret = ed25519.pair(seed)
         self._head = _encoded(canonical({"alg": ALGORITHM, "kid": kid}))
 
     @property
@@ -72,16 +72,16 @@ class Signer:
             "crv": "Ed25519",
             "use": "sig",
             "kid": self.kid,
-            "x": _encoded(bytes(self._key.verify_key)),
+            "x": _encoded(self._public),
         }
 
     def sign(self, said: bytes) -> str:
         """The detached JWS over canonical bytes."""
-        return f"{self._head}..{_encoded(self._key.sign(_input(self._head, said)).signature)}"
+        return f"{self._head}..{_encoded(ed25519.sign(self._secret, _input(self._head, said)))}"
 
     def endorse(self, jwk: Jwk) -> dict[str, str]:
         """This key's word for a newer one: an `endorsement` of its JWK."""
-        return {"kid": self.kid, "sig": _encoded(self._key.sign(canonical(bare(jwk))).signature)}
+        return {"kid": self.kid, "sig": _encoded(ed25519.sign(self._secret, canonical(bare(jwk))))}
 
 
 class Ring:
@@ -136,12 +136,12 @@ class _Public:
         self._exp = jwk.get("exp")
 
     @cached_property
-    def _key(self) -> VerifyKey | None:
+    def _key(self) -> bytes | None:
         try:
             raw = _decoded(self._x)
-            return VerifyKey(raw) if crypto_core_ed25519_is_valid_point(raw) else None
-        except (CryptoError, ValueError):
+        except ValueError:
             return None
+        return raw if ed25519.usable(raw) else None
 
     @cached_property
     def _end(self) -> datetime | None:
@@ -160,12 +160,9 @@ class _Public:
 
     def verifies(self, said: bytes, signature: str) -> bool:
         try:
-            if self._key is None:
-                return False
-            self._key.verify(said, _decoded(signature))
-        except (CryptoError, ValueError):
+            return self._key is not None and ed25519.verifies(self._key, said, _decoded(signature))
+        except ValueError:
             return False
-        return True
 
 
 def is_key(jwk: Jwk) -> bool:

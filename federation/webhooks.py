@@ -17,9 +17,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
-from nacl.signing import SigningKey
 
-from federation import hooks
+from federation import ed25519, hooks
 from federation.answers import retry_after
 from federation.database import Database
 from federation.hooks import WAITS, Message
@@ -36,13 +35,13 @@ _BUSY_WAIT = 300.0
 
 def public_key(seed: bytes) -> str:
     """The public key as Standard Webhooks writes it: `whpk_` and base64."""
-    return "whpk_" + base64.b64encode(bytes(SigningKey(seed).verify_key)).decode()
+    return "whpk_" + base64.b64encode(ed25519.pair(seed)[0]).decode()
 
 
 def signed(seed: bytes, message: str, at: datetime, body: bytes) -> dict[str, str]:
     """The three headers of a message, for this attempt at this time."""
     stamp = str(int(at.astimezone(UTC).timestamp()))
-    signature = SigningKey(seed).sign(f"{message}.{stamp}.".encode() + body).signature
+    signature = ed25519.sign(ed25519.pair(seed)[1], f"{message}.{stamp}.".encode() + body)
     return {
         "webhook-id": message,
         "webhook-timestamp": stamp,

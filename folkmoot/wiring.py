@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import migrations
 from federation.database import Database, driver_url
 from federation.publishers import check_public_url, node_id
 from folkmoot import __version__
+from folkmoot.ajar import Ajar
 from folkmoot.settings import Settings, shared_figures
 from schema.errors import Misconfigured
 
@@ -169,22 +171,22 @@ class Outward:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        async with door(self.settings) as opened, asyncio.TaskGroup() as group:
-            for worker in self._workers(opened):
+        async with Ajar(partial(door, self.settings)) as ajar, asyncio.TaskGroup() as group:
+            for worker in self._workers(ajar):
                 group.create_task(worker.run(stop))
 
-    def _workers(self, opened: Door) -> Iterator[Worker]:
+    def _workers(self, ajar: Ajar) -> Iterator[Worker]:
         if self.settings.role == "aggregator":
             from federation.examiner import Examiner
             from federation.webhooks import Herald
 
-            yield Examiner(self.base, opened.get, now, gap=_gap(self.settings))
-            yield Herald(self.base, opened.post, check_public_url(self.settings.public_url), now)
+            yield Examiner(self.base, ajar.get, now, gap=_gap(self.settings))
+            yield Herald(self.base, ajar.post, check_public_url(self.settings.public_url), now)
         if self.settings.ping:
             from federation.pinger import Pinger
 
             addresses = [one.strip() for one in self.settings.ping.split(",") if one.strip()]
-            yield Pinger(self.base, opened.post, addresses)
+            yield Pinger(self.base, ajar.post, addresses)
 
 
 @dataclass(frozen=True, slots=True)

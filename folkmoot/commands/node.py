@@ -47,7 +47,7 @@ def serve(workers: Workers = None) -> None:
     from folkmoot import garbage, lean
 
     garbage.rest()
-    lean.structlog_alone()
+    lean.serving()
     from folkmoot.serving import serve as run
     from folkmoot.settings import load
 

@@ -92,17 +92,17 @@ def test_a_server_on_sqlite_waits_for_nothing_that_it_may_never_need() -> None:
     modules = _imported("import folkmoot.serving, folkmoot.wiring, federation.jobs, federation.tantivy_index")
     assert {"api.app", "fastapi", "sqlalchemy"} <= modules
     unused = {"exchange.reading", "icalendar", "python_calamine", "alembic", "opensearchpy", "websockets", "psycopg"}
-    unused |= {"sqlalchemy.dialects.postgresql", "httpx2", "jinja2"}
+    unused |= {"sqlalchemy.dialects.postgresql", "httpx2", "jinja2", "nacl", "rfc8785", "protego", "xml.sax"}
     assert not modules & unused
 
 
-def test_a_server_imports_structlog_without_what_draws_in_colour() -> None:
-    """What structlog would import to draw is left out of a server's start, and whoever asks for it later gets it."""
-    program = "from folkmoot import lean\nlean.structlog_alone()\n"
+def test_a_server_imports_neither_what_draws_in_colour_nor_what_watches_files() -> None:
+    """What structlog and uvicorn would import to no use is left out of a start, and whoever asks later gets it."""
+    program = "from folkmoot import lean\nlean.serving()\n"
     modules = _imported(program)
-    assert "structlog" in modules
-    assert not modules & {"rich", "pygments"}
-    assert "rich" in _imported(f"{program}import rich")
+    assert {"structlog", "uvicorn"} <= modules
+    assert not modules & {"rich", "pygments", "watchfiles"}
+    assert {"rich", "watchfiles"} <= _imported(f"{program}import rich, watchfiles")
 
 
 def test_the_collector_of_cycles_looks_again_once_the_server_is_built() -> None:

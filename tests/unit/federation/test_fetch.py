@@ -20,6 +20,7 @@ import pytest
 from federation import answers
 from federation.fetch import Door, Limits
 from federation.seam import Answer
+from folkmoot.ajar import Ajar
 from schema.errors import FolkmootError, Later, Refused, Vanished
 
 OK = b'{"ok": true}'
@@ -391,3 +392,22 @@ def test_four_connections_an_address() -> None:
 
     asyncio.run(go())
     assert most == 4
+
+
+def test_a_door_ajar_is_opened_once_by_what_first_goes_through_it() -> None:
+    """No door is made until something is asked; ten that ask at once go through one, and it is closed at the end."""
+    made: list[Door] = []
+
+    def make() -> Door:
+        made.append(Door(user_agent="folkmoot/test", allow_private=True, gap=0, limits=QUICK))
+        return made[-1]
+
+    async def go() -> set[int]:
+        async with Server(reply()) as server, Ajar(make) as ajar:
+            await asyncio.sleep(0)
+            assert not made
+            got = await asyncio.gather(*(ajar.get(server.url()) for _one in range(10)))
+            return {answer.status for answer in [*got, await ajar.post(server.url(), b"{}", {})]}
+
+    assert asyncio.run(go()) == {200}
+    assert len(made) == 1
