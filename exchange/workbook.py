@@ -39,7 +39,7 @@ def checked_archive(body: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise Malformed("The workbook is damaged or cut off: it is not a whole zip archive.") from error
     if not any(member.filename == "xl/workbook.xml" for member in members):
         raise Malformed("This archive is not an XLSX workbook. Save it as .xlsx or CSV.")

@@ -15,8 +15,8 @@ from sqlalchemy import bindparam, delete, select
 from federation import erasure, log, precedence, told, unproven
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
-from federation.judge import Judged
 from federation.merge import PERSONAL, Held, Statement, end, hear, says_same
+from federation.verdicts import Judged
 from federation.waiting import Pending, waits
 from schema.tables import Record, Shadow, Sighting
 

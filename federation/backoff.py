@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from federation import judge, leases, nodes, tally, told
+from federation import leases, nodes, tally, told, verdicts
 from federation.database import WriteSession, table
 from federation.gate import NotYet
-from federation.judge import Trouble
 from federation.leases import Lease
 from federation.reconcile import EMPTY_FEED
+from federation.verdicts import Trouble
 from federation.visit import Visit
 from schema.errors import Crawling, Later, Refused, Vanished
 from schema.tables import Feed
@@ -36,7 +36,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     due = now + max(wait(error, fails, visit.jitter), visit.pause)
     rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
     with visit.session() as session:
-        gone, detail = _gone_since(session, lease, error, now), judge.clean(error.detail)
+        gone, detail = _gone_since(session, lease, error, now), verdicts.clean(error.detail)
         values = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)
         values |= {"fails": fails, "last_error": detail, "gone_since": gone}
         values["not_before"] = due if isinstance(error, Later) and error.retry_after is not None else None

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from federation import judge, pinning
+from federation import judge, pinning, verdicts
 from federation.advice import advice_for
 from federation.crawl import Step, walk
 from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
-from federation.judge import Source, Trouble
 from federation.looks import Seen, look
 from federation.origins import Heard, learn
 from federation.rule import Part, Rule
@@ -22,6 +21,7 @@ from federation.rules import RULES, advice_of, gates, severity_of
 from federation.seam import Get
 from federation.sign import Ring
 from federation.unproven import UNKNOWN_KEY
+from federation.verdicts import Source, Trouble
 from schema.change import Item
 from schema.errors import Crawling, Refused
 from schema.identifiers import same_origin
@@ -101,7 +101,7 @@ class Report:
         """Keep what ended the reading: the rule that was broken, or that there was no answer."""
         self.unreachable = not isinstance(error, Refused)
         rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
-        self.troubles.append(Trouble(rule, pointer, judge.clean(error.detail)))
+        self.troubles.append(Trouble(rule, pointer, verdicts.clean(error.detail)))
         self.hints[rule] = advice_for(error)
 
 
@@ -167,7 +167,7 @@ async def _learn(report: Report, get: Get) -> None:
     manifest = report.manifest
     assert manifest is not None
     named = dict.fromkeys(r.origin.node for r in report.readings if isinstance(r, Item))
-    for node in [node for node in named if node != manifest.id and judge.is_node(node)][:20]:
+    for node in [node for node in named if node != manifest.id and verdicts.is_node(node)][:20]:
         heard = await learn(get, node, relay=manifest)
         if heard is not None:
             report.heard[node] = heard

@@ -19,7 +19,7 @@ from federation import told
 from federation.checks import Report, summary
 from federation.database import Reading, WriteSession, clock, dialect, insert, table
 from federation.identity import manifest_url
-from federation.judge import Trouble
+from federation.verdicts import Trouble
 from schema.change import Item
 from schema.entry import stamp
 from schema.errors import Busy, Fault, Invalid, LeaseLost, NotFound

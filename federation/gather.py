@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from federation.judge import Judged
+from federation.verdicts import Judged
 
 MAX_ROWS = 5_000
 MAX_BYTES = 8 * 1024 * 1024

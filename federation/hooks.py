@@ -18,7 +18,7 @@ from sqlalchemy import Select, case, delete, func, or_, select, update
 
 from federation import publishers, told
 from federation.database import Reading, WriteSession, table, upserting
-from federation.judge import Trouble
+from federation.verdicts import Trouble
 from schema.entry import stamp
 from schema.tables import Feed, Hook, Meta, Node, Problem
 

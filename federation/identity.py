@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from federation.judge import MAX_ID, MAX_NODE, Prefixes, is_node
+from federation.verdicts import MAX_ID, MAX_NODE, Prefixes, is_node
 from schema.errors import BadParameter, Invalid, Refused
 from schema.identifiers import origin_of, prefixes_overlap, same_origin
 from schema.manifest import Feed, Manifest

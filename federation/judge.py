@@ -8,91 +8,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
-from federation import sign
-from federation.merge import DIRECT, DROPPED, SIGNED, UNSIGNED, Statement
+from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
 from federation.sign import Ring
-from schema.change import Item, Loose, Via, named_id, read_item, read_origin
+from federation.signed import prove
+from federation.verdicts import (
+    MAX_ID,
+    MAX_PUBLISHER,
+    Judged,
+    Prefixes,
+    Source,
+    Trouble,
+    broken,
+    clean,
+    is_node,
+    sentence,
+)
+from schema.change import Item, Loose, Via, named_id, read_item
 from schema.entry import stamp, via_json
-from schema.errors import Fault, Invalid
+from schema.errors import Invalid
 from schema.identifiers import is_canonical, matches_reference, split_id
 from schema.kinds import KINDS, check
 
 AHEAD = timedelta(hours=24)
 """How far ahead of the database's clock a node's may be before its publisher is told."""
-MAX_ID = 2_600
-MAX_NODE = 2_000
-MAX_PUBLISHER = 120
 _T = TypeVar("_T")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 _PLAIN = re.compile(r"[a-z-]+/(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,200}")  # an id after its prefix that needs no closer look
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
-Prefixes = Mapping[str, str]
-"""The prefixes of a node's ids, each with the publisher id whose records stand under it."""
 Rings = Mapping[str, Ring]
 """The keys of each node, by its id; a node that is not there publishes none."""
 _NO_KEYS: Rings = {}
 _NO_RING = Ring()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The node that is read: `id` is its manifest's URL; `relays` whether it was accepted as an aggregator."""
-
-    node_id: int
-    id: str
-    prefixes: Prefixes
-    relays: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why an item was refused: the rule, where (a JSON pointer into the item), and which record it was about."""
-
-    rule: str
-    pointer: str
-    message: str
-    record_id: str = ""
-
-
-@dataclass(slots=True)
-class Judged:
-    """What a page says: statements and route ends in the feed's order, refusals, and how many items came back to us.
-
-    `heard` holds (statement, whether the route ends here); `unproven` those that are signed with a key which their
-    origin has not published; `standing` the ids of records that are held just as the page says them; `named` the ids of
-    refused items, so that a full reconcile does not take a refusal for a removal; `warned` is what was taken all the
-    same.
-    """
-
-    heard: list[tuple[Statement, bool]] = field(default_factory=list)
-    unproven: list[Statement] = field(default_factory=list)
-    standing: list[str] = field(default_factory=list)
-    refused: list[Trouble] = field(default_factory=list)
-    named: list[str] = field(default_factory=list)
-    warned: list[Trouble] = field(default_factory=list)
-    loops: int = 0
-
-    def add(self, other: Judged) -> None:
-        """Count in what the next page says."""
-        self.heard += other.heard
-        self.unproven += other.unproven
-        self.standing += other.standing
-        self.refused += other.refused
-        self.named += other.named
-        self.warned += other.warned
-        self.loops += other.loops
-
-    def ids(self) -> list[str]:
-        """The ids of the records that are spoken of."""
-        heard = (statement.id for statement, _ends in self.heard)
-        return [*heard, *(statement.id for statement in self.unproven), *self.standing, *self.named]
 
 
 Reading = Item | Trouble
@@ -108,7 +60,7 @@ def _read(raw: bytes | Loose) -> Reading:
         return read_item(raw)
     except Invalid as error:
         fault = error.faults[0]
-        return Trouble(fault.rule, fault.pointer, _sentence(fault), clean(named_id(raw))[:MAX_ID])
+        return Trouble(fault.rule, fault.pointer, sentence(fault), clean(named_id(raw))[:MAX_ID])
 
 
 def strays(
@@ -198,56 +150,10 @@ def look(found: Judged, standing: Container[str] = (), *, rings: Rings = _NO_KEY
     return found
 
 
-def prove(statement: Statement, ring: Ring) -> Statement | None:
-    """The statement with what its signature is worth; None where its origin publishes keys, but not the one it names.
-
-    Raises `Invalid` where an origin that publishes keys did not sign it: a signature that is left out is a lie too.
-    """
-    if statement.reason == DROPPED:  # a relay's own word, which nobody signs
-        return statement
-    state = signature_of(statement, ring)
-    if state == sign.VALID or not ring:
-        return weighed(statement, state)
-    if state == sign.UNKNOWN_KEY:
-        return None
-    told = "It is not signed, yet its origin signs." if state == sign.ABSENT else "Its signature does not hold."
-    raise _fault(f"signature-{state}", "/origin/sig", told, None, "the signature of a key in its origin's manifest")
-
-
-def weighed(statement: Statement, state: sign.State) -> Statement:
-    """The statement with what its signature is worth, and the rank that this gives it where it was relayed."""
-    if state == statement.signature:
-        return statement
-    relayed = SIGNED if state == sign.VALID else UNSIGNED
-    rank = statement.rank if statement.rank == DIRECT else relayed
-    return msgspec.structs.replace(statement, signature=state, rank=rank)
-
-
-def signature_of(statement: Statement, ring: Ring) -> sign.State:
-    """What the signature of a statement is worth, by the keys of its origin."""
-    if b"sig" not in statement.origin and b"\\" not in statement.origin:
-        return "absent"
-    origin = read_origin(statement.origin)
-    if origin.sig is None:
-        return "absent"
-    try:
-        said = sign.payload(
-            record_id=statement.id,
-            kind=statement.kind,
-            data=statement.data,
-            reason=statement.reason,
-            moved_to=statement.moved_to,
-            origin=statement.origin,
-        )
-    except ValueError:  # a number that canonical JSON cannot hold, so that nobody can have signed it
-        return "invalid"
-    return ring.judge(origin.sig, said, origin.time)
-
-
 def _refuse(found: Judged, record_id: str, error: Invalid) -> None:
     name = clean(record_id)[:MAX_ID]
     found.named.append(name)
-    found.refused += [Trouble(f.rule, f.pointer, _sentence(f), name) for f in error.faults]
+    found.refused += [Trouble(f.rule, f.pointer, sentence(f), name) for f in error.faults]
 
 
 def _is_loop(item: Item, me: str) -> bool:
@@ -281,7 +187,7 @@ def _lengthened(via: Sequence[Via], ours: bytes) -> bytes:
 
 def _relayed(item: Item, source: Source, origins: Mapping[str, Prefixes]) -> Prefixes:
     if not source.relays:
-        raise _fault(
+        raise broken(
             "not-an-aggregator",
             "/origin/node",
             "The node passes on another's record, yet it was not accepted as an aggregator.",
@@ -289,41 +195,36 @@ def _relayed(item: Item, source: Source, origins: Mapping[str, Prefixes]) -> Pre
             source.id,
         )
     if not origins.get(item.origin.node):
-        raise _fault("origin-unknown", "/origin/node", "Nothing is known of this origin.", item.origin.node)
+        raise broken("origin-unknown", "/origin/node", "Nothing is known of this origin.", item.origin.node)
     return origins[item.origin.node]
 
 
 def _check_words(item: Item, source: Source, *, direct: bool) -> None:
     if not _TIME.fullmatch(item.origin.time):
-        raise _fault("origin", "/origin/time", "This is no time in UTC.", item.origin.time, "2026-11-02T09:00:00Z")
+        raise broken("origin", "/origin/time", "This is no time in UTC.", item.origin.time, "2026-11-02T09:00:00Z")
     if direct and item.via:
-        raise _fault("via", "/via", "A node's own record has passed nobody.", len(item.via), "no via")
+        raise broken("via", "/via", "A node's own record has passed nobody.", len(item.via), "no via")
     if not direct and (not item.via or item.via[-1].node != source.id):
-        raise _fault("via", "/via", "An aggregator puts itself at the end of via.", None, source.id)
+        raise broken("via", "/via", "An aggregator puts itself at the end of via.", None, source.id)
     for place, hop in enumerate(item.via):
         if not is_node(hop.node) or not _TIME.fullmatch(hop.harvested):
-            raise _fault("via", f"/via/{place}", "A hop is the id of a node and a time in UTC.", hop.node)
+            raise broken("via", f"/via/{place}", "A hop is the id of a node and a time in UTC.", hop.node)
     if item.reason == DROPPED and direct:
-        raise _fault("tombstone-reason", "/reason", "dropped is a relay's word alone.", DROPPED)
+        raise broken("tombstone-reason", "/reason", "dropped is a relay's word alone.", DROPPED)
     if item.moved_to is not None and not (is_canonical(item.moved_to) and len(item.moved_to) <= MAX_ID):
-        raise _fault("moved-to", "/movedTo", "movedTo is no id.", item.moved_to, "the record's new id")
-
-
-def is_node(node: str) -> bool:
-    """Whether this can be the id of a node: the address of a manifest, in its canonical form."""
-    return len(node) <= MAX_NODE and is_canonical(node)
+        raise broken("moved-to", "/movedTo", "movedTo is no id.", item.moved_to, "the record's new id")
 
 
 def _check_id(item: Item, prefixes: Prefixes) -> None:
     """Hold the id to its origin's prefixes, its publisher and its kind."""
     if len(item.id) > MAX_ID:
-        raise _fault("id", "/id", f"The id has {len(item.id)} characters; at most {MAX_ID} are taken.", item.id)
+        raise broken("id", "/id", f"The id has {len(item.id)} characters; at most {MAX_ID} are taken.", item.id)
     prefix = _prefix(item.id, prefixes)  # `split_id` then looks closely
     if prefix is None:
         expected = ", ".join(list(prefixes)[:3])
-        raise _fault("id-prefix", "/id", "The id lies outside its origin's prefixes.", item.id, expected)
+        raise broken("id-prefix", "/id", "The id lies outside its origin's prefixes.", item.id, expected)
     if prefixes[prefix] != item.origin.publisher or len(item.origin.publisher) > MAX_PUBLISHER:
-        raise _fault(
+        raise broken(
             "publisher",
             "/origin/publisher",
             "The publisher is not the one whose prefix the id has.",
@@ -335,7 +236,7 @@ def _check_id(item: Item, prefixes: Prefixes) -> None:
     else:
         kind = _placed("/id", lambda: split_id(item.id, prefix))[0]
     if kind != item.kind:
-        raise _fault("kind", "/kind", "The kind is not the one in the id.", item.kind, kind)
+        raise broken("kind", "/kind", "The kind is not the one in the id.", item.kind, kind)
 
 
 def _prefix(record_id: str, prefixes: Prefixes) -> str | None:
@@ -356,7 +257,7 @@ def _check_data(statement: Statement, data: bytes) -> None:
     segment = statement.id.rpartition("/")[2]
     plainly = reference == segment and "%" not in segment
     if reference is not None and not plainly and not matches_reference(segment, reference):
-        raise _fault("reference", "/data/reference", "The reference is not the one in the id.", reference, segment)
+        raise broken("reference", "/data/reference", "The reference is not the one in the id.", reference, segment)
 
 
 def _placed(pointer: str, work: Callable[[], _T]) -> _T:
@@ -368,21 +269,3 @@ def _placed(pointer: str, work: Callable[[], _T]) -> _T:
 
 def _below(pointer: str, error: Invalid) -> Invalid:
     return Invalid([replace(fault, pointer=pointer + fault.pointer) for fault in error.faults])
-
-
-def _fault(rule: str, pointer: str, message: str, found: object = None, expected: str = "") -> Invalid:
-    return Invalid([Fault(pointer, message, found, expected, rule=rule)])
-
-
-def _sentence(fault: Fault) -> str:
-    parts = [fault.message]
-    if fault.found is not None:
-        parts.append(f"Found: {str(fault.found)[:200]}.")
-    if fault.expected:
-        parts.append(f"Expected: {fault.expected[:300]}.")
-    return clean(" ".join(parts))
-
-
-def clean(text: str) -> str:
-    """Text that both databases take: PostgreSQL refuses NUL and lone surrogates."""
-    return _CONTROL.sub(" ", text)

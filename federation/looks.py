@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from federation import pinning
-from federation.judge import Trouble
 from federation.quality import seconds_of
 from federation.sign import is_key
+from federation.verdicts import Trouble
 from schema.change import Page
 from schema.manifest import Manifest
 

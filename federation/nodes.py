@@ -23,8 +23,8 @@ from federation.identity import (
     webhook_of,
     without_overlap,
 )
-from federation.judge import Prefixes, Source
 from federation.sign import Jwk, Ring
+from federation.verdicts import Prefixes, Source
 from schema.errors import Conflict, NotFound, Refused
 from schema.identifiers import place_of, prefixes_overlap
 from schema.manifest import Manifest

@@ -18,9 +18,9 @@ from sqlalchemy import delete, select
 from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import prefixes_of, read_manifest, without_overlap
-from federation.judge import Prefixes
 from federation.seam import Get
 from federation.sign import Ring
+from federation.verdicts import Prefixes
 from schema.bounded import first_of, listed
 from schema.errors import Crawling, Invalid, Refused, Vanished
 from schema.identifiers import prefixes_overlap, same_origin

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from federation import judge, origins
+from federation import judge, origins, verdicts
 from federation.apply import Said, said, standing
 from federation.database import Database
-from federation.judge import Judged, Prefixes, Source
 from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
 from federation.sign import Ring
+from federation.verdicts import Judged, Prefixes, Source
 from schema.change import Item, Loose
 
 ORIGINS_A_VISIT = 100
@@ -60,7 +60,7 @@ class Reader:
         with self._database.present() as session:
             own = {item.id: word for item, word in _own_words(readings, source) if item.id not in waiting}
             held = standing(session, list(own.values()), relayed=False)
-            rest = [one for one in readings if isinstance(one, judge.Trouble) or one.id not in held]
+            rest = [one for one in readings if isinstance(one, verdicts.Trouble) or one.id not in held]
             found = judge.place(rest, source, me=self._me, origins=heard_of, now=now)
             others = [said(s) for s, ends in found.heard if not ends and s.rank != DIRECT and s.id not in waiting]
             known = standing(session, others, relayed=True)

@@ -9,9 +9,11 @@ from sqlalchemy import select, union
 from federation import log, unproven
 from federation.apply import apply, held, settle
 from federation.database import WriteSession, table
-from federation.judge import Judged, look, signature_of, weighed
+from federation.judge import look
 from federation.merge import Statement, weigh
 from federation.sign import INVALID, UNKNOWN_KEY, VALID, Ring
+from federation.signed import signature_of, weighed
+from federation.verdicts import Judged
 from schema.change import read_origin
 from schema.tables import Record, Shadow
 

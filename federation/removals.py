@@ -18,8 +18,8 @@ from federation import log, told, waiting
 from federation.apply import Applied, held, settle
 from federation.database import Reading, WriteSession, table
 from federation.guard import DAY, LEAST, guard
-from federation.judge import Trouble
 from federation.merge import end, hear
+from federation.verdicts import Trouble
 from federation.waiting import GONE, HELD, WAITING
 from schema.tables import Record, Removal
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import delete, func, select, true
 
 from federation.database import Reading, WriteSession, table, upserting
-from federation.judge import Trouble
 from federation.looks import LOOKS
 from federation.rules import severity_of
+from federation.verdicts import Trouble
 from schema.entry import stamp
 from schema.tables import Problem
 

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from federation import rows as bulk
 from federation import told
 from federation.database import WriteSession, table
-from federation.judge import Trouble
 from federation.merge import Statement
+from federation.verdicts import Trouble
 from schema.tables import Unproven
 
 _unproven = table(Unproven)

@@ -22,8 +22,8 @@ from federation import ed25519, hooks
 from federation.answers import retry_after
 from federation.database import Database
 from federation.hooks import WAITS, Message
-from federation.judge import clean
 from federation.seam import Answer, Post
+from federation.verdicts import clean
 from schema.errors import Crawling, Later
 
 log = structlog.get_logger("folkmoot.webhooks")

@@ -20,12 +20,12 @@ from exchange.reading import PublisherFacts, Reading, read_register
 from exchange.tabular import MOST_COLUMNS, MOST_ROWS
 from exchange.workbook import _sheets, checked_archive
 from exchange.workbook_child import marks, sheet_parts
-from federation import identity, judge, origins
+from federation import identity, judge, origins, verdicts
 from federation.crawl import number_of
 from federation.documents import Place, Source
-from federation.judge import Judged
 from federation.making import document
 from federation.merge import Statement
+from federation.verdicts import Judged
 from schema.change import MAX_HOPS, MAX_ITEM_BYTES, check_page, read_item
 from schema.entry import Entry, item_json, page_json
 from schema.errors import Bad, Refused
@@ -43,7 +43,7 @@ MEMBERS = "https://moot.example/v1/nodes"
 OTHER = "https://oth.example/.well-known/folkmoot"
 PREFIXES = {"https://exa.example/id/GB-LAE-EXA/": "GB-LAE-EXA"}
 ORIGINS = {OTHER: {"https://oth.example/id/GB-LAE-OTH/": "GB-LAE-OTH"}}
-SOURCES = (judge.Source(1, NODE, PREFIXES, relays=False), judge.Source(1, NODE, PREFIXES, relays=True))
+SOURCES = (verdicts.Source(1, NODE, PREFIXES, relays=False), verdicts.Source(1, NODE, PREFIXES, relays=True))
 COUNCIL = PublisherFacts("GB-LAE-EXA", "Exampleshire County Council", "https://exa.example/id/GB-LAE-EXA/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 

@@ -12,8 +12,8 @@ import migrations
 from federation import log, nodes, publishers
 from federation.database import Database, driver_url, table
 from federation.identity import read_manifest
-from federation.judge import Trouble
 from federation.told import tell
+from federation.verdicts import Trouble
 from schema.tables import Record, Sighting
 from tests.integration.crawl.world import FakeNode
 from tests.proof import figure, sized

@@ -17,7 +17,7 @@ import migrations
 from federation import judge, log, removals
 from federation.apply import apply
 from federation.database import Database
-from federation.judge import Source
+from federation.verdicts import Source
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, problems, rows
 
 ME = "https://moot.example/.well-known/folkmoot"

@@ -18,7 +18,7 @@ import migrations
 from federation import erasure, judge, removals
 from federation.apply import apply
 from federation.database import Database
-from federation.judge import Source
+from federation.verdicts import Source
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, rows
 from tests.proof import figure, sized
 

@@ -8,7 +8,7 @@ import pytest
 
 from api.app import create_app
 from federation import nodes, status, told
-from federation.judge import Trouble
+from federation.verdicts import Trouble
 from schema.errors import Conflict, NotFound
 from tests.integration.crawl.world import NOW, Aggregator, World, problems
 from tests.services import client, make_services

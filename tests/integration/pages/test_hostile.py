@@ -158,7 +158,7 @@ def _asked(council: Site, payload: str) -> None:
 def test_hostile_problems_of_a_node_are_text(region: Site) -> None:
     """What a node's own words bring into the list of its problems is text there."""
     from federation import nodes, told
-    from federation.judge import Trouble
+    from federation.verdicts import Trouble
 
     database = region.services.database
     with database.write() as session:

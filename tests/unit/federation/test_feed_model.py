@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation import judge
+from federation import judge, verdicts
 from federation.crawl import walk
 from federation.merge import Held, hear
 from federation.seam import Answer
@@ -29,7 +29,7 @@ HOST = "https://exa.example"
 NODE = f"{HOST}/.well-known/folkmoot"
 FEED = f"{HOST}/v1/changes"
 PREFIX = f"{HOST}/id/GB-LAE-EXA/"
-SOURCE = judge.Source(1, NODE, {PREFIX: "GB-LAE-EXA"})
+SOURCE = verdicts.Source(1, NODE, {PREFIX: "GB-LAE-EXA"})
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 Item = dict[str, Any]
 State = dict[str, tuple[int, bool, bytes]]

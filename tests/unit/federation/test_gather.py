@@ -10,7 +10,7 @@ import pytest
 
 from federation import gather
 from federation.gather import Desk, Gather, Load
-from federation.judge import Judged, Trouble
+from federation.verdicts import Judged, Trouble
 
 
 def page(*names: str) -> Judged:

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from federation.judge import Judged, Source, judge, read, strays
+from federation.judge import judge, read, strays
+from federation.verdicts import Judged, Source
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 NODE = "https://exa.example/.well-known/folkmoot"
