@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from federation.verdicts import Judged
+from federation.verifier import Verifier
 
 MAX_ROWS = 5_000
 MAX_BYTES = 8 * 1024 * 1024
@@ -55,6 +56,7 @@ class Desk:
     def __init__(self) -> None:
         self.writing = asyncio.Lock()
         self.large = asyncio.Lock()
+        self.verifier = Verifier()
         self.readers = 0
 
     @contextmanager

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
+from federation import sign
 from federation.merge import DIRECT, DROPPED, UNSIGNED, Statement
 from federation.sign import Ring
-from federation.signed import prove
+from federation.signed import Rings, Weigh, proven, signatures
 from federation.verdicts import (
     MAX_ID,
     MAX_PUBLISHER,
@@ -41,8 +42,6 @@ _T = TypeVar("_T")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 _PLAIN = re.compile(r"[a-z-]+/(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,200}")  # an id after its prefix that needs no closer look
 
-Rings = Mapping[str, Ring]
-"""The keys of each node, by its id; a node that is not there publishes none."""
 _NO_KEYS: Rings = {}
 _NO_RING = Ring()
 
@@ -93,9 +92,10 @@ def judge(
     origins: Mapping[str, Prefixes],
     now: datetime,
     rings: Rings = _NO_KEYS,
+    weigh: Weigh = sign.states,
 ) -> Judged:
     """Judge the items of one page. `me` is this reader's own id; `origins` the prefixes of nodes heard of."""
-    return look(place(readings, source, me=me, origins=origins, now=now), rings=rings)
+    return look(place(readings, source, me=me, origins=origins, now=now), rings=rings, weigh=weigh)
 
 
 def place(
@@ -129,9 +129,12 @@ def _ahead(item: Item, latest: str) -> Trouble:
     return Trouble("clock", "/origin/time", message, item.id)
 
 
-def look(found: Judged, standing: Container[str] = (), *, rings: Rings = _NO_KEYS) -> Judged:
+def look(
+    found: Judged, standing: Container[str] = (), *, rings: Rings = _NO_KEYS, weigh: Weigh = sign.states
+) -> Judged:
     """Judge data and signatures of what was heard, but of what is `standing`: held already in these very bytes."""
     heard, found.heard = found.heard, []
+    kept: list[tuple[Statement, bool]] = []
     for statement, ends in heard:
         if statement.id in standing:
             found.standing.append(statement.id)
@@ -139,15 +142,26 @@ def look(found: Judged, standing: Container[str] = (), *, rings: Rings = _NO_KEY
         try:
             if statement.data is not None:
                 _check_data(statement, statement.data)
-            proven = prove(statement, rings.get(statement.origin_node, _NO_RING))
         except Invalid as error:
             _refuse(found, statement.id, error)
-            continue
-        if proven is None:
-            found.unproven.append(statement)
         else:
-            found.heard.append((proven, ends))
+            kept.append((statement, ends))
+    states = signatures([statement for statement, _ends in kept], rings, weigh)
+    for (statement, ends), state in zip(kept, states, strict=True):
+        _believe(found, statement, state, ends=ends, signs=bool(rings.get(statement.origin_node)))
     return found
+
+
+def _believe(found: Judged, statement: Statement, state: sign.State, *, ends: bool, signs: bool) -> None:
+    try:
+        believed = proven(statement, state, signs=signs)
+    except Invalid as error:
+        _refuse(found, statement.id, error)
+        return
+    if believed is None:
+        found.unproven.append(statement)
+    else:
+        found.heard.append((believed, ends))
 
 
 def _refuse(found: Judged, record_id: str, error: Invalid) -> None:

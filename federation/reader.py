@@ -13,6 +13,7 @@ from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
 from federation.sign import Ring
+from federation.signed import Rings, Weigh
 from federation.verdicts import Judged, Prefixes, Source
 from schema.change import Item, Loose
 
@@ -23,8 +24,10 @@ Learnt = dict[str, Prefixes]
 class Reader:
     """Reads pages of one node for the reader whose id is `me`. `first`: nothing of the feed was read before."""
 
-    def __init__(self, database: Database, get: Get, write: Write, me: str, papers: Papers, *, first: bool) -> None:
-        self._database, self._get, self._write = database, get, write
+    def __init__(
+        self, database: Database, get: Get, write: Write, me: str, papers: Papers, *, weigh: Weigh, first: bool
+    ) -> None:
+        self._database, self._get, self._write, self._weigh = database, get, write, weigh
         self._me, self._papers, self._first = me, papers, first
         self._origins: Learnt | None = None
         self._rings: dict[str, Ring] | None = None
@@ -56,7 +59,7 @@ class Reader:
     def _judge(self, readings: Sequence[judge.Reading], waiting: Collection[str], now: datetime) -> Judged:
         heard_of, source, rings = self._heard_of(now), self._source, self._keys()
         if self._first:
-            return judge.judge(readings, source, me=self._me, origins=heard_of, now=now, rings=rings)
+            return judge.judge(readings, source, me=self._me, origins=heard_of, now=now, rings=rings, weigh=self._weigh)
         with self._database.present() as session:
             own = {item.id: word for item, word in _own_words(readings, source) if item.id not in waiting}
             held = standing(session, list(own.values()), relayed=False)
@@ -64,7 +67,7 @@ class Reader:
             found = judge.place(rest, source, me=self._me, origins=heard_of, now=now)
             others = [said(s) for s, ends in found.heard if not ends and s.rank != DIRECT and s.id not in waiting]
             known = standing(session, others, relayed=True)
-        judge.look(found, known, rings=rings)
+        judge.look(found, known, rings=rings, weigh=self._weigh)
         found.standing += held
         return found
 
@@ -75,7 +78,7 @@ class Reader:
                 self._origins = origins.every(session, now=now) if self._papers.known.relays else {}
         return self._origins
 
-    def _keys(self) -> judge.Rings:
+    def _keys(self) -> Rings:
         """The keys by which what is said is judged, as they are known now."""
         known = self._papers.known
         if self._rings is None:

@@ -12,7 +12,7 @@ from federation.database import WriteSession, table
 from federation.judge import look
 from federation.merge import Statement, weigh
 from federation.sign import INVALID, UNKNOWN_KEY, VALID, Ring
-from federation.signed import signature_of, weighed
+from federation.signed import signatures, weighed
 from federation.verdicts import Judged
 from schema.change import read_origin
 from schema.tables import Record, Shadow
@@ -52,4 +52,5 @@ def _anew(statement: Statement, origin: str, ring: Ring) -> Statement:
         return statement
     if statement.signature == VALID and ring.trusts(read_origin(statement.origin).sig):
         return statement
-    return weighed(statement, signature_of(statement, ring))
+    (state,) = signatures([statement], {origin: ring})
+    return weighed(statement, state)

@@ -11,7 +11,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -204,9 +204,12 @@ class Crawler:
     async def _work(self, stop: asyncio.Event, *, once: bool) -> None:
         due = _Cutoff(await asyncio.to_thread(self._time) if once else None)
         claiming = asyncio.Lock()
-        async with asyncio.TaskGroup() as group:
-            crew = Crew(self.workers, self.most, lambda: group.create_task(self._keep_on(stop, claiming, due, crew)))
-            crew.start()
+        with closing(self.desk.verifier):
+            async with asyncio.TaskGroup() as group:
+                crew = Crew(
+                    self.workers, self.most, lambda: group.create_task(self._keep_on(stop, claiming, due, crew))
+                )
+                crew.start()
 
     def _waiting(self, due_by: datetime) -> bool:
         with self.database.read() as session:

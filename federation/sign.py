@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
+import msgspec
 import orjson
 
 from federation import ed25519
@@ -56,6 +57,20 @@ def payload(
     return canonical(said)
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What is said of a record, who is to have signed it, when, and the signature; None where there is none."""
+
+    node: str
+    id: str
+    kind: str
+    data: bytes | None
+    reason: str | None
+    moved_to: str | None
+    origin: bytes
+    time: str
+    sig: str | None
+
+
 class Signer:
     """A private key and its name. `seed` is its 32 bytes."""
 
@@ -88,7 +103,8 @@ class Ring:
     """The keys that a node is known by. Empty where it publishes none."""
 
     def __init__(self, keys: Iterable[Jwk] = ()) -> None:
-        self._keys = {str(key["kid"]): _Public(key) for key in keys}
+        self.jwks = tuple(keys)
+        self._keys = {str(key["kid"]): _Public(key) for key in self.jwks}
 
     def __bool__(self) -> bool:
         """Whether the node has published a key, even one that is retired or revoked."""
@@ -125,6 +141,33 @@ class Ring:
         word = jwk.get("endorsement") or {}
         key = self._keys.get(str(word.get("kid")))
         return key is not None and key.active and key.verifies(canonical(bare(jwk)), str(word.get("sig")))
+
+
+_NO_RING = Ring()
+
+
+def states(asked: Iterable[Asked], rings: Mapping[str, Ring]) -> list[State]:
+    """What each signature is worth, by the keys of who is to have made it."""
+    return [_state(one, rings.get(one.node, _NO_RING)) for one in asked]
+
+
+def _state(one: Asked, ring: Ring) -> State:
+    if one.sig is None:
+        return "absent"
+    if not ring.knows(one.sig):
+        return "unknown-key"
+    try:
+        said = payload(
+            record_id=one.id,
+            kind=one.kind,
+            data=one.data,
+            reason=one.reason,
+            moved_to=one.moved_to,
+            origin=one.origin,
+        )
+    except ValueError:  # a number that canonical JSON cannot hold, so that nobody can have signed it
+        return "invalid"
+    return ring.judge(one.sig, said, one.time)
 
 
 class _Public:

@@ -103,7 +103,8 @@ class Visit:
             await gate.passing(self._get, self.write, known.known, now=self.now)
             self._papers = known = await asyncio.to_thread(self._load)
         first = self.lease.last_good is None and not self.lease.reconciling
-        self._reader = Reader(self._database, self._get, self.write, self._me, known, first=first)
+        weigh = self._desk.verifier.states
+        self._reader = Reader(self._database, self._get, self.write, self._me, known, weigh=weigh, first=first)
         if self._papers.due(self.lease, self.now):
             await self._ask(afresh=self._place.reconciling)
         await self._check_place()
