@@ -21,10 +21,10 @@ from federation.guard import DAY, LEAST, guard
 from federation.judge import Trouble
 from federation.merge import end, hear
 from federation.waiting import GONE, HELD, WAITING
-from schema.tables import Record, Removal
+from schema.tables import Node, Record, Removal
 
 logger = structlog.get_logger("folkmoot.crawl")
-_record, _removal = table(Record), table(Removal)
+_node, _record, _removal = table(Node), table(Record), table(Removal)
 _CHUNK = 500
 _NAMED = 5
 """How many origin nodes the warning of a relay names."""
@@ -132,6 +132,7 @@ def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
     live = _live(session, node_id)
     named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
     more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    key: str = session.connection().execute(select(_node.c.key).where(_node.c.id == node_id)).scalar_one()
     message = f"{', '.join(named)}{more} would go; they are kept until a person looks."
-    logger.warning("removals are held", node=node_id, what=message)
+    logger.warning("removals are held", node=key, what=message)
     told.tell(session, node_id, [Trouble(told.REMOVAL_HELD, "", message)], now, severity="warning")

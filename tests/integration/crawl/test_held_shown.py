@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
+from structlog.testing import capture_logs
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -31,6 +32,18 @@ def council(moot: Aggregator, world: World) -> FakeNode:
     world.pass_time(hours=1)
     moot.crawl()
     return node
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_log_names_the_node_by_its_key(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """The line that removals are held names the node by its key, as the commands that decide take it."""
+    council.put("contract", "C-1")
+    for n in range(30, 55):
+        council.delete("contract", f"C-{n}")
+    world.pass_time(hours=1)
+    with capture_logs() as told:
+        moot.crawl()
+    assert [line["node"] for line in told if line["event"] == "removals are held"] == ["exa.example"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from nacl.signing import VerifyKey
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -367,6 +368,15 @@ def test_a_webhook_is_signed_and_thin(moot: Aggregator, world: World, tmp_path: 
     told = orjson.loads(body)
     assert (told["type"], set(told["data"])) == ("node.status", {"key", "state", "problems", "url", "page"})
     assert tell(herald(moot, receiver)) == [], "nothing new is no message"
+
+
+def test_the_log_of_a_webhook_names_the_node(moot: Aggregator, world: World) -> None:
+    """The line of a message that was sent names the node by its key, as every other line does."""
+    moot.add(bent(world))
+    moot.crawl()
+    with capture_logs() as lines:
+        tell(herald(moot, Receiver()))
+    assert [line["node"] for line in lines if line["event"] == "webhook"] == ["exa.example"]
 
 
 def test_a_webhook_is_tried_again_and_given_up(moot: Aggregator, world: World) -> None:
