@@ -28,6 +28,11 @@ _node, _record, _removal = table(Node), table(Record), table(Removal)
 _CHUNK = 500
 _NAMED = 5
 """How many origin nodes the warning of a relay names."""
+_MOST_NAMED = 1_500
+_DECIDE = (
+    "The operator decides with folkmoot node release {key} --removals (they go) "
+    "or folkmoot node reject {key} --removals (they stay)."
+)
 
 
 def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
@@ -133,6 +138,7 @@ def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
     named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
     more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     key: str = session.connection().execute(select(_node.c.key).where(_node.c.id == node_id)).scalar_one()
-    message = f"{', '.join(named)}{more} would go; they are kept until a person looks."
+    gone = ", ".join(named)[:_MOST_NAMED] + more
+    message = f"{gone} would go; they are kept until a person looks. {_DECIDE.format(key=key)}"
     logger.warning("removals are held", node=key, what=message)
     told.tell(session, node_id, [Trouble(told.REMOVAL_HELD, "", message)], now, severity="warning")

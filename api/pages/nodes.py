@@ -15,6 +15,7 @@ from api.pages.layout import Row
 from api.services import Services
 from api.strict import strict_router
 from federation import status
+from federation.told import to_decide
 from schema.errors import Invalid, NotFound
 from schema.identifiers import publisher_id
 
@@ -55,6 +56,7 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         badge=told(found),
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
         problems=advised(found["problems"]),
+        waiting=to_decide(found["problems"]),
         mail=words.mailto(contact.get("email"), f"Your node {found['key']}"),
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
-from structlog.testing import capture_logs
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from federation.told import REMOVAL_HELD
@@ -74,6 +75,21 @@ def test_held_records_are_served_and_marked(site: TestClient, council: FakeNode)
     node = site.get("/v1/nodes/exa.example").json()
     assert (node["held"], [p["rule"] for p in node["problems"]]) == (30, [REMOVAL_HELD])
     assert "30" in site.get("/nodes/exa.example").text
+
+
+def test_what_is_held_says_how_it_is_decided(site: TestClient, run: Run) -> None:
+    """Page, JSON, feeds and `node show` name the commands that decide about held removals, and those are taken."""
+    (problem,) = site.get("/v1/nodes/exa.example").json()["problems"]
+    named = re.findall(r"folkmoot (node \w+ \S+ --\w+)", problem["message"])
+    assert named == ["node release exa.example --removals", "node reject exa.example --removals"]
+    assert "The operator decides with" in problem["message"]
+    page = site.get("/nodes/exa.example").text
+    assert page.count("folkmoot node release exa.example --removals") == 2, "at the head and among the problems"
+    for form in ("atom", "jsonfeed"):
+        assert named[0] in site.get(f"/v1/nodes/exa.example?format={form}").text
+    assert problem["message"] in run("node", "show", "exa.example")[1].splitlines()
+    assert run(*named[1].split())[0] == 0
+    assert "The operator decides" not in site.get("/nodes/exa.example").text
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -13,8 +13,8 @@ import orjson
 import pytest
 from nacl.signing import VerifyKey
 from sqlalchemy import select, update
-from structlog.testing import capture_logs
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from federation import examining, hooks, ping, status
