@@ -102,12 +102,19 @@ _PARTS: Mapping[str, str] = {
 def _parts(found: Mapping[str, Any]) -> list[Row]:
     shares = found["qualityParts"]
     promised = found["freshnessPromised"]
-    notes = {"freshness": f"Promised: {promised}" if promised else "Nothing is promised"}
+    notes = {"freshness": _promise(promised)}
     rows = []
     for name, label in _PARTS.items():
         share = "Not known yet" if shares[name] is None else words.share(shares[name])
         rows.append(Row(label, [Cell(share, note=notes.get(name, ""))]))
     return rows
+
+
+def _promise(promised: str | None) -> str:
+    said = words.every(promised or "")
+    if not said:
+        return "Nothing is promised"
+    return f"Promised: {said}" if said != promised else f"Promised, in its own words: {said}"
 
 
 def _report(report: Mapping[str, Any]) -> str:

@@ -175,6 +175,25 @@ def test_node_tells_what_it_took_away(moot: Aggregator, world: World, tmp_path: 
     assert (item["deleted"], item["records"], item["lastReport"]["deleted"]) == (2, 2, 2)
 
 
+@pytest.mark.parametrize(
+    ("promised", "said"),
+    [
+        ("P1D", "Promised: every day<"),
+        ("daily", "Promised, in its own words: daily<"),
+        (None, "Nothing is promised<"),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_promise_is_said_in_words(
+    moot: Aggregator, world: World, tmp_path: Path, promised: str | None, said: str
+) -> None:
+    """A node's page says in words how often the node promises to look after its data."""
+    node = world.node()
+    node.more = {"updateFrequency": promised} if promised else {}
+    moot.add(node)
+    assert said in served(moot, tmp_path).get("/nodes/exa.example").text
+
+
 def test_a_failure_is_told_with_its_time(moot: Aggregator, world: World) -> None:
     """A node that does not answer says so: availability falls, the error is named, `Retry-After` is kept."""
     node = world.node()
