@@ -331,6 +331,16 @@ def test_a_check_without_scripts(moot: Aggregator, world: World, tmp_path: Path)
     assert ask.get("/check/nothing").status_code == 404
 
 
+def test_a_check_of_a_known_node_leads_to_its_page(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """The check of a node that is among ours says so, and not that it can join; it links to the node's page."""
+    moot.add(bent(world))
+    page = served(moot, tmp_path).get(f"/check/{examine(moot)}").text
+    assert "This node is known here already" in page
+    assert '<a href="/nodes/exa.example">' in page
+    assert "It keeps every rule that a node must keep to join." in page
+    assert "can join" not in page
+
+
 def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> None:
     """However many ask, few wait: the next is told to come back, and nobody's address is looked at twice a minute."""
     ask = served(moot, tmp_path)
