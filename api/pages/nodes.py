@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 
 from api.badge import told
 from api.deps import Here, Read
-from api.pages import view, words
+from api.pages import trust, view, words
 from api.pages.advice import advised
 from api.pages.cells import Cell
 from api.pages.layout import Row
@@ -36,6 +36,7 @@ _LISTED = 500
 def nodes(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
     """Every node with its state and its last good visit."""
     found = status.listing(session, limit=_LISTED, now=here.now())
+    found.sort(key=lambda one: (one["name"] or one["key"]).casefold())
     return view.render(request, here, session, "nodes.html", title="Where the data comes from", list=found)
 
 
@@ -53,6 +54,8 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         node=found,
         rows=_rows(found),
         parts=_parts(found),
+        signatures=trust.signatures(found["signatures"]),
+        keys=trust.keys(found["keys"]),
         badge=told(found),
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
         problems=advised(found["problems"]),

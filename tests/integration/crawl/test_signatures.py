@@ -346,6 +346,13 @@ def test_a_revoked_key_verifies_nothing_any_more(moot: Aggregator, world: World,
     moot.crawl()
     row = rows(moot.database)[record_id]
     assert (row.signature, row.number > number) == ("invalid", True)
+    with moot.database.read() as session:
+        found = status.one(session, "exa.example", now=world.now)
+    assert found["signatures"]["invalid"] == found["records"]
+    assert {key["kid"]: (key["revoked"], key["reason"]) for key in found["keys"]} == {
+        "2026-1": (True, "stolen"),
+        "2026-2": (False, None),
+    }
     signed.all_again()
     world.pass_time(hours=1)
     moot.crawl()
