@@ -178,9 +178,9 @@ def test_node_tells_what_it_took_away(moot: Aggregator, world: World, tmp_path: 
 @pytest.mark.parametrize(
     ("promised", "said"),
     [
-        ("P1D", "Promised: every day<"),
-        ("daily", "Promised, in its own words: daily<"),
-        (None, "Nothing is promised<"),
+        ("P1D", "Promised: every day.<"),
+        ("daily", "Promised, in its own words: daily.<"),
+        (None, "Nothing is promised.<"),
     ],
 )
 @pytest.mark.parametrize("engine_name", ["sqlite"])
@@ -328,6 +328,8 @@ def test_a_check_without_scripts(moot: Aggregator, world: World, tmp_path: Path)
     page = ask.get(made.headers["location"]).text
     assert "The node can join" in page
     assert "/data/title" in page
+    assert "1 item would be refused" in page
+    assert page.count("<table") == page.count('<table class="cards"')
     assert ask.get("/check/nothing").status_code == 404
 
 

@@ -261,6 +261,15 @@ def test_a_nodes_page_tells_its_signatures_and_keys(region: Site) -> None:
     assert "This node has published no key" in plain.text
 
 
+def test_tables_of_nodes_are_cards_on_narrow_screens(region: Site) -> None:
+    """No table about a node is read sideways on a phone: each is a card a row, and each cell has its name."""
+    for path in ("/nodes", "/nodes/exa.example", "/nodes/fer.example"):
+        page = region.get(path)
+        assert [table["class"] for table in page.all("table")], path
+        assert {table["class"] for table in page.all("table")} == {"cards"}, path
+        assert all(cell["data-label"] for cell in page.all("td")), path
+
+
 def test_the_list_of_nodes_goes_by_name_and_counts_all_problems(database: Database, tmp_path: Path) -> None:
     """Nodes stand in the order of their names, each with all its problems, however few are listed."""
     services = aggregator(database, tmp_path)
