@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from api.pages.advice import advised
-from api.pages.view import site
+from api.pages.view import STATES, site
 from api.services import Services
 from exchange import feeds
 from federation.database import ReadSession
@@ -38,10 +38,11 @@ def _state(item: Mapping[str, Any], page: str) -> Sequence[feeds.Entry]:
     since = item["staleSince"] or item["lastVisit"] or ""
     record = {name: item[name] for name in ("key", "state", "staleSince", "lastVisit", "lastGoodVisit")}
     told = f"{item['name'] or item['key']} is {item['state']}"
+    says = " ".join([f"{told}.", STATES.get(item["state"], "")]).strip()
     when = _time(since) or datetime(1970, 1, 1, tzinfo=UTC)
     id_ = f"{page}#state-{item['state']}-{(item['staleSince'] or '')[:19]}".rstrip("-")
     stamp = since or "1970-01-01T00:00:00Z"
-    return (feeds.Entry(id_, told, told + ".", item["name"], item["state"], stamp, when, orjson.dumps(record)),)
+    return (feeds.Entry(id_, told, says, item["name"], item["state"], stamp, when, orjson.dumps(record)),)
 
 
 def _entry(problem: Mapping[str, Any], name: str, page: str) -> feeds.Entry:

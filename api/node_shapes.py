@@ -86,6 +86,17 @@ class Withdrawn(Shape):
     movedTo: str | None = Field(None, description="Where it went.")  # noqa: N815
 
 
+class PinnedKey(Shape):
+    """A key that the node is known by."""
+
+    kid: str = Field(description="Its name.", examples=["2026-1"])
+    thumbprint: str = Field(description="RFC 7638, to compare with what its people say.")
+    since: str = Field(description="Since when it is known here.", json_schema_extra=_WHEN)
+    until: str | None = Field(description="When it was retired or revoked.", json_schema_extra=_WHEN)
+    revoked: bool = Field(description="Whether it verifies nothing any more.")
+    reason: str | None = Field(description="Why it was revoked.")
+
+
 class NodeItem(Shape):
     """A node, as it was pinned, and how its visits go."""
 
@@ -107,11 +118,15 @@ class NodeItem(Shape):
     held: int = Field(description="Removals that wait for a person.")
     behind: int | None = Field(description="Changes not yet taken, where the node says how many there are.")
     latencyMs: int | None = Field(description="How long its last page took.")  # noqa: N815
-    signature: str = Field(examples=["absent"])
+    signature: str = Field(description="The worst of `signatures`.", examples=["absent"])
+    signatures: dict[str, int] = Field(
+        description="How many of its live records are valid, absent, unknown-key and invalid.",
+        examples=[{"valid": 108, "absent": 0, "unknown-key": 0, "invalid": 0}],
+    )
     freshness: str | None = Field(description="When its last change came.", json_schema_extra=_WHEN)
     quality: float | None = Field(description="From 0 to 1, made of `qualityParts`.", examples=[0.982])
     manifest: dict[str, Any] = Field(description="Its manifest, as pinned.")
-    keys: list[dict[str, Any]] = Field(description="Its pinned keys.")
+    keys: list[PinnedKey] = Field(description="Its pinned keys.")
     problems: list[NodeProblem]
     deleted: int = Field(description="Records that it took away.")
     visits: Visits

@@ -44,7 +44,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         if not isinstance(error, NotYet):
             told.tell(session, lease.node_id, [Trouble(rule, pointer, detail)], now)
         known = nodes.load(session, lease.node_id)
-        if rule == nodes.IDENTITY_CHANGED:
+        if rule == told.IDENTITY_CHANGED:
             nodes.hold(session, known, since=lease.last_good or now)
         elif fails >= STALE_AFTER or isinstance(error, Vanished) or rule == EMPTY_FEED:
             since = known.stale_since or lease.last_good or now

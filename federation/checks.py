@@ -94,7 +94,8 @@ class Report:
         if not first.record_id and rule.part not in ("item", "identity"):
             return Result(rule, first.message, first.pointer, advice)
         about = first.record_id or "an item"
-        found = f"{len(met)} items would be refused; the first: {about} {first.pointer}: {first.message}"
+        many = "1 item" if len(met) == 1 else f"{len(met)} items"
+        found = f"{many} would be refused; the first: {about} {first.pointer}: {first.message}"
         return Result(rule, found, first.pointer, advice)
 
     def broke_off(self, error: Crawling) -> None:

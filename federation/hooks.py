@@ -38,6 +38,7 @@ class Message:
     """A message in the hands of one worker."""
 
     node_id: int
+    key: str
     url: str
     id: str
     body: bytes
@@ -142,7 +143,8 @@ def claim(session: WriteSession, *, now: datetime) -> Message | None:
     owner = secrets.token_hex(16)
     mine = update(_hook).where(_hook.c.node_id == row.node_id)
     session.connection().execute(mine.values(owner=owner, leased_until=now + LEASE))
-    return Message(row.node_id, row.url, row.message, row.body, row.tries, owner)
+    key: str = session.connection().execute(select(_node.c.key).where(_node.c.id == row.node_id)).scalar_one()
+    return Message(row.node_id, key, row.url, row.message, row.body, row.tries, owner)
 
 
 def settle(

@@ -30,8 +30,8 @@ from schema.identifiers import place_of, prefixes_overlap
 from schema.manifest import Manifest
 from schema.tables import Feed, Node, Record
 
-IDENTITY_CHANGED = "identity-changed"
-RELEASE = "Where that is as it should be: folkmoot node release {} --identity"
+RELEASE = "Where that is as it should be, the operator takes it with folkmoot node release {} --identity."
+MOVED = "Where it has moved, the operator follows it with folkmoot node moved {} and its new address."
 _node, _feed, _record = table(Node), table(Feed), table(Record)
 
 
@@ -149,7 +149,7 @@ def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes
         objections.append(f"Its role was {known.role} and is now {manifest.role}.")
     if objections:
         pointer = "/keys" if keys.objections else "/role"
-        raise Refused(IDENTITY_CHANGED, " ".join(objections) + f" {RELEASE.format(known.key)}", pointer)
+        raise Refused(told.IDENTITY_CHANGED, " ".join(objections) + f" {RELEASE.format(known.key)}", pointer)
     return _take_over(session, known, manifest, body, keys.keys, now=now)
 
 
@@ -163,7 +163,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
         values["relays"] = False
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     precedence.settle(session, {*known.own, *own}, now=now)
-    told.visit_mended(session, known.id, rules=[IDENTITY_CHANGED])
+    told.visit_mended(session, known.id, rules=[told.IDENTITY_CHANGED])
     make_due(session, now=now, node_id=known.id)
     return after
 

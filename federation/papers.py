@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select
 
-from federation import nodes
+from federation import nodes, told
 from federation.database import Reading, WriteSession, table
 from federation.identity import read_manifest
 from federation.leases import Lease
@@ -69,7 +69,7 @@ class Papers:
         held = {"If-None-Match": self.etag} if self.etag else {}
         answer = await get(known.url, _NO_CACHE if afresh else held)
         if answer.status != 304:
-            manifest = own(answer.body, known.url)
+            manifest = own(answer.body, known.url, known.key)
             if answer.body != known.manifest:
                 self.known = await write(lambda session: nodes.refresh(session, known, manifest, answer.body, now=now))
             self._read, self.etag = manifest, plain_etag(answer.headers.get("etag"))
@@ -92,10 +92,12 @@ def plain_etag(etag: str | None) -> str | None:
     return etag if etag and len(etag) <= _PLAIN_ETAG and etag.isprintable() else None
 
 
-def own(body: bytes, url: str) -> Manifest:
-    """Read the manifest of a node that is pinned. Raises `Refused`; another id is another identity."""
+def own(body: bytes, url: str, key: str) -> Manifest:
+    """Read the manifest of a node that is pinned as `key`. Raises `Refused`; another id is another identity."""
     try:
         return read_manifest(body, url)
     except Refused as error:
-        rule = nodes.IDENTITY_CHANGED if error.rule == "manifest-id" else error.rule
-        raise Refused(rule, error.detail, error.pointer) from error
+        if error.rule != "manifest-id":
+            raise
+        what = f"{error.detail} {nodes.MOVED.format(key)}"
+        raise Refused(told.IDENTITY_CHANGED, what, error.pointer) from error

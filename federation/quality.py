@@ -94,11 +94,17 @@ def completeness(records: Iterable[tuple[str, bytes]]) -> float | None:
 
 def seconds_of(duration: str) -> int | None:
     """The length of an ISO 8601 duration in seconds, months of 31 days; None for what is none, or is over 100 years."""
-    found = _DURATION.fullmatch(duration) if len(duration) <= 60 else None
-    if found is None:
+    counts = counts_of(duration)
+    if counts is None:
         return None
-    total = sum(int(count) * size for count, size in zip(found.groups(), _SECONDS, strict=True) if count)
+    total = sum(count * size for count, size in zip(counts, _SECONDS, strict=True))
     return total if total <= _LONGEST else None
+
+
+def counts_of(duration: str) -> tuple[int, ...] | None:
+    """The years, months, weeks, days, hours, minutes and seconds of an ISO 8601 duration; None for what is none."""
+    found = _DURATION.fullmatch(duration) if len(duration) <= 60 else None
+    return None if found is None else tuple(int(count or 0) for count in found.groups())
 
 
 def _freshness(facts: Facts, now: datetime) -> float | None:

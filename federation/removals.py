@@ -21,13 +21,18 @@ from federation.guard import DAY, LEAST, guard
 from federation.merge import end, hear
 from federation.verdicts import Trouble
 from federation.waiting import GONE, HELD, WAITING
-from schema.tables import Record, Removal
+from schema.tables import Node, Record, Removal
 
 logger = structlog.get_logger("folkmoot.crawl")
-_record, _removal = table(Record), table(Removal)
+_node, _record, _removal = table(Node), table(Record), table(Removal)
 _CHUNK = 500
 _NAMED = 5
 """How many origin nodes the warning of a relay names."""
+_MOST_NAMED = 1_500
+_DECIDE = (
+    "The operator decides with folkmoot node release {key} --removals (they go) "
+    "or folkmoot node reject {key} --removals (they stay)."
+)
 
 
 def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
@@ -132,6 +137,8 @@ def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
     live = _live(session, node_id)
     named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
     more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    message = f"{', '.join(named)}{more} would go; they are kept until a person looks."
-    logger.warning("removals are held", node=node_id, what=message)
+    key: str = session.connection().execute(select(_node.c.key).where(_node.c.id == node_id)).scalar_one()
+    gone = ", ".join(named)[:_MOST_NAMED] + more
+    message = f"{gone} would go; they are kept until a person looks. {_DECIDE.format(key=key)}"
+    logger.warning("removals are held", node=key, what=message)
     told.tell(session, node_id, [Trouble(told.REMOVAL_HELD, "", message)], now, severity="warning")

@@ -255,6 +255,6 @@ OF_CONDUCT: tuple[Rule, ...] = (
         OURS,
         "5 Whose record it is, removal guard",
         "Not more than 20 % of a node's records go at once.",
-        "Many records went at once. If that is right, tell us; if not, publish them again.",
+        "Many records went at once. If that is right, tell the people who run this site; if not, publish them again.",
     ),
 )

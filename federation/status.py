@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -151,14 +151,15 @@ class _Kept:
     live: int = 0
     gone: int = 0
     last: datetime | None = None
-    signatures: frozenset[str] = frozenset()
+    signatures: Mapping[str, int] = field(default_factory=dict)
 
     def and_(self, signature: str, records: int, last: datetime, *, deleted: bool) -> _Kept:
         """These and some more of one signature state, live or not."""
         newest = last if self.last is None else max(self.last, last)
         if deleted:
             return replace(self, gone=self.gone + records, last=newest)
-        return _Kept(self.live + records, self.gone, newest, self.signatures | {signature})
+        signed = self.signatures.get(signature, 0) + records
+        return _Kept(self.live + records, self.gone, newest, {**self.signatures, signature: signed})
 
 
 def _kept(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
@@ -170,14 +171,15 @@ def _kept(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
     return found
 
 
-def _worst(signatures: frozenset[str]) -> str:
+def _worst(signatures: Mapping[str, int]) -> str:
     """What a person should know of the signatures of a node's records: the worst of them."""
     return next((state for state in _WORST_FIRST if state in signatures), sign.ABSENT)
 
 
 def _key(jwk: Jwk) -> dict[str, Any]:
     until = jwk.get("revoked") or jwk.get("exp")
-    return {"kid": jwk["kid"], "thumbprint": sign.thumbprint(jwk), "since": jwk["since"], "until": until}
+    revoked = {"revoked": "revoked" in jwk, "reason": jwk.get("reason")}
+    return {"kid": jwk["kid"], "thumbprint": sign.thumbprint(jwk), "since": jwk["since"], "until": until, **revoked}
 
 
 def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
@@ -212,6 +214,7 @@ def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], n
         "behind": _behind(row, "feed_"),
         "latencyMs": row.feed_latency_ms,
         "signature": _worst(kept.signatures),
+        "signatures": {state: kept.signatures.get(state, 0) for state in reversed(_WORST_FIRST)},
         "freshness": _time(kept.last),
         "quality": quality.whole(shares),
         "manifest": manifest,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, select, true
+from sqlalchemy import case, delete, func, select, true
 
 from federation.database import Reading, WriteSession, table, upserting
 from federation.looks import LOOKS
@@ -20,8 +21,10 @@ _CHUNK = 500
 MAX_ROWS = 1_000
 MANY = "*"  # stands for the records of a node that breaks one rule in too many places to list them all
 REMOVAL_HELD = "removal-held"
+IDENTITY_CHANGED = "identity-changed"
 WEBHOOK = "webhook"
 _APART = (REMOVAL_HELD, WEBHOOK)  # neither a visit nor an examination tells whether they are mended
+_DECIDED = (IDENTITY_CHANGED, REMOVAL_HELD)  # what waits for the operator of this server
 _KEY = ("node_id", "rule", "record_id", "pointer")
 
 
@@ -148,9 +151,13 @@ def totals(session: Reading, node_ids: Sequence[int]) -> dict[int, dict[str, int
 
 
 def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int = 100) -> dict[int, list[dict[str, object]]]:
-    """The problems of each node, the latest seen first, as protocol section 5 writes them; at most `limit` a node."""
+    """The problems of each node as protocol section 5 writes them; at most `limit` a node.
+
+    What waits for the operator stands first, then the latest seen.
+    """
+    first = case((_problem.c.rule.in_(_DECIDED), 0), else_=1)
     place = func.row_number().over(
-        partition_by=_problem.c.node_id, order_by=(_problem.c.last_seen.desc(), _problem.c.id.desc())
+        partition_by=_problem.c.node_id, order_by=(first, _problem.c.last_seen.desc(), _problem.c.id.desc())
     )
     ranked = select(_problem, place.label("place")).where(_problem.c.node_id.in_(node_ids)).subquery()
     chosen = select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.node_id, ranked.c.place)
@@ -169,3 +176,8 @@ def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int = 100) -> 
             }
         )
     return found
+
+
+def to_decide(problems: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What waits for the operator among the problems of a node, each with the commands that decide."""
+    return [str(one["message"]) for one in problems if one["rule"] in _DECIDED]

@@ -88,7 +88,7 @@ class Herald:
         status = 0 if answer is None else answer.status
         await asyncio.to_thread(self._settle, message, status, told, wish)
         outcome: Outcome = "delivered" if 200 <= status < 300 else "gone" if status == 410 else "later"
-        log.info("webhook", node_id=message.node_id, message=message.id, status=status, outcome=outcome)
+        log.info("webhook", node=message.key, message=message.id, status=status, outcome=outcome)
         return outcome
 
     def prepare(self) -> None:

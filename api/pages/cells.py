@@ -53,6 +53,11 @@ def text(_member: str, found: Any) -> list[Cell]:
     return [Cell(_scalar(one)) for one in listed(found)[:MAX_CELLS]]
 
 
+def duration(_member: str, found: Any) -> list[Cell]:
+    """Periods in words, texts as they stand."""
+    return [Cell(words.duration(_scalar(one))) for one in listed(found)[:MAX_CELLS]]
+
+
 def _scalar(found: Any) -> str:
     if isinstance(found, bool):
         return "Yes" if found else "No"

@@ -1,6 +1,7 @@
 """Hold a node to the rules, for people: a form, and the page on which what was found stands. No script is needed."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -74,14 +75,19 @@ Awaited = Annotated[dict[str, Any], Depends(awaited)]
 def found(request: Request, told: Awaited, session: Read, here: Aggregator) -> HTMLResponse:
     """What each rule found, or that the look is not done yet."""
     report = told["report"]
-    title = "The node is being looked at"
-    broken: list[dict[str, Any]] = []
-    if report is not None:
-        broken = [rule for rule in report["rules"] if not rule["kept"]]
-        title = "The node can join" if report["passed"] else "The node cannot join yet"
+    broken = [] if report is None else [rule for rule in report["rules"] if not rule["kept"]]
+    title = _title(told)
     page = view.render(request, here, session, "checked.html", title=title, told=told, report=report, broken=broken)
     page.headers["Cache-Control"] = "no-store"
     return page
+
+
+def _title(told: Mapping[str, Any]) -> str:
+    if told["report"] is None:
+        return "The node is being looked at"
+    if told["node"]:
+        return "This node is known here already"
+    return "The node can join" if told["report"]["passed"] else "The node cannot join yet"
 
 
 def _form(request: Request, here: Services, session: Any, typed: str, error: str, *, status: int = 200) -> HTMLResponse:

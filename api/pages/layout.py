@@ -56,7 +56,7 @@ _CONTRACT: Plan = (
             ("noticeBy", "Notice to be given by", _DAY),
             ("reviewDate", "Review", _DAY),
             ("maxExtensionDate", "Ends at the latest, with every extension", _DAY),
-            ("extensionPeriod", "Extensions", _TEXT),
+            ("extensionPeriod", "Extensions", Way(cells.duration)),
             ("dateSigned", "Signed", _DAY),
         ),
     ),

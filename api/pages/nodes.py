@@ -8,13 +8,14 @@ from starlette.responses import HTMLResponse
 
 from api.badge import told
 from api.deps import Here, Read
-from api.pages import view, words
+from api.pages import trust, view, words
 from api.pages.advice import advised
 from api.pages.cells import Cell
 from api.pages.layout import Row
 from api.services import Services
 from api.strict import strict_router
 from federation import status
+from federation.told import to_decide
 from schema.errors import Invalid, NotFound
 from schema.identifiers import publisher_id
 
@@ -35,6 +36,7 @@ _LISTED = 500
 def nodes(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
     """Every node with its state and its last good visit."""
     found = status.listing(session, limit=_LISTED, now=here.now())
+    found.sort(key=lambda one: (one["name"] or one["key"]).casefold())
     return view.render(request, here, session, "nodes.html", title="Where the data comes from", list=found)
 
 
@@ -52,9 +54,13 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         node=found,
         rows=_rows(found),
         parts=_parts(found),
+        signatures=trust.signatures(found["signatures"]),
+        keys=trust.keys(found["keys"]),
         badge=told(found),
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
         problems=advised(found["problems"]),
+        total=sum(found["problemCounts"].values()),
+        waiting=to_decide(found["problems"]),
         mail=words.mailto(contact.get("email"), f"Your node {found['key']}"),
     )
 
@@ -71,7 +77,7 @@ def _rows(found: Mapping[str, Any]) -> list[Row]:
         ("Address", Cell(words.host(found["id"]), href=manifest)),
         ("Last visit", _time(found["lastVisit"])),
         ("Last good visit", _time(found["lastGoodVisit"])),
-        ("Next visit", _time(found["nextVisit"], "Not planned")),
+        ("Next visit", _time(found["nextVisit"], _UNPLANNED.get(found["state"], "Not planned"))),
         ("Latest record", _time(found["freshness"])),
         ("Changes not taken yet", Cell("Not known" if found["behind"] is None else f"{found['behind']:,}")),
         (
@@ -88,24 +94,31 @@ def _rows(found: Mapping[str, Any]) -> list[Row]:
     return [Row(label, [cell]) for label, cell in rows]
 
 
-_PARTS: Mapping[str, str] = {
-    "accepted": "Taken of what was published",
-    "availability": "Visits that went well, the latest counting most",
-    "completeness": "Of what readers look for first, what is there",
-    "freshness": "The promised time, as a share of that since the last change",
-    "released": "Records whose removal nobody must decide",
+_UNPLANNED = {"held": "It is asked again whether it is as before"}
+_PARTS: Mapping[str, tuple[str, str]] = {
+    "accepted": ("In order", "Of all that it published, what could be taken."),
+    "availability": ("Visits that went well", "The latest count most."),
+    "completeness": ("Complete", "Of the facts that readers look for first, those that its records give."),
+    "freshness": ("Up to date", "The promised time, as a share of the time since its last change."),
+    "released": ("Settled", "Records that do not wait for a decision about their removal."),
 }
 
 
 def _parts(found: Mapping[str, Any]) -> list[Row]:
     shares = found["qualityParts"]
-    promised = found["freshnessPromised"]
-    notes = {"freshness": f"Promised: {promised}" if promised else "Nothing is promised"}
+    more = {"freshness": f" {_promise(found['freshnessPromised'])}"}
     rows = []
-    for name, label in _PARTS.items():
+    for name, (label, meaning) in _PARTS.items():
         share = "Not known yet" if shares[name] is None else words.share(shares[name])
-        rows.append(Row(label, [Cell(share, note=notes.get(name, ""))]))
+        rows.append(Row(label, [Cell(share, note=meaning + more.get(name, ""))]))
     return rows
+
+
+def _promise(promised: str | None) -> str:
+    said = words.every(promised or "")
+    if not said:
+        return "Nothing is promised."
+    return f"Promised: {said}." if said != promised else f"Promised, in its own words: {said}."
 
 
 def _report(report: Mapping[str, Any]) -> str:

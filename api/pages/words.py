@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from federation import quality
 from schema import codelists
 
 CODES: Mapping[str, Mapping[str, str]] = {
@@ -34,6 +35,7 @@ KIND_NAMES: Mapping[str, tuple[str, str]] = {
 }
 SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}")
+_UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 _MAX_HREF = 4_000
 
 
@@ -97,6 +99,19 @@ def _span(first: date, last: date) -> str:
         return plural(round(days / 30.44), "month")
     years, months = divmod((last.year - first.year) * 12 + last.month - first.month - (last.day < first.day), 12)
     return " ".join(plural(count, unit) for count, unit in ((years, "year"), (months, "month")) if count)
+
+
+def duration(found: Any) -> str:
+    """An ISO 8601 duration as people say it: `1 year and 6 months`. What is none, or no time at all, stays as it is."""
+    counts = quality.counts_of(str(found)) or ()
+    said = [plural(count, unit) for count, unit in zip(counts, _UNITS, strict=False) if count]
+    return " and ".join(filter(None, (", ".join(said[:-1]), said[-1]))) if said else str(found)
+
+
+def every(found: Any) -> str:
+    """How often, from an ISO 8601 duration: `every day`, `every 6 hours`. What is none stays as it is."""
+    said = duration(found)
+    return said if said == str(found) else "every " + re.sub(r"^1 ([a-z]+)$", r"\1", said)
 
 
 def money(amount: Any, currency: Any = "GBP") -> str:

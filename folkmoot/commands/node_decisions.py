@@ -69,7 +69,7 @@ def _identity(name: str, *, yes: bool) -> None:
 
     with opened() as (settings, base):
         known = _known(base, name)
-        manifest, body = _asked(settings, known.url)
+        manifest, body = _asked(settings, known.url, known.key)
         shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
         if not yes:
             typer.confirm(f"Take {known.key} as it is now?", abort=True)
@@ -109,7 +109,7 @@ def moved(
 
     with opened() as (settings, base):
         known = _known(base, name)
-        manifest, body = _asked(settings, manifest_url(to))
+        manifest, body = _asked(settings, manifest_url(to), known.key)
         if not moving.signed(known, manifest, now=wiring.now()):
             shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
             if not yes:
@@ -144,7 +144,7 @@ def _known(base: Database, name: str) -> Known:
         return nodes.find(session, name)
 
 
-def _asked(settings: Settings, url: str) -> tuple[Manifest, bytes]:
+def _asked(settings: Settings, url: str, key: str) -> tuple[Manifest, bytes]:
     """The manifest as it is now, through the door. Raises `Refused` where it says that it is another's."""
     from federation import papers
     from folkmoot import wiring
@@ -154,4 +154,4 @@ def _asked(settings: Settings, url: str) -> tuple[Manifest, bytes]:
             return (await door.get(url)).body
 
     body = asyncio.run(ask())
-    return papers.own(body, url), body
+    return papers.own(body, url, key), body

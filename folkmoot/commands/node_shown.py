@@ -79,7 +79,9 @@ def listing(found: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def node(found: dict[str, Any], *, as_json: bool) -> None:
-    """One node with its problems."""
+    """One node with its problems, and what waits for the operator."""
+    from federation.told import to_decide
+
     if as_json:
         _print(found)
         return
@@ -92,6 +94,8 @@ def node(found: dict[str, Any], *, as_json: bool) -> None:
     ]
     if problems:
         _table(console, ("", "rule", "record", "pointer", "what", "times"), problems)
+    for sentence in to_decide(found["problems"]):
+        typer.echo(sentence)
 
 
 def identity(known: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], *roles: str) -> None:

@@ -35,6 +35,7 @@ REGION = {
     "/nodes": 200,
     "/check": 200,
     "/nodes/exa.example": 200,
+    "/nodes/fer.example": 200,
     "/suppliers/GB-COH-01234567": 200,
     "/join": 200,
     "/accessibility": 200,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from federation.told import REMOVAL_HELD
@@ -31,6 +33,18 @@ def council(moot: Aggregator, world: World) -> FakeNode:
     world.pass_time(hours=1)
     moot.crawl()
     return node
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_log_names_the_node_by_its_key(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """The line that removals are held names the node by its key, as the commands that decide take it."""
+    council.put("contract", "C-1")
+    for n in range(30, 55):
+        council.delete("contract", f"C-{n}")
+    world.pass_time(hours=1)
+    with capture_logs() as told:
+        moot.crawl()
+    assert [line["node"] for line in told if line["event"] == "removals are held"] == ["exa.example"]
 
 
 @pytest.fixture
@@ -61,6 +75,21 @@ def test_held_records_are_served_and_marked(site: TestClient, council: FakeNode)
     node = site.get("/v1/nodes/exa.example").json()
     assert (node["held"], [p["rule"] for p in node["problems"]]) == (30, [REMOVAL_HELD])
     assert "30" in site.get("/nodes/exa.example").text
+
+
+def test_what_is_held_says_how_it_is_decided(site: TestClient, run: Run) -> None:
+    """Page, JSON, feeds and `node show` name the commands that decide about held removals, and those are taken."""
+    (problem,) = site.get("/v1/nodes/exa.example").json()["problems"]
+    named = re.findall(r"folkmoot (node \w+ \S+ --\w+)", problem["message"])
+    assert named == ["node release exa.example --removals", "node reject exa.example --removals"]
+    assert "The operator decides with" in problem["message"]
+    page = site.get("/nodes/exa.example").text
+    assert page.count("folkmoot node release exa.example --removals") == 2, "at the head and among the problems"
+    for form in ("atom", "jsonfeed"):
+        assert named[0] in site.get(f"/v1/nodes/exa.example?format={form}").text
+    assert problem["message"] in run("node", "show", "exa.example")[1].splitlines()
+    assert run(*named[1].split())[0] == 0
+    assert "The operator decides" not in site.get("/nodes/exa.example").text
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])

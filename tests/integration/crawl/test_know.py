@@ -14,6 +14,7 @@ import pytest
 from nacl.signing import VerifyKey
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from federation import examining, hooks, ping, status
@@ -174,6 +175,25 @@ def test_node_tells_what_it_took_away(moot: Aggregator, world: World, tmp_path: 
     assert (item["deleted"], item["records"], item["lastReport"]["deleted"]) == (2, 2, 2)
 
 
+@pytest.mark.parametrize(
+    ("promised", "said"),
+    [
+        ("P1D", "Promised: every day.<"),
+        ("daily", "Promised, in its own words: daily.<"),
+        (None, "Nothing is promised.<"),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_promise_is_said_in_words(
+    moot: Aggregator, world: World, tmp_path: Path, promised: str | None, said: str
+) -> None:
+    """A node's page says in words how often the node promises to look after its data."""
+    node = world.node()
+    node.more = {"updateFrequency": promised} if promised else {}
+    moot.add(node)
+    assert said in served(moot, tmp_path).get("/nodes/exa.example").text
+
+
 def test_a_failure_is_told_with_its_time(moot: Aggregator, world: World) -> None:
     """A node that does not answer says so: availability falls, the error is named, `Retry-After` is kept."""
     node = world.node()
@@ -308,7 +328,19 @@ def test_a_check_without_scripts(moot: Aggregator, world: World, tmp_path: Path)
     page = ask.get(made.headers["location"]).text
     assert "The node can join" in page
     assert "/data/title" in page
+    assert "1 item would be refused" in page
+    assert page.count("<table") == page.count('<table class="cards"')
     assert ask.get("/check/nothing").status_code == 404
+
+
+def test_a_check_of_a_known_node_leads_to_its_page(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """The check of a node that is among ours says so, and not that it can join; it links to the node's page."""
+    moot.add(bent(world))
+    page = served(moot, tmp_path).get(f"/check/{examine(moot)}").text
+    assert "This node is known here already" in page
+    assert '<a href="/nodes/exa.example">' in page
+    assert "It keeps every rule that a node must keep to join." in page
+    assert "can join" not in page
 
 
 def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> None:
@@ -367,6 +399,15 @@ def test_a_webhook_is_signed_and_thin(moot: Aggregator, world: World, tmp_path: 
     told = orjson.loads(body)
     assert (told["type"], set(told["data"])) == ("node.status", {"key", "state", "problems", "url", "page"})
     assert tell(herald(moot, receiver)) == [], "nothing new is no message"
+
+
+def test_the_log_of_a_webhook_names_the_node(moot: Aggregator, world: World) -> None:
+    """The line of a message that was sent names the node by its key, as every other line does."""
+    moot.add(bent(world))
+    moot.crawl()
+    with capture_logs() as lines:
+        tell(herald(moot, Receiver()))
+    assert [line["node"] for line in lines if line["event"] == "webhook"] == ["exa.example"]
 
 
 def test_a_webhook_is_tried_again_and_given_up(moot: Aggregator, world: World) -> None:

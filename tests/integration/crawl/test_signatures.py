@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from sqlalchemy import func, select
 
+from api.app import create_app
 from federation import nodes, pinning, status
 from federation.database import Database, table
 from federation.identity import read_manifest
 from schema.tables import Unproven
 from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, problems, rows, signature
+from tests.services import client, make_services
 
 REVOKED = {"revoked": "2026-11-03T00:00:00Z", "reason": "stolen"}
 
@@ -229,13 +232,17 @@ def _role(node: FakeNode) -> None:
     node.role = "aggregator"
 
 
+def _elsewhere(node: FakeNode) -> None:
+    node.more["id"] = "https://evil.example/.well-known/folkmoot"
+
+
 TAKEOVERS: dict[str, Any] = {
     "the key is gone": _gone,
     "a key without anybody's word": _stranger,
     "another key under the name": _another,
     "an end that is taken back": _back,
     "another role": _role,
-    "another id": lambda node: node.more.update(id="https://evil.example/.well-known/folkmoot"),
+    "another id": _elsewhere,
     "its own word alone": lambda node: node.key("2026-9", by=node.key("2026-8", publish=False)),
     "a retired key's word": lambda node: node.key("2026-9", by=node.key("2026-1", publish=False)),
 }
@@ -260,6 +267,35 @@ def test_t11_another_identity_is_held(moot: Aggregator, world: World, signed: Fa
     row = node_row(moot.database)
     assert (row.state, row.stale_since is not None) == ("held", True)
     assert "identity-changed" in _rules(moot.database)
+
+
+DECISIONS = (
+    (_stranger, "folkmoot node release exa.example --identity"),
+    (_elsewhere, "folkmoot node moved exa.example"),
+)
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=("keys", "id"))
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_a_held_identity_says_how_it_is_decided(
+    moot: Aggregator, world: World, signed: FakeNode, tmp_path: Path, decision: tuple[Any, str]
+) -> None:
+    """Page, JSON and feeds of a held node name the command with which the operator takes what it says now."""
+    change, command = decision
+    moot.add(signed)
+    moot.crawl()
+    change(signed)
+    world.pass_time(hours=1)
+    moot.crawl()
+    services = make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)
+    ask = client(create_app(services))
+    assert command in ask.get("/v1/nodes/exa.example").json()["problems"][0]["message"]
+    page = ask.get("/nodes/exa.example").text
+    assert command in page.partition('<div class="banner"><p>')[2].partition("</p>")[0], "at the head"
+    assert "has not been reached" not in page
+    told = ask.get("/v1/nodes/exa.example?format=jsonfeed").text
+    assert command in told
+    assert "until a person has confirmed it" in told
 
 
 def test_t11_a_person_confirms_an_identity(moot: Aggregator, world: World, signed: FakeNode) -> None:
@@ -310,6 +346,13 @@ def test_a_revoked_key_verifies_nothing_any_more(moot: Aggregator, world: World,
     moot.crawl()
     row = rows(moot.database)[record_id]
     assert (row.signature, row.number > number) == ("invalid", True)
+    with moot.database.read() as session:
+        found = status.one(session, "exa.example", now=world.now)
+    assert found["signatures"]["invalid"] == found["records"]
+    assert {key["kid"]: (key["revoked"], key["reason"]) for key in found["keys"]} == {
+        "2026-1": (True, "stolen"),
+        "2026-2": (False, None),
+    }
     signed.all_again()
     world.pass_time(hours=1)
     moot.crawl()

@@ -20,7 +20,7 @@ MEMBERS = {
 }  # fmt: skip
 BESIDE = {
     "deleted", "visits", "failedInARow", "lastReport", "freshnessPromised", "freshnessKept", "qualityParts",
-    "problemCounts", "webhook",
+    "problemCounts", "webhook", "signatures",
 }  # fmt: skip
 
 

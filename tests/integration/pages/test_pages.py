@@ -8,10 +8,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from federation import publishers
-from federation.database import Database
+from api.pages import words
+from federation import nodes, publishers, told
+from federation.database import Database, table
+from federation.judge import Trouble
+from schema.tables import Node
 from tests.integration.pages.site import BROWSER, Site, aggregator, served
 from tests.services import NOW
 
@@ -243,6 +247,46 @@ def test_nodes_tell_their_people_what_to_mend(region: Site) -> None:
     assert page.links["Council of EXA"] == "/publishers/GB-LAE-EXA"
     clean = region.get("/nodes/fer.example")
     assert "No problem is known." in clean.text
+
+
+def test_a_nodes_page_tells_its_signatures_and_keys(region: Site) -> None:
+    """A node's page counts its records by what their signatures are worth, and names each key with its thumbprint."""
+    signed, found = region.get("/nodes/fer.example"), region.client.get("/v1/nodes/fer.example").json()
+    assert found["signatures"] == {"valid": 2, "absent": 0, "unknown-key": 0, "invalid": 0}
+    assert "Valid 2 Signed by the node that published them first" in signed.text
+    (key,) = found["keys"]
+    assert f"2026-1 In use {words.moment(key['since'])} {key['thumbprint']}" in signed.text
+    plain = region.get("/nodes/exa.example")
+    assert "Not signed 12 Nothing proves" in plain.text
+    assert "This node has published no key" in plain.text
+
+
+def test_tables_of_nodes_are_cards_on_narrow_screens(region: Site) -> None:
+    """No table about a node is read sideways on a phone: each is a card a row, and each cell has its name."""
+    for path in ("/nodes", "/nodes/exa.example", "/nodes/fer.example"):
+        page = region.get(path)
+        assert [table["class"] for table in page.all("table")], path
+        assert {table["class"] for table in page.all("table")} == {"cards"}, path
+        assert all(cell["data-label"] for cell in page.all("td")), path
+
+
+def test_the_list_of_nodes_goes_by_name_and_counts_all_problems(database: Database, tmp_path: Path) -> None:
+    """Nodes stand in the order of their names, each with all its problems, however few are listed."""
+    services = aggregator(database, tmp_path)
+    with database.write() as session:
+        session.connection().execute(
+            update(table(Node)).where(table(Node).c.key == "fer.example").values(name="A first")
+        )
+        many = [
+            Trouble("schema", "/title", "No title.", f"https://exa.example/id/GB-LAE-EXA/x/{n}") for n in range(120)
+        ]
+        told.tell(session, nodes.find(session, "exa.example").id, many, NOW)
+    for site in served(services):
+        page = site.get("/nodes")
+        assert list(page.links).index("A first") < list(page.links).index("Council of EXA")
+        known = site.client.get("/v1/nodes/exa.example").json()["problemCounts"]
+        assert sum(known.values()) > 120
+        assert f" {sum(known.values())} " in page.text
 
 
 def test_a_supplier_is_seen_across_councils(region: Site) -> None:

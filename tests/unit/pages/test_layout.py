@@ -57,6 +57,12 @@ def planted(path: Sequence[str], value: Any) -> Any:
 EVERY = [(kind, path) for kind, model in KINDS.items() for path in paths(model) if path not in (("title",), ("name",))]
 
 
+def test_a_period_of_extension_is_said_in_words() -> None:
+    """Extensions that are told as a duration are shown in words, others as they stand."""
+    assert "12 months" in said("contract", {"extensionPeriod": "P12M"})
+    assert "12 + 12 months" in said("contract", {"extensionPeriod": "12 + 12 months"})
+
+
 @pytest.mark.parametrize(
     ("kind", "path"), EVERY, ids=lambda found: found if isinstance(found, str) else ".".join(found)
 )

@@ -61,6 +61,26 @@ def test_how_far_a_day_lies(found: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("found", "length", "often"),
+    [
+        ("P1D", "1 day", "every day"),
+        ("PT6H", "6 hours", "every 6 hours"),
+        ("P1M", "1 month", "every month"),
+        ("PT1M", "1 minute", "every minute"),
+        ("P1Y6M", "1 year and 6 months", "every 1 year and 6 months"),
+        ("P1Y2M3D", "1 year, 2 months and 3 days", "every 1 year, 2 months and 3 days"),
+        ("P0D", "P0D", "P0D"),
+        ("P0.5D", "P0.5D", "P0.5D"),
+        ("12 + 12 months", "12 + 12 months", "12 + 12 months"),
+        ("", "", ""),
+    ],
+)
+def test_a_duration_is_said_in_words(found: str, length: str, often: str) -> None:
+    """An ISO 8601 duration is told in words, as a length and as how often; what is none is given back."""
+    assert (words.duration(found), words.every(found)) == (length, often)
+
+
+@pytest.mark.parametrize(
     ("found", "said"),
     [
         ({"amount": 1234.5, "currency": "GBP"}, "£1,234.50"),
