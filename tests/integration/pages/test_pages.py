@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from api.pages import words
 from federation import nodes, publishers, told
 from federation.database import Database, table
-from federation.judge import Trouble
+from federation.verdicts import Trouble
 from schema.tables import Node
 from tests.integration.pages.site import BROWSER, Site, aggregator, served
 from tests.services import NOW
