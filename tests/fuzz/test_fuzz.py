@@ -22,7 +22,7 @@ from tests.fuzz.targets import TARGETS
 from tests.proof import ROOT, figure, sized
 
 HANG_SECONDS = 30
-SECONDS = sized(20, 30 * 60)
+SECONDS = sized(60, 30 * 60)
 MUTATIONS = {"xlsx": sized(1_000, 20_000), "query-string": sized(2_000, 50_000)}
 
 
