@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -63,6 +64,19 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[RUN] = tempfile.mkdtemp(prefix="folkmoot-")
         # A run that is told to end (a CI that has lost patience) still stops what it started.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Measure no coverage where the same lines are walked thousands of times: tracing would be half of the time."""
+    law = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    if law or item.get_closest_marker("proof"):
+        item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: no search for garbage needs to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _memory_will_do() -> bool:

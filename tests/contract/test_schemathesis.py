@@ -18,6 +18,7 @@ from federation.database import Database
 from tests.contract.world import World, make_world
 from tests.proof import figure, sized
 
+pytestmark = [pytest.mark.no_cover]
 Role = Literal["node", "aggregator"]
 Case = schemathesis.Case[Any]
 # What a valid request may meet all the same: the state of things.
