@@ -26,7 +26,7 @@ from tests.proving import pytest_collection_modifyitems, pytest_runtest_makerepo
 if TYPE_CHECKING:
     from federation.database import Database
 
-MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30  # noqa: S108 - made with mkdtemp, like all of ours
+MEMORY, ROOM = Path("/dev/shm"), 3 * 2**30  # noqa: S108 - made with mkdtemp, like all of ours
 RUN = "FOLKMOOT_TEST_RUN"  # the run's own folder, handed from the controller to its workers
 FOR_TESTS = ("FOLKMOOT_TEST_", "FOLKMOOT_PROVE_")
 
