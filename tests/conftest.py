@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -18,13 +19,14 @@ import hypothesis
 import pytest
 import structlog
 
-from tests import postgres, sockets
+from tests import postgres, proof, sockets
 from tests.absent import absent
 from tests.proving import pytest_collection_modifyitems, pytest_runtest_makereport  # noqa: F401 - pytest finds them
 
 if TYPE_CHECKING:
     from federation.database import Database
 
+MEMORY, ROOM = Path("/dev/shm"), 3 * 2**30  # noqa: S108 - made with mkdtemp, like all of ours
 RUN = "FOLKMOOT_TEST_RUN"  # the run's own folder, handed from the controller to its workers
 FOR_TESTS = ("FOLKMOOT_TEST_", "FOLKMOOT_PROVE_")
 
@@ -57,9 +59,37 @@ def pytest_configure(config: pytest.Config) -> None:
         ]
     )
     if not hasattr(config, "workerinput"):
+        if _memory_will_do():
+            os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
         os.environ[RUN] = tempfile.mkdtemp(prefix="folkmoot-")
         # A run that is told to end (a CI that has lost patience) still stops what it started.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Measure no coverage where the same lines are walked thousands of times: tracing would be half of the time."""
+    law = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    if law or item.get_closest_marker("proof"):
+        item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: no search for garbage needs to look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def _memory_will_do() -> bool:
+    """Whether what the run writes may lie in memory: there is plenty, and nobody asked otherwise.
+
+    A process that is killed leaves the same files there as on a disk, and the power goes only where a test makes it
+    (`tests/proofs/power.py`). `make prove` writes more, and to the disk.
+    """
+    asked = "TMPDIR" in os.environ or proof.size() != "tenth"
+    if asked or not os.access(MEMORY, os.W_OK) or not MEMORY.is_mount():
+        return False
+    found = os.statvfs(MEMORY)
+    return found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

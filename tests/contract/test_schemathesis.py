@@ -12,12 +12,15 @@ import hypothesis
 import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.jsonschema import validator_cache
+from schemathesis.pytest._keys import _PYTEST_SCHEMAS_KEY
 from schemathesis.python import asgi
 
 from federation.database import Database
 from tests.contract.world import World, make_world
 from tests.proof import figure, sized
 
+pytestmark = [pytest.mark.no_cover]
 Role = Literal["node", "aggregator"]
 Case = schemathesis.Case[Any]
 # What a valid request may meet all the same: the state of things.
@@ -44,6 +47,14 @@ _SETTINGS: dict[str, Any] = {
     "suppress_health_check": list(hypothesis.HealthCheck),
     "phases": [hypothesis.Phase.explicit, hypothesis.Phase.generate],
 }
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let schemathesis forget what it compiled for a test: no other asks for it, and it is most of a gigabyte."""
+    yield
+    validator_cache.clear()
+    request.config.stash.get(_PYTEST_SCHEMAS_KEY, {}).clear()
 
 
 @pytest.fixture(params=["node", "aggregator"])

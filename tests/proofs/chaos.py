@@ -12,10 +12,11 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
@@ -23,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from benchmarks import joined
 from benchmarks.crowd import Crowd, Served, Talk
@@ -177,6 +180,26 @@ def ending(process: Process) -> Iterator[Process]:
         process.kill()
 
 
+def can_write(base: Database) -> bool:
+    """Whether a process that was stopped holds no lock: its transaction would stop the others until it is ended.
+
+    SQLite is asked by a connection of its own: those of `Database` wait for half a minute before they give up.
+    """
+    try:
+        if base.dialect == "sqlite":
+            path = str(make_url(base.url).database)
+            with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as own:
+                own.execute("BEGIN IMMEDIATE")
+            return True
+        with base.write() as session:
+            session.connection().execute(text("SET LOCAL lock_timeout = '200ms'"))
+            session.connection().execute(update(_feed).values(fails=_feed.c.fails))
+            session.connection().execute(text("UPDATE counter SET n = n"))
+    except (OperationalError, sqlite3.OperationalError):
+        return False
+    return True
+
+
 def change_some(served: Served, chance: random.Random, count: int) -> None:
     """Publish some contracts anew, here and there.
 
@@ -272,8 +295,6 @@ def read_since(base: Database, moment: Any) -> int:
 
 def make_due(base: Database) -> Any:
     """Let every feed be due now; gives that moment by the database's clock."""
-    from sqlalchemy import update
-
     from federation.database import clock
 
     with base.write() as session:

@@ -21,6 +21,7 @@ import folkmoot.logs
 import folkmoot.serving
 import folkmoot.settings
 import folkmoot.wiring
+import tests.integration.crawl.worker
 from federation.database import Database
 from federation.follow import Follower
 from federation.tantivy_index import TantivyIndex
@@ -59,6 +60,14 @@ def command(arguments: list[str], settings: dict[str, str], log: str, patches: d
     folkmoot.settings.load = lambda: _load().model_copy(update=bent)
     sys.argv = ["folkmoot", *arguments]
     folkmoot.cli.run()
+
+
+def crawl_made_up(url: str, owner: str) -> None:
+    """Crawl the made-up world of `tests.integration.crawl.worker` until nothing is due."""
+    from tests.proofs.chaos import die_with_parent
+
+    die_with_parent()
+    tests.integration.crawl.worker.main(url, owner)
 
 
 def follow(url: str, folder: str, reached: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 
 from benchmarks import joined
 from benchmarks.crowd import Crowd
@@ -45,21 +44,6 @@ def _taken_over(base: Database, held: Held) -> bool:
         return all(row.fence > held[row.id] for row in session.connection().execute(chosen))
 
 
-def _can_write(base: Database) -> bool:
-    """Whether the one that sleeps holds no lock: its transaction would stop the others until the database ends it."""
-    try:
-        with base.write() as session:
-            if base.dialect == "postgresql":
-                session.connection().execute(text("SET LOCAL lock_timeout = '200ms'"))
-            else:
-                session.connection().exec_driver_sql("PRAGMA busy_timeout = 200")
-            session.connection().execute(update(_feed).values(fails=_feed.c.fails))
-            session.connection().execute(text("UPDATE counter SET n = n"))
-    except OperationalError:
-        return False
-    return True
-
-
 def _stop(base: Database, sleeper: Process, chance: random.Random) -> Held:
     """Stop it at a random instant at which it holds feeds, outside of a transaction; gives what it holds."""
     while True:
@@ -69,7 +53,7 @@ def _stop(base: Database, sleeper: Process, chance: random.Random) -> Held:
             continue
         sleeper.send(signal.SIGSTOP)
         time.sleep(0.02)
-        held = _held(base, sleeper.pid) if _can_write(base) else {}
+        held = _held(base, sleeper.pid) if chaos.can_write(base) else {}
         if held:
             return held
         sleeper.send(signal.SIGCONT)

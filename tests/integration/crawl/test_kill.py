@@ -5,26 +5,28 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
+from multiprocessing.context import ForkServerProcess
 
 import pytest
 from sqlalchemy import select, update
 
 from federation.database import Database, clock, table
 from schema.tables import Feed
-from tests.integration.crawl.worker import populated, truth
+from tests.integration.crawl.worker import LEASE, populated, truth
 from tests.integration.crawl.world import Aggregator, rows
+from tests.proofs import chaos, hatched
 
-ROOT = Path(__file__).parents[3]
 KILLS = 10  # a tenth of what CI kills (tests/proofs/test_t14_kills.py)
 
 
-def _start(url: str, owner: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.integration.crawl.worker", url, owner]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _start(url: str, owner: str) -> ForkServerProcess:
+    return chaos.forked(hatched.crawl_made_up, url, owner)
+
+
+def _ended_well(worker: ForkServerProcess) -> bool:
+    worker.join(60)
+    return worker.exitcode == 0
 
 
 def _prepare(database: Database) -> Aggregator:
@@ -60,21 +62,21 @@ def test_t14_kill_anywhere(database: Database, database_url: str) -> None:
     _make_due(database)
     for n in range(KILLS):
         worker = _start(database_url, f"w{n}")
-        _until_claimed(database, f"w{n}")
+        _until_claimed(database, f"w{n}", worker)
         time.sleep(chance.uniform(0.0, 0.25))
-        worker.kill()
-        worker.wait()
+        chaos.killed(worker)
+        time.sleep(LEASE)  # what it held can be taken again
     deadline = time.monotonic() + 60
     while not _finished(database) and time.monotonic() < deadline:
         time.sleep(0.6)
-        assert _start(database_url, "last").wait(60) == 0
+        assert _ended_well(_start(database_url, "last"))
     _check(moot)
 
 
-def _until_claimed(database: Database, owner: str) -> None:
-    """Wait until a worker holds a feed, or has found nothing to do because all leases still run."""
+def _until_claimed(database: Database, owner: str, worker: ForkServerProcess) -> None:
+    """Wait until a worker holds a feed, or has ended because it found nothing to do."""
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and worker.is_alive():
         with database.read() as session:
             owners = session.connection().execute(select(table(Feed).c.owner)).scalars().all()
         if owner in owners or _finished(database):
@@ -87,7 +89,7 @@ def test_two_workers_share_the_feeds(database: Database, database_url: str) -> N
     moot = _prepare(database)
     _make_due(database)
     workers = [_start(database_url, owner) for owner in ("one", "two")]
-    assert [worker.wait(60) for worker in workers] == [0, 0]
+    assert [_ended_well(worker) for worker in workers] == [True, True]
     _check(moot)
 
 
@@ -97,37 +99,27 @@ def test_t15_sleeper_that_wakes_commits_nothing(database: Database, database_url
     moot = _prepare(database)
     _make_due(database)
     sleeper = _start(database_url, "sleeper")
-    _until_claimed(database, "sleeper")
+    _until_claimed(database, "sleeper", sleeper)
     _stop_outside_a_transaction(database, sleeper)
     deadline = time.monotonic() + 60
     while not _finished(database) and time.monotonic() < deadline:
         time.sleep(0.6)
-        assert _start(database_url, "other").wait(60) == 0
-    os.kill(sleeper.pid, signal.SIGCONT)
-    assert sleeper.wait(60) == 0
+        assert _ended_well(_start(database_url, "other"))
+    _send(sleeper, signal.SIGCONT)
+    assert _ended_well(sleeper)
     _check(moot)
 
 
-def _stop_outside_a_transaction(database: Database, process: subprocess.Popen[bytes]) -> None:
+def _stop_outside_a_transaction(database: Database, process: ForkServerProcess) -> None:
     """Stop a worker at a moment when it holds no lock of the database, as another must write meanwhile."""
     while True:
-        os.kill(process.pid, signal.SIGSTOP)
-        if _can_write(database):
+        _send(process, signal.SIGSTOP)
+        if chaos.can_write(database):
             return
-        os.kill(process.pid, signal.SIGCONT)
+        _send(process, signal.SIGCONT)
         time.sleep(0.005)
 
 
-def _can_write(database: Database) -> bool:
-    from sqlalchemy import text
-    from sqlalchemy.exc import OperationalError
-
-    try:
-        with database.write() as session:
-            if database.dialect == "postgresql":
-                session.connection().execute(text("SET LOCAL lock_timeout = '200ms'"))
-            session.connection().execute(update(table(Feed)).values(fails=table(Feed).c.fails))
-            session.connection().execute(text("UPDATE counter SET n = n"))
-    except OperationalError:
-        return False
-    return True
+def _send(process: ForkServerProcess, number: signal.Signals) -> None:
+    assert process.pid is not None
+    os.kill(process.pid, number)

@@ -1,13 +1,12 @@
 """A worker to be killed: crawls a made-up world into the database that it is told, until nothing is due.
 
-`python -m tests.integration.crawl.worker DATABASE_URL OWNER`. The world is the same in every process.
+`tests.proofs.hatched` starts it in a process of its own. The world is the same in every process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections.abc import Mapping
 
 from federation.database import Database
@@ -16,6 +15,7 @@ from federation.seam import Answer
 from tests.integration.crawl.world import FakeNode, World
 
 NODES, CONTRACTS = 4, 60
+LEASE = 0.5
 ME = "https://moot.example/.well-known/folkmoot"
 
 
@@ -49,9 +49,5 @@ def main(database_url: str, owner: str) -> None:
         await asyncio.sleep(0.01)
         return await world.get(url, headers)
 
-    crawler = Crawler(Database(database_url), get, ME, owner, lease_seconds=0.5, workers=3)
+    crawler = Crawler(Database(database_url), get, ME, owner, lease_seconds=LEASE, workers=3)
     asyncio.run(crawler.once())
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
