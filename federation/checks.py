@@ -100,9 +100,8 @@ class Report:
     def broke_off(self, error: Crawling) -> None:
         """Keep what ended the reading: the rule that was broken, or that there was no answer."""
         self.unreachable = not isinstance(error, Refused)
-        rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
-        self.troubles.append(Trouble(rule, pointer, judge.clean(error.detail)))
-        self.hints[rule] = advice_for(error)
+        self.troubles.append(Trouble(error.rule, error.pointer, judge.clean(error.detail)))
+        self.hints[error.rule] = advice_for(error)
 
 
 async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = PAGES) -> Report:

@@ -114,6 +114,7 @@ def door(settings: Settings) -> Door:
         gap=_gap(settings),
         connections=settings.crawl_connections,
         ports=settings.ports,
+        ca=Path(settings.crawl_ca) if settings.crawl_ca else None,
     )
 
 
