@@ -6,6 +6,7 @@ Everything is read through the seam `get`; nothing is written. `examine` gives a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +23,7 @@ from federation.rules import RULES, advice_of, gates, severity_of
 from federation.seam import Get
 from federation.sign import Ring
 from federation.unproven import UNKNOWN_KEY
-from schema.change import Item
+from schema.change import LARGE_PAGE, Item
 from schema.errors import Crawling, Refused
 from schema.identifiers import same_origin
 from schema.manifest import Manifest
@@ -142,7 +143,7 @@ async def _tried(report: Report, part: Part, work: Callable[[], Awaitable[None]]
 async def _read(report: Report, get: Get) -> bool:
     async def fetch() -> None:
         answer = await get(report.url)
-        report.body = answer.body
+        report.body = await answer.small()
 
     async def parse() -> None:
         report.manifest = read_manifest(report.body, report.url)
@@ -155,9 +156,12 @@ async def _walk(report: Report, get: Get, pages: int) -> bool:
     assert manifest is not None
 
     async def go() -> None:
-        async for step in walk(get, feed_of(manifest).url, budget=pages):
-            report.steps.append(step)
-            report.readings += judge.read(step.page.items)
+        async with aclosing(walk(get, feed_of(manifest).url, budget=pages)) as steps:
+            async for step in steps:
+                report.steps.append(step)
+                report.readings += judge.read(step.page.items)
+                if step.page.size > LARGE_PAGE:
+                    return
 
     return await _tried(report, "feed", go)
 

@@ -22,6 +22,7 @@ import httpx2
 from federation import answers
 from federation.addresses import MAX_URL, check_addresses, check_target
 from federation.certificates import trust
+from federation.parcels import Parcel, Post
 from federation.seam import Answer
 from federation.wire import Pinned, Place
 from schema.errors import Later, Refused
@@ -67,7 +68,8 @@ class Door:
 
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
     idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are
-    those permitted beside 443; `ca` is a file of certificates that are trusted beside the system's.
+    those permitted beside 443; `ca` is a file of certificates that are trusted beside the system's;
+    `folder` is where large bodies wait (None: the system's own).
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Door:
         connections: int = 64,
         ports: Collection[int] = (),
         ca: Path | None = None,
+        folder: Path | None = None,
         limits: Limits | None = None,
         resolve: Resolve = look_up,
     ) -> None:
@@ -87,6 +90,7 @@ class Door:
         self._limits = limits or Limits()
         self._resolve = resolve
         self._user_agent = user_agent
+        self._post = Post(folder)
         self._checked: dict[Place, list[str]] = {}
         # Nothing is kept of a host that nobody asks or waits for: the names that others give us have no end.
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
@@ -206,11 +210,10 @@ class Door:
                 return Answer(status, b"", named, url)
             if errand.wanted is answers.JSON:
                 answers.check_status(url, status, named, asked="if-none-match" in request.headers)
-            body = b""
+            body: bytes | Parcel = b""
             if status == 200:
-                answers.check_head(url, named, errand.wanted)
-                raw = await answers.read_raw(url, response.aiter_raw(), errand.wanted)
-                body = await answers.decoded(url, raw, named)
+                packed = answers.check_head(url, named, errand.wanted)
+                body = await self._post.receive(url, response.aiter_raw(), errand.wanted, packed=packed)
             return Answer(status, body, named, url, round((time.monotonic() - started) * 1000))
         finally:
             await response.aclose()

@@ -166,7 +166,7 @@ def test_t11_old_tls_is_refused_by_us_not_by_the_server(name: str) -> None:
 
 
 async def _robots(door: Door, place: str) -> bytes:
-    return (await door.robots(place)).body
+    return await (await door.robots(place)).whole()
 
 
 def test_t11_a_robots_that_was_cut_off_permits_nothing() -> None:
