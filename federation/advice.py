@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from federation.rules import BY_ID
-from schema.errors import Crawling, Later, Refused, Vanished
+from schema.errors import Crawling, Later, Refused, Untrusted, Vanished
 
 _PRIVATE = "For a node of a private network or of your own machine, set FOLKMOOT_ALLOW_PRIVATE=true here."
 _INWARD = ("url-scheme", "url-port", "url-host", "address")
 _UNREACHED: Mapping[str, str] = {
     "name": "Check the spelling of the address, and that its name is in the DNS.",
     "time": "Check that the server runs and is not too busy, then try again.",
-    "connection": "Check that the server runs, that its port is open and its certificate valid.",
+    "connection": "Check that the server runs and that its port is open.",
 }
 
 
 def advice_for(error: Crawling) -> str:
     """What to do about a fetch that failed; empty where the cause has no advice of its own."""
-    if isinstance(error, Refused):
+    if isinstance(error, Refused | Untrusted):
         rule = BY_ID.get(error.rule)
         advice = rule.advice if rule is not None else ""
         return f"{advice} {_PRIVATE}" if error.rule in _INWARD else advice

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,9 +17,9 @@ MAX_DECODED = 32 * 1024 * 1024
 MAX_RATIO = 50
 RATIO_FLOOR = 1024 * 1024  # a small page of repeated words may well compress better than the ratio
 _LATER = frozenset({408, 425, 429})
+_SLICE = 1024 * 1024
 MANY_PIECES, SMALL_PIECE = 4_096, 64
 """Each piece of an answer costs a millisecond's part; thousands of a few bytes each are sent for that cost alone."""
-_IN_THREAD = 64 * 1024
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"',]*)", re.IGNORECASE)
 
 
@@ -72,8 +71,11 @@ ROBOTS = Wanted("text/plain", None, MAX_ROBOTS, encoding="identity", cut=True)
 """RFC 9309 section 2.5: at least 500 KiB of a robots.txt are read. Of any type: many servers send it as they like."""
 
 
-def check_head(url: str, headers: Mapping[str, str], wanted: Wanted = JSON) -> None:
-    """Refuse by the head alone what is of another type, too long, encoded as we did not ask, or framed twice."""
+def check_head(url: str, headers: Mapping[str, str], wanted: Wanted = JSON) -> bool:
+    """Refuse by the head alone what is of another type, too long, encoded as we did not ask, or framed twice.
+
+    Gives whether it is packed.
+    """
     _check_kind(url, headers.get("content-type", ""), wanted)
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", wanted.encoding):
@@ -83,6 +85,7 @@ def check_head(url: str, headers: Mapping[str, str], wanted: Wanted = JSON) -> N
         raise Refused("framing", f"{url} says its length and that it is chunked: one of the two is a lie.")
     if length is not None and length.isdigit() and int(length[:20]) > wanted.raw and not wanted.cut:
         raise too_big(url, f"{length[:20]} bytes")
+    return encoding != "identity"
 
 
 def _check_kind(url: str, said: str, wanted: Wanted) -> None:
@@ -99,45 +102,62 @@ def too_big(url: str, what: str) -> Refused:
     return Refused("page-bytes", f"{url} has {what}; at most {MAX_RAW} sent and {MAX_DECODED} unpacked are taken.")
 
 
-async def read_raw(url: str, chunks: AsyncIterator[bytes], wanted: Wanted = JSON) -> bytes:
-    """The bytes as sent, up to the cap, whatever Content-Length said."""
-    kept: list[bytes] = []
-    size = 0
+async def pieces(url: str, chunks: AsyncIterator[bytes], wanted: Wanted = JSON) -> AsyncIterator[bytes]:
+    """The bytes as sent, up to the cap, whatever Content-Length said. Raises `Refused` past it, and for crumbs."""
+    size = count = 0
     async for chunk in chunks:
-        size += len(chunk)
-        kept.append(chunk)
-        if len(kept) > MANY_PIECES and size < SMALL_PIECE * len(kept):
-            raise Refused("framing", f"{url} comes in crumbs: {size} bytes in {len(kept)} pieces.")
+        size, count = size + len(chunk), count + 1
+        if count > MANY_PIECES and size < SMALL_PIECE * count:
+            raise Refused("framing", f"{url} comes in crumbs: {size} bytes in {count} pieces.")
         if size > wanted.raw:
-            if wanted.cut:
-                break
-            raise too_big(url, f"more than {wanted.raw} bytes")
-    return b"".join(kept)[: wanted.raw]
+            if not wanted.cut:
+                raise too_big(url, f"more than {wanted.raw} bytes")
+            yield chunk[: wanted.raw - size]
+            return
+        yield chunk
 
 
-async def decoded(url: str, raw: bytes, headers: Mapping[str, str]) -> bytes:
-    """The body, unpacked where it is gzip; large ones in a thread, so that other pages go on meanwhile."""
-    if headers.get("content-encoding", "identity").strip().lower() == "identity":
-        return raw
-    if len(raw) < _IN_THREAD:
-        return gunzip(url, raw)
-    return await asyncio.to_thread(gunzip, url, raw)
+def gunzip(url: str, pieces: Iterable[bytes], size: int, *, keep: int = MAX_DECODED) -> tuple[bytes | None, int]:
+    """Unpack one gzip member of `size` bytes within the caps, slice by slice; gives the body and how long it is.
+
+    None is given for a body of more than `keep`, of which nothing is held meanwhile. Raises `Later` for one that broke
+    off, `Refused` for a bomb.
+    """
+    most = min(MAX_DECODED, max(RATIO_FLOOR, MAX_RATIO * size))
+    kept: list[bytes] = []
+    count = 0
+    for slice_ in _slices(url, pieces):
+        count += len(slice_)
+        if count > most:
+            raise _bomb(url, size, most)
+        if count > keep:
+            kept.clear()
+        else:
+            kept.append(slice_)
+    return (b"".join(kept) if count <= keep else None), count
 
 
-def gunzip(url: str, raw: bytes) -> bytes:
-    """Unpack one gzip member within the caps. Raises `Later` for one that broke off, `Refused` for a bomb."""
+def _bomb(url: str, size: int, most: int) -> Refused:
+    if most == MAX_DECODED:
+        return too_big(url, f"more than {MAX_DECODED} bytes unpacked")
+    return Refused("page-ratio", f"{url} unpacks {size} bytes to more than {MAX_RATIO} times as many.")
+
+
+def _slices(url: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    most = max(RATIO_FLOOR, MAX_RATIO * len(raw))
     try:
-        body = unpacker.decompress(raw, min(MAX_DECODED, most) + 1)  # no further than is taken: a bomb stays small
+        for piece in pieces:
+            if unpacker.eof:
+                break
+            left = piece
+            while left:
+                yield unpacker.decompress(left, _SLICE)
+                left = unpacker.unconsumed_tail
+        while not unpacker.eof and (rest := unpacker.decompress(b"", _SLICE)):
+            yield rest
     except zlib.error as error:
         raise Refused("encoding", f"{url} is not the gzip that it says it is: {error}.") from error
-    if len(body) > MAX_DECODED:
-        raise too_big(url, f"more than {MAX_DECODED} bytes unpacked")
-    if len(body) > most:
-        raise Refused("page-ratio", f"{url} unpacks {len(raw)} bytes to more than {MAX_RATIO} times as many.")
     if not unpacker.eof:
         raise Later(f"{url} broke off in the middle of its gzip.")
     if unpacker.unused_data:
         raise Refused("encoding", f"{url} carries more after the end of its gzip.")
-    return body

@@ -34,7 +34,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     lease, now = visit.lease, visit.now
     fails = lease.fails + 1
     due = now + max(wait(error, fails, visit.jitter), visit.pause)
-    rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
+    rule, pointer = error.rule, error.pointer
     with visit.session() as session:
         gone, detail = _gone_since(session, lease, error, now), verdicts.clean(error.detail)
         values = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)

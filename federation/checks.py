@@ -6,6 +6,7 @@ Everything is read through the seam `get`; nothing is written. `examine` gives a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +23,7 @@ from federation.seam import Get
 from federation.sign import Ring
 from federation.unproven import UNKNOWN_KEY
 from federation.verdicts import Source, Trouble
-from schema.change import Item
+from schema.change import LARGE_PAGE, Item
 from schema.errors import Crawling, Refused
 from schema.identifiers import same_origin
 from schema.manifest import Manifest
@@ -101,9 +102,8 @@ class Report:
     def broke_off(self, error: Crawling) -> None:
         """Keep what ended the reading: the rule that was broken, or that there was no answer."""
         self.unreachable = not isinstance(error, Refused)
-        rule, pointer = (error.rule, error.pointer) if isinstance(error, Refused) else ("reachable", "")
-        self.troubles.append(Trouble(rule, pointer, verdicts.clean(error.detail)))
-        self.hints[rule] = advice_for(error)
+        self.troubles.append(Trouble(error.rule, error.pointer, verdicts.clean(error.detail)))
+        self.hints[error.rule] = advice_for(error)
 
 
 async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = PAGES) -> Report:
@@ -144,7 +144,7 @@ async def _tried(report: Report, part: Part, work: Callable[[], Awaitable[None]]
 async def _read(report: Report, get: Get) -> bool:
     async def fetch() -> None:
         answer = await get(report.url)
-        report.body = answer.body
+        report.body = await answer.small()
 
     async def parse() -> None:
         report.manifest = read_manifest(report.body, report.url)
@@ -157,9 +157,12 @@ async def _walk(report: Report, get: Get, pages: int) -> bool:
     assert manifest is not None
 
     async def go() -> None:
-        async for step in walk(get, feed_of(manifest).url, budget=pages):
-            report.steps.append(step)
-            report.readings += judge.read(step.page.items)
+        async with aclosing(walk(get, feed_of(manifest).url, budget=pages)) as steps:
+            async for step in steps:
+                report.steps.append(step)
+                report.readings += judge.read(step.page.items)
+                if step.page.size > LARGE_PAGE:
+                    return
 
     return await _tried(report, "feed", go)
 

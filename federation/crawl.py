@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
+from federation.parcels import Waits
 from federation.seam import Answer, Get
 from schema.change import LARGE_PAGE, Page, check_page
 from schema.errors import Refused
@@ -39,10 +41,12 @@ async def walk(
     budget: int = BUDGET,
     etag: str | None = None,
     headers: Mapping[str, str] | None = None,
+    waits: Waits = nullcontext,
 ) -> AsyncGenerator[Step, None]:
     """Yield page after page from `url` until the end or the budget; the next is fetched while one is worked on.
 
-    But for the page after a large one, so that a visit never holds two of those.
+    But for the page after a large one: that has the turn of the process until the next page is asked for, so that
+    there are never two of those in memory. `waits` is entered around the wait for the turn.
 
     `after` is the change number already read: what comes must be above it. `etag` is that of the page at `url` when it
     was last read as the end. Raises what `get` raises, and `Refused` with the rule of the feed that was broken.
@@ -52,13 +56,16 @@ async def walk(
     pending: asyncio.Future[Answer] | None = asyncio.ensure_future(get(url, first))
     try:
         for left in reversed(range(budget)):
-            step = _step(await (pending or get(url, headers)), url)
+            answer = await (pending or get(url, headers))
             pending = None  # it holds its answer
-            track.check(step.page)
-            url, ended = step.page.next, step.page.ended
-            if not ended and left and step.page.size <= LARGE_PAGE:
-                pending = asyncio.ensure_future(get(url, headers))
-            yield step
+            async with answer.turn(waits):
+                step = _step(answer, await answer.whole(), url)
+                track.check(step.page)
+                url, ended = step.page.next, step.page.ended
+                if not ended and left and step.page.size <= LARGE_PAGE:
+                    pending = asyncio.ensure_future(get(url, headers))
+                del answer
+                yield step
             if ended:
                 return
             del step
@@ -69,11 +76,11 @@ async def walk(
                 await pending
 
 
-def _step(answer: Answer, url: str) -> Step:
+def _step(answer: Answer, body: bytes, url: str) -> Step:
     etag = answer.headers.get("etag")
     if answer.status == 304:
         return Step(Page(url, url, [], None, None, -1), etag, answer.ms, same=True)
-    return Step(check_page(answer.body, url), etag, answer.ms)
+    return Step(check_page(body, url), etag, answer.ms)
 
 
 class _Track:

@@ -1,4 +1,4 @@
-"""The one door to the outside, and the sole user of httpx2 (docs/decisions, httpx2).
+"""The one door to the outside (docs/decisions, httpx2); its connections are those of `wire.py`.
 
 A name is resolved once; every answer must be public; the connection goes to the address that was checked, so a
 second look-up cannot turn it inward. Nothing is taken from the environment, no cookies are kept, redirects are
@@ -10,25 +10,27 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from pathlib import Path
+from typing import Self
 from weakref import WeakValueDictionary
 
-import httpcore2
 import httpx2
 
 from federation import answers
 from federation.addresses import MAX_URL, check_addresses, check_target
+from federation.certificates import trust
+from federation.parcels import Parcel, Post
 from federation.seam import Answer
+from federation.wire import Pinned, Place
 from schema.errors import Later, Refused
 
 MAX_REDIRECTS = 3
 PER_ADDRESS = 4
 MANY_HOSTS = 10_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-Place = tuple[str, int]
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -45,35 +47,6 @@ async def look_up(host: str, port: int) -> list[str]:
     """All addresses of a name, in the resolver's order."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-
-class _Pinned(httpcore2.AsyncNetworkBackend):
-    """Connect to the addresses that were checked for this host and port, and to nothing else."""
-
-    def __init__(self, checked: Mapping[Place, list[str]]) -> None:
-        self._checked = checked
-        self._inner = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the base class names it
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        addresses = self._checked.get((host, port), [])[:2]
-        if not addresses:
-            raise Refused("address", f"{host} was not checked before connecting.")
-        for address in addresses[:-1]:
-            try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                continue
-        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @dataclass(slots=True)
@@ -95,7 +68,8 @@ class Door:
 
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
     idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are
-    those permitted beside 443.
+    those permitted beside 443; `ca` is a file of certificates that are trusted beside the system's;
+    `folder` is where large bodies wait (None: the system's own).
     """
 
     def __init__(
@@ -106,6 +80,8 @@ class Door:
         gap: float = 0.2,
         connections: int = 64,
         ports: Collection[int] = (),
+        ca: Path | None = None,
+        folder: Path | None = None,
         limits: Limits | None = None,
         resolve: Resolve = look_up,
     ) -> None:
@@ -114,6 +90,7 @@ class Door:
         self._limits = limits or Limits()
         self._resolve = resolve
         self._user_agent = user_agent
+        self._post = Post(folder)
         self._checked: dict[Place, list[str]] = {}
         # Nothing is kept of a host that nobody asks or waits for: the names that others give us have no end.
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
@@ -122,10 +99,12 @@ class Door:
         # The pool closes an idle connection where it needs room; who waits for room waits here, not at its time limit.
         self._open = asyncio.Semaphore(connections)
         self._transport = httpx2.AsyncHTTPTransport(
-            trust_env=False, limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+            verify=trust(ca),
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
         # The transport has no public way to be given a network; tests/unit/federation/test_fetch.py watches the name.
-        self._transport._pool._network_backend = _Pinned(self._checked)  # noqa: SLF001
+        self._transport._pool._network_backend = Pinned(self._checked, ca)  # noqa: SLF001
 
     async def __aenter__(self) -> Self:
         return self
@@ -231,11 +210,10 @@ class Door:
                 return Answer(status, b"", named, url)
             if errand.wanted is answers.JSON:
                 answers.check_status(url, status, named, asked="if-none-match" in request.headers)
-            body = b""
+            body: bytes | Parcel = b""
             if status == 200:
-                answers.check_head(url, named, errand.wanted)
-                raw = await answers.read_raw(url, response.aiter_raw(), errand.wanted)
-                body = await answers.decoded(url, raw, named)
+                packed = answers.check_head(url, named, errand.wanted)
+                body = await self._post.receive(url, response.aiter_raw(), errand.wanted, packed=packed)
             return Answer(status, body, named, url, round((time.monotonic() - started) * 1000))
         finally:
             await response.aclose()

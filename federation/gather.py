@@ -48,14 +48,11 @@ class Load(Generic[P]):
 class Desk:
     """What the visits of one process share: one writes at a time, and all together hold `MAX_BYTES` of pages at most.
 
-    A large page is judged and written by one visit at a time.
-
     The database lets one in at a time as well, but those who wait at its door take up a thread each.
     """
 
     def __init__(self) -> None:
         self.writing = asyncio.Lock()
-        self.large = asyncio.Lock()
         self.verifier = Verifier()
         self.readers = 0
 

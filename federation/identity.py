@@ -57,14 +57,15 @@ def prefixes_of(manifest: Manifest) -> dict[str, str]:
 
 
 def feed_of(manifest: Manifest) -> Feed:
-    """The change feed that is read. Raises `Refused` where it lies on another host than the manifest."""
+    """The change feed that is read. Raises `Refused` where it lies at another origin than the manifest."""
     feed = next((f for f in manifest.feeds if f.layout is None), None)
     if feed is None:
         raise Refused(
             "feed-layout", "The manifest names no feed but of plain files, which is not read yet.", "/feeds/0"
         )
     if not same_origin(feed.url, manifest.id):
-        raise Refused("feed-own-origin", f"The feed {feed.url} lies on another host than the manifest.", "/feeds/0/url")
+        told = f"The feed {feed.url} does not lie at the scheme, host and port of the manifest."
+        raise Refused("feed-own-origin", told, "/feeds/0/url")
     return feed
 
 

@@ -74,7 +74,7 @@ async def learn(get: Get, node: str, *, relay: Manifest) -> Heard | None:
     """
     try:
         answer = await get(node)
-        manifest = read_manifest(answer.body, node)
+        manifest = read_manifest(await answer.small(), node)
         return Heard(node, prefixes_of(manifest), None, manifest)
     except Crawling:
         try:
@@ -88,7 +88,7 @@ async def _vouched(get: Get, node: str, relay: Manifest) -> Heard | None:
     if url is None or not same_origin(url, relay.id):
         return None
     for _page in range(MEMBER_PAGES):
-        items, url = _members((await get(url)).body, url)
+        items, url = _members(await (await get(url)).small(), url)
         for item in items:
             if item.id == node:
                 return _copy(bytes(item.manifest), node, relay.id)

@@ -69,9 +69,10 @@ class Papers:
         held = {"If-None-Match": self.etag} if self.etag else {}
         answer = await get(known.url, _NO_CACHE if afresh else held)
         if answer.status != 304:
-            manifest = own(answer.body, known.url, known.key)
-            if answer.body != known.manifest:
-                self.known = await write(lambda session: nodes.refresh(session, known, manifest, answer.body, now=now))
+            body = await answer.small()
+            manifest = own(body, known.url, known.key)
+            if body != known.manifest:
+                self.known = await write(lambda session: nodes.refresh(session, known, manifest, body, now=now))
             self._read, self.etag = manifest, plain_etag(answer.headers.get("etag"))
         self.at, self.asked = now, True
 

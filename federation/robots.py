@@ -64,7 +64,7 @@ async def ask(robots: AskRobots, url: str) -> bytes:
         raise
     if answer.status == 429 or answer.status >= 500:
         raise Later(f"{place}/robots.txt answers {answer.status}; until it can be read, nothing is asked.")
-    return answer.body if answer.status == 200 else b""
+    return await answer.small() if answer.status == 200 else b""
 
 
 class Obeying:

@@ -121,6 +121,7 @@ class Crawler:
             budget=self.budget,
             jitter=self.jitter,
             desk=self.desk,
+            waits=crew.waits if crew is not None else nullcontext,
         )
         result = await self._outcome(visit, get, stop)
         self.told(result)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from federation.gather import Desk, Gather, Load
 from federation.identity import feed_of
 from federation.leases import Lease
 from federation.papers import Papers, plain_etag
+from federation.parcels import Waits
 from federation.place import Place, Restart
 from federation.reader import Reader
 from federation.robots import PATIENT_DELAY
@@ -38,7 +39,8 @@ _WELL: dict[str, Any] = {"fails": 0, "last_error": None, "gone_since": None}
 class Visit:
     """One visit under one lease. `go` reads; `pages`, `applied` and `due` tell afterwards what came of it.
 
-    `delay` is the seconds that the host wishes between two requests (Crawl-delay); a long one parts the visits.
+    `waits` is entered around the wait for the turn of a large page. `delay` is the seconds that the host wishes between
+    two requests (Crawl-delay); a long one parts the visits.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Visit:
         budget: int,
         jitter: random.Random,
         desk: Desk,
+        waits: Waits = nullcontext,
     ) -> None:
         self.lease, self.pages, self.applied = lease, 0, Applied()
         self.due: datetime | None = None
@@ -61,7 +64,7 @@ class Visit:
         self._papers: Papers
         self._reader: Reader
         self._database, self._get, self._me = database, get, me
-        self._every, self._budget, self._desk = every, budget, desk
+        self._every, self._budget, self._desk, self._waits = every, budget, desk, waits
         self._started = time.monotonic()
         self._place = Place(lease.url, lease.cursor, lease.position, lease.epoch, lease.reconciling)
         self._restarted = False
@@ -165,6 +168,7 @@ class Visit:
             budget=1 if self.delay > PATIENT_DELAY else self._budget - self.pages,
             etag=None if fresh or place.cursor != self.lease.cursor else self.lease.etag,
             headers=_NO_CACHE if fresh else None,
+            waits=self._waits,
         )
         try:
             async for step in steps:
@@ -175,6 +179,7 @@ class Visit:
                     return True
                 if not await self._take(step) or stop.is_set() or self._late:
                     break
+                del step  # it holds its page while the next one is fetched
             self.due = self.now + self.pause
             await self._finish(self._rest)
         except LeaseLost:
@@ -203,16 +208,17 @@ class Visit:
         """Judge one page and hand it on. False where too many new origins must be asked: it is for the next visit."""
         if step.page.size <= LARGE_PAGE:
             return await self._judge(step)
-        async with self._desk.large:
-            taken = await self._judge(step)
-            await self._gather.flush()
-            return taken
+        taken = await self._judge(step)  # the walk holds the turn of large pages until this is written
+        await self._gather.flush()
+        return taken
 
     async def _judge(self, step: Step) -> bool:
         page = step.page
         found = await self._reader.read(page.items, self._gather.waiting(), self.now)
         if found is None:
             return False
+        if page.size > LARGE_PAGE:
+            page.items.clear()  # what they say stands in `found`, and is large too
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))
         await self._gather.add(found, self._place, step.ms, page.size)
         return True

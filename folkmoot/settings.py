@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     crawl_ports: str = Field(
         "", description="Ports that nodes may be read at beside 443, joined by commas, such as 8443."
     )
+    crawl_ca: str = Field(
+        "", description="A file of certificates (PEM) trusted beside the system's, such as that of your own authority."
+    )
     lease_seconds: int = Field(60, ge=5, description="How long a worker holds a feed before others may take it over.")
     allow_private: bool = Field(
         False, description="Permit private and loopback addresses, http and any port (tests, demos, intranets)."

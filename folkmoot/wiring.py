@@ -116,6 +116,8 @@ def door(settings: Settings) -> Door:
         gap=_gap(settings),
         connections=settings.crawl_connections,
         ports=settings.ports,
+        ca=Path(settings.crawl_ca) if settings.crawl_ca else None,
+        folder=settings.data_dir if settings.data_dir.is_dir() else None,
     )
 
 
@@ -132,8 +134,10 @@ def _gap(settings: Settings) -> float:
 
 def crawler(settings: Settings, base: Database, get: Get, robots: AskRobots | None = None) -> Crawler:
     """What visits the feeds. Its name in the leases says which process it is."""
+    from federation.memory import frugal
     from federation.rounds import Crawler
 
+    frugal()
     return Crawler(
         database=base,
         get=get,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,8 @@ _head = msgspec.json.Decoder(_Head)
 _item = msgspec.json.Decoder(Loose)
 _origin = msgspec.json.Decoder(Origin)
 _named = msgspec.json.Decoder(_Named)
+_utf_8 = getincrementaldecoder("utf-8")
+_PIECE = 1024 * 1024
 
 
 def check_page(body: bytes, url: str) -> Page:
@@ -199,15 +202,24 @@ def _length(raw: msgspec.Raw | msgspec.UnsetType) -> int:
 def _split(body: bytes) -> RawPage:
     if body.startswith(b"\xef\xbb\xbf"):
         raise Refused("page-json", "The page starts with a byte order mark; JSON has none.")
+    _check_utf_8(body)
     try:
-        body.decode("utf-8")
         return _page.decode(body)
-    except UnicodeDecodeError as error:
-        raise Refused("page-json", f"The page is not UTF-8 (byte {error.start}).") from error
     except msgspec.ValidationError as error:
         raise Refused("page-members", f"The page lacks what RPDE asks for: {error}.") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise Refused("page-json", f"The page is not one JSON object: {error}.") from error
+
+
+def _check_utf_8(body: bytes) -> None:
+    """By pieces: as one text, a page with a single character of four bytes would be four times as large."""
+    decoder = _utf_8()
+    for start in range(0, len(body), _PIECE):
+        left = len(decoder.getstate()[0])
+        try:
+            decoder.decode(body[start : start + _PIECE], final=start + _PIECE >= len(body))
+        except UnicodeDecodeError as error:
+            raise Refused("page-json", f"The page is not UTF-8 (byte {start - left + error.start}).") from error
 
 
 def _check_next(page: RawPage | _LoosePage, url: str) -> None:

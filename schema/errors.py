@@ -24,6 +24,7 @@ FolkmootError
 ├── Busy                 the query would cost more than its budget, or the index is not ready
 └── Crawling             what a visit to a node can end in
     ├── Later            try again (time-out, 5xx, 429); may carry `retry_after` in seconds
+    │   └── Untrusted    its certificate or its TLS is at fault, so nothing was asked; carries rule
     ├── Refused          the node broke a rule: tell it; carries rule and JSON pointer
     ├── Vanished         404 or 410: stop hot polling, keep what is held
     └── LeaseLost        another worker has taken the feed: throw this turn away
@@ -189,7 +190,10 @@ class Busy(FolkmootError):
 
 
 class Crawling(FolkmootError):
-    """What a visit to a node can end in."""
+    """What a visit to a node can end in; `rule` is the one by which its publisher is told, `pointer` where."""
+
+    rule = "reachable"
+    pointer = ""
 
 
 class Later(Crawling):
@@ -199,6 +203,14 @@ class Later(Crawling):
         self.retry_after = retry_after
         self.cause = cause
         super().__init__(detail)
+
+
+class Untrusted(Later):
+    """The node's certificate or its TLS is at fault: nothing was asked, for nobody knows who would answer."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        self.rule = rule
+        super().__init__(detail, cause=rule)
 
 
 class Refused(Crawling):

@@ -151,7 +151,7 @@ def _asked(settings: Settings, url: str, key: str) -> tuple[Manifest, bytes]:
 
     async def ask() -> bytes:
         async with wiring.door(settings) as door:
-            return (await door.get(url)).body
+            return await (await door.get(url)).small()
 
     body = asyncio.run(ask())
     return papers.own(body, url, key), body

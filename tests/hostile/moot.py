@@ -19,9 +19,11 @@ from federation.rounds import Crawler, TurnResult
 from schema.tables import Feed, Host, Problem, Record
 from schema.tables import Node as Row
 from tests.hostile.node import Node
+from tests.hostile.tls import trusted
 
 ME = "http://127.0.0.1:9/.well-known/folkmoot"
 QUICK = Limits(connect=1.0, read=0.4, page=0.8)
+SHY = Limits(connect=0.5, read=5.0, page=10.0)
 FAIR = Limits(connect=5.0, read=5.0, page=10.0)
 """Time enough on a busy machine, for those whose fault it is not to be slow."""
 _node, _feed, _host, _record, _problem = table(Row), table(Feed), table(Host), table(Record), table(Problem)
@@ -34,8 +36,9 @@ class Moot:
     database: Database
 
     def door(self, limits: Limits = FAIR, **options: Any) -> Door:
-        """The real door, open to loopback."""
-        return Door(user_agent="folkmoot/test", allow_private=True, gap=0.0, limits=limits, **options)
+        """The real door, open to loopback, which trusts the authority of the tests."""
+        given = {"ca": trusted(), **options}
+        return Door(user_agent="folkmoot/test", allow_private=True, gap=0.0, limits=limits, **given)
 
     def pin(self, *found: Node) -> None:
         """Take nodes in as they stand."""

@@ -20,6 +20,7 @@ class Node:
     port: int
     net: str = "127.41"
     contracts: int = 3
+    scheme: str = "http"
     items: list[Document] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -36,7 +37,7 @@ class Node:
     @property
     def url(self) -> str:
         """Its public URL."""
-        return f"http://{self.address}:{self.port}"
+        return f"{self.scheme}://{self.address}:{self.port}"
 
     @property
     def id(self) -> str:

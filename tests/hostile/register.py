@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.hostile.node import FEED, WELL_KNOWN, Document, Node
-from tests.hostile.talk import Answer, Talk, good, reply, written
+from tests.hostile.talk import Answer, Greet, Servers, Talk, good, reply, written
+from tests.hostile.tls import well
 
 PATHS = {"feed": FEED, "manifest": WELL_KNOWN, "robots": "/robots.txt", "all": "/"}
 
@@ -20,14 +21,24 @@ class Behaviour:
     ends: str
     answer: Answer
     says: str = ""
+    greet: Greet | None = None
+
+    async def listen(self, servers: Servers, n: int) -> Node:
+        """Let a node listen that misbehaves so."""
+        return await servers.listen(n, self.answer, greet=self.greet)
 
 
 BEHAVIOURS: dict[str, Behaviour] = {}
 
 
-def _keep(name: str, family: str, ends: str, answer: Answer, says: str) -> None:
-    assert name not in BEHAVIOURS, name
-    BEHAVIOURS[name] = Behaviour(name, family, ends, answer, says)
+def _keep(one: Behaviour) -> None:
+    assert one.name not in BEHAVIOURS, one.name
+    BEHAVIOURS[one.name] = replace(one, greet=one.greet or (well if one.family == "tls" else None))
+
+
+def greets(name: str, ends: str, greet: Greet, says: str) -> None:
+    """Register what becomes of a handshake of TLS; requests that come all the same are answered well."""
+    _keep(Behaviour(name, "tls", ends, good, says, greet))
 
 
 def answers(family: str, ends: str, says: str = "", *, to: str = "feed") -> Callable[[Answer], Answer]:
@@ -37,7 +48,7 @@ def answers(family: str, ends: str, says: str = "", *, to: str = "feed") -> Call
         async def answer(talk: Talk) -> None:
             await (talks if talk.path.startswith(PATHS[to]) else good)(talk)
 
-        _keep(talks.__name__, family, ends, answer, says)
+        _keep(Behaviour(talks.__name__, family, ends, answer, says))
         return talks
 
     return register
@@ -49,7 +60,7 @@ def sends(name: str, family: str, ends: str, raw: bytes, says: str = "", *, to: 
     async def answer(talk: Talk) -> None:
         await talk.send(raw) if talk.path.startswith(PATHS[to]) else await good(talk)
 
-    _keep(name, family, ends, answer, says)
+    _keep(Behaviour(name, family, ends, answer, says))
 
 
 Bend = Callable[[Document, Node], Document | bytes]
@@ -66,7 +77,7 @@ def bends(family: str, ends: str, says: str = "", *, of: str = "feed") -> Callab
             found = bend(talk.document() or {}, talk.node)
             await talk.send(reply(found if isinstance(found, bytes) else written(found)))
 
-        _keep(bend.__name__, family, ends, answer, says)
+        _keep(Behaviour(bend.__name__, family, ends, answer, says))
         return bend
 
     return register

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -68,6 +69,11 @@ class Talk:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
+    def cut(self) -> None:
+        """End the connection below TLS, which does not say that this is all."""
+        made: socket.socket = self.writer.get_extra_info("socket")
+        made.shutdown(socket.SHUT_WR)
+
     def document(self) -> Document | None:
         """What a good node says to this request."""
         if self.path == WELL_KNOWN:
@@ -82,6 +88,8 @@ async def good(talk: Talk) -> None:
 
 
 Answer = Callable[[Talk], Awaitable[None]]
+Greet = Callable[[Node, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What comes before the first request: a handshake of TLS, or what stands in its place."""
 
 
 @dataclass(slots=True)
@@ -89,6 +97,7 @@ class Servers:
     """Nodes that listen, each answering with a function that may be changed at any time."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
+    greets: dict[str, Greet] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -105,13 +114,18 @@ class Servers:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
 
-    async def listen(self, n: int, answer: Answer = good, *, port: int = 0, **options: Any) -> Node:
-        """Let another node listen; a port of 0 is any that is free."""
+    async def listen(
+        self, n: int, answer: Answer = good, *, port: int = 0, greet: Greet | None = None, **options: Any
+    ) -> Node:
+        """Let another node listen; a port of 0 is any that is free. With `greet` it is one of https."""
+        options |= {"scheme": "http" if greet is None else "https"}
         address = Node(n, port, **options).address
         server = await asyncio.start_server(self._connected, address, port, backlog=64)
         self._open.append(server)
         node = Node(n, server.sockets[0].getsockname()[1], **options)
         self.answers[node.address], self.nodes[node.address] = answer, node
+        if greet is not None:
+            self.greets[node.address] = greet
         return node
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -120,18 +134,18 @@ class Servers:
         self._talks.add(task)
         address = writer.get_extra_info("sockname")[0]
         try:
-            while True:
+            if address in self.greets:
+                await self.greets[address](self.nodes[address], reader, writer)
+            while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 named = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in head[1:])}
                 talk = Talk(self.nodes[address], head[0].split(" ")[1], named, writer)
                 self.asked.append((address, talk.path))
                 self.headers.append(named)
                 await self.answers[address](talk)
-                if writer.is_closing():
-                    return
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
             return
         finally:
             self._talks.discard(task)
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
                 writer.close()

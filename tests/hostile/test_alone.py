@@ -8,8 +8,9 @@ import pytest
 
 from federation.database import Database
 from tests.hostile.behaviours import BEHAVIOURS, Behaviour
-from tests.hostile.moot import FAIR, QUICK, Moot
+from tests.hostile.moot import FAIR, QUICK, SHY, Moot
 from tests.hostile.talk import Servers
+from tests.hostile.tls import well
 
 HELD = {"GB-LAE-AAA", "C-1", "C-2", "C-3"}
 
@@ -29,17 +30,21 @@ def meet(database: Database, behaviour: Behaviour) -> None:
 
     async def go() -> None:
         limits = QUICK if behaviour.family == "slow" or "half" in behaviour.name else FAIR
+        limits = SHY if "TLS in time" in behaviour.says else limits
         async with Servers() as servers, moot.door() as door, moot.door(limits) as strict:
-            node = await servers.listen(0)
+            node = await servers.listen(0, greet=None if behaviour.greet is None else well)
             moot.pin(node)
             (first,) = await moot.visit(door, node)
             assert first.outcome == "ended", first.error
             assert moot.live(node) == HELD
             node.contract("NEW")
             servers.answers[node.address] = behaviour.answer
+            if behaviour.greet is not None:
+                servers.greets[node.address] = behaviour.greet
             (second,) = await moot.visit(strict, node)
             assert second.outcome in ("failed", "ended"), second
-            assert moot.live(node) - {"NEW"} == HELD
+            taken = set() if behaviour.family == "tls" else {"NEW"}
+            assert moot.live(node) - taken == HELD
             told = [(row.rule, row.message) for row in moot.problems(node)]
             assert {rule for rule, _ in told} == {behaviour.ends}, told
             assert any(behaviour.says in message for _, message in told), told
@@ -65,6 +70,7 @@ def test_there_are_enough_behaviours() -> None:
         "claims",
         "text",
         "robots",
+        "tls",
     }
 
 
@@ -106,6 +112,13 @@ def test_t07_feeds_that_loop_lie_or_rewind_are_stopped(database: Database, name:
 @on_sqlite
 def test_t10_claims_to_be_somebody_else_are_refused(database: Database, name: str) -> None:
     """Identity comes from where the bytes came from; what claims otherwise is refused by name."""
+    meet(database, BEHAVIOURS[name])
+
+
+@of("tls")
+@on_sqlite
+def test_t11_nobody_is_believed_without_tls_that_holds(database: Database, name: str) -> None:
+    """A certificate that is not the node's, TLS that is old, plain or cut off: nothing of it is taken, by name."""
     meet(database, BEHAVIOURS[name])
 
 

@@ -12,19 +12,19 @@ from tests.hostile.talk import Servers
 
 AMONG = (
     "hangs", "drips_its_body", "never_ends", "is_a_heavy_bomb", "redirects_in_circles", "has_millions_of_items",
-    "holds_nul", "is_empty_for_ever",
+    "holds_nul", "is_empty_for_ever", "shows_anothers_certificate", "cuts_its_chunks",
 )  # fmt: skip
 GOOD = 20
 
 
 def test_t04_good_nodes_are_read_among_hostile_ones(database: Database) -> None:
-    """Eight nodes, each hostile in its own way, among twenty good ones: those are read, each of these is told of."""
+    """Ten nodes, each hostile in its own way, among twenty good ones: those are read, each of these is told of."""
     moot = Moot(database)
 
     async def go() -> None:
         async with Servers() as servers, moot.door(Limits(connect=2.0, read=2.0, page=4.0)) as door:
             good = [await servers.listen(n) for n in range(GOOD)]
-            hostile = {name: await servers.listen(100 + n, BEHAVIOURS[name].answer) for n, name in enumerate(AMONG)}
+            hostile = {name: await BEHAVIOURS[name].listen(servers, 100 + n) for n, name in enumerate(AMONG)}
             for node in hostile.values():
                 node.contract("NEW")
             moot.pin(*good, *hostile.values())

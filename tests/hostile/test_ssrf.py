@@ -184,7 +184,7 @@ def test_ports_that_the_operator_permits() -> None:
     async def go(url: str) -> str:
         async with Outside(respond=lambda _path: reply(b"{}")).door(ports=[8443]) as door:
             try:
-                return (await door.get(url)).body.decode()
+                return (await (await door.get(url)).whole()).decode()
             except Refused as error:
                 return error.rule
 

@@ -27,6 +27,7 @@ from tests.hostile.behaviours import BEHAVIOURS
 from tests.hostile.moot import Moot
 from tests.hostile.node import Node
 from tests.hostile.talk import Servers
+from tests.hostile.tls import trusted
 from tests.proof import figure, size
 from tests.proofs import crawled
 
@@ -59,7 +60,7 @@ def _process(*command: str, folder: Path, **env: str) -> Iterator[subprocess.Pop
 @contextmanager
 def _crawl(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     env = {"FOLKMOOT_ROLE": "aggregator", "FOLKMOOT_PUBLIC_URL": joined.PUBLIC, "FOLKMOOT_DATABASE_URL": url}
-    env |= {"FOLKMOOT_ALLOW_PRIVATE": "1", "FOLKMOOT_DATA_DIR": str(folder)}
+    env |= {"FOLKMOOT_ALLOW_PRIVATE": "1", "FOLKMOOT_DATA_DIR": str(folder), "FOLKMOOT_CRAWL_CA": str(trusted())}
     with _process(sys.executable, "-m", "folkmoot", "crawl", folder=folder, **env) as process:
         yield process
 
@@ -129,7 +130,7 @@ async def _mixed(base: Database, url: str, folder: Path, names: list[str]) -> Mi
     _clear(base)
     joined.join(base, CROWD)
     async with Servers() as servers:
-        hostile = [await servers.listen(700 + n, BEHAVIOURS[name].answer) for n, name in enumerate(names)]
+        hostile = [await BEHAVIOURS[name].listen(servers, 700 + n) for n, name in enumerate(names)]
         for node in hostile:
             node.contract("NEW")
         moot = Moot(base)

@@ -28,7 +28,12 @@ from tests.integration.crawl.world import Aggregator, World, feed, problems, row
 SKEWS = [timedelta(days=-3653), timedelta(hours=-1), timedelta(hours=1), timedelta(days=3653)]
 NAMES = ["10 years behind", "an hour behind", "an hour ahead", "10 years ahead"]
 FEDERATION = Path(__file__).parents[3] / "federation"
-WALL = {"answers.py": "Retry-After as a date", "bulk.py": "the age of a file", "folder.py": "the age of a folder"}
+WALL = {
+    "answers.py": "Retry-After as a date",
+    "bulk.py": "the age of a file",
+    "folder.py": "the age of a folder",
+    "wire.py": "whether it is the node's own certificate that has run out, as TLS has judged by that clock",
+}
 """Who in `federation/` may ask the machine for its time, and what for."""
 
 

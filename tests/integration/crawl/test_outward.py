@@ -26,7 +26,7 @@ def test_what_is_sent_arrives_whole(moot: Aggregator) -> None:
             for raw in (server.raw, reply(status="302 Found", Location=server.url("/else")), reply(status="500 Oh")):
                 server.raw = raw
                 answer = await door.post(server.url("/hook"), b'{"type":"x"}', {"webhook-id": "msg_1"})
-                found.append((answer.status, answer.body))
+                found.append((answer.status, await answer.whole()))
             heads = [head.lower() for head in server.heads]
         assert all(head.startswith("post /hook ") for head in heads)
         assert all("webhook-id: msg_1" in head and "content-length: 12" in head for head in heads)

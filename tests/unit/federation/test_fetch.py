@@ -326,7 +326,7 @@ def test_transport_has_the_place_for_our_network() -> None:
     """The private attribute that the pinning needs is there, and holds what connects."""
     transport = httpx2.AsyncHTTPTransport()
     assert isinstance(transport._pool._network_backend, httpcore2.AsyncNetworkBackend)
-    assert type(Door(user_agent="test")._transport._pool._network_backend).__name__ == "_Pinned"
+    assert type(Door(user_agent="test")._transport._pool._network_backend).__name__ == "Pinned"
 
 
 def test_unchecked_address_is_not_connected_to() -> None:

@@ -10,7 +10,7 @@ from federation.looks import LOOKS
 from federation.rules import BY_ID, RULES, advice_of, gates, severity_of
 
 ROOT = Path(__file__).parents[3]
-RAISERS = {"Refused", "_fault", "broken", "Trouble"}
+RAISERS = {"Refused", "Untrusted", "_fault", "broken", "Trouble"}
 
 
 def named() -> Iterator[tuple[str, str]]:
