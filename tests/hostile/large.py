@@ -56,21 +56,17 @@ def _item(node: Node, number: int, filling: bytes) -> bytes:
 KINDS = {"many": many, "huge": huge, "well": well}
 
 
-def large(kind: str, *, packed: bool = True) -> Answer:
-    """Answer for the first page with one of a kind, as gzip or as it is, and for the next with the end."""
-    made: dict[str, bytes] = {}
-
-    def page(node: Node) -> bytes:
-        items = KINDS[kind](node, CLOSE if packed else PLAIN)
-        body = written(node.page(0) | {"next": node.at(len(node.items) + len(items)), "items": items})
-        return reply(gzip.compress(body, 1), Content_Encoding="gzip") if packed else reply(body)
+def large(kind: str, node: Node, *, packed: bool = True) -> Answer:
+    """Answer for a node: with one large page of a kind, as gzip or as it is, and then with the end."""
+    items = KINDS[kind](node, CLOSE if packed else PLAIN)
+    body = written(node.page(0) | {"next": node.at(len(node.items) + len(items)), "items": items})
+    page = reply(gzip.compress(body, 1), Content_Encoding="gzip") if packed else reply(body)
 
     async def answer(talk: Talk) -> None:
         if not talk.path.startswith(FEED):
             await good(talk)
         elif talk.after == 0:
-            made[talk.node.address] = made.get(talk.node.address) or page(talk.node)
-            await talk.send(made[talk.node.address])
+            await talk.send(page)
         else:
             await talk.send(reply(written(talk.node.page(talk.after) | {"latest": talk.after})))
 

@@ -43,7 +43,8 @@ def test_t05_many_of_the_largest_pages_at_once(
 
     async def go() -> tuple[int, float]:
         async with Servers() as servers:
-            heavy = [await servers.listen(n, large(kind, packed=packed)) for n in range(nodes)]
+            heavy = [await servers.listen(n) for n in range(nodes)]
+            servers.answers |= {node.address: large(kind, node, packed=packed) for node in heavy}
             plain = await servers.listen(700, good)
             moot = Moot(database)
             moot.pin(*heavy, plain)
