@@ -33,7 +33,7 @@ def has_no_manifest(_manifest: Document, _node: Node) -> bytes:
     return b"null"
 
 
-@bends("claims", "manifest-valid", of="manifest")
+@bends("claims", "page-bytes", of="manifest")
 def has_an_endless_manifest(manifest: Document, _node: Node) -> Document:
     return manifest | {"x": "y" * 5_000_000}
 
