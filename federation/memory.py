@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from typing import Any
 
@@ -13,6 +12,8 @@ _ARENAS = 2
 
 @cache
 def _glibc() -> Any:
+    import ctypes  # noqa: PLC0415 - a server that does not crawl needs none of it
+
     try:
         library = ctypes.CDLL(None)
         known = library.mallopt and library.malloc_trim

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
@@ -21,7 +20,7 @@ from federation.identity import prefixes_of, read_manifest, without_overlap
 from federation.seam import Get
 from federation.sign import Ring
 from federation.verdicts import Prefixes
-from schema.bounded import first_of, listed
+from schema.bounded import first_of
 from schema.errors import Crawling, Invalid, Refused, Vanished
 from schema.identifiers import prefixes_overlap, same_origin
 from schema.manifest import Manifest
@@ -40,16 +39,10 @@ class _Member(msgspec.Struct, frozen=True):
     manifest: msgspec.Raw = msgspec.Raw(b"null")
 
 
-if TYPE_CHECKING:
-    _Members = Any
-else:
-    _Members = first_of(MEMBERS_A_PAGE, msgspec.Raw)
-
-
 class _List(msgspec.Struct, frozen=True):
     """A page of a relay's list of nodes."""
 
-    items: _Members
+    items: msgspec.Raw
     next: str | None = None
 
 
@@ -100,7 +93,7 @@ async def _vouched(get: Get, node: str, relay: Manifest) -> Heard | None:
 def _members(body: bytes, url: str) -> tuple[list[_Member], str | None]:
     try:
         page = _list.decode(body)
-        items = [_member.decode(raw) for raw in listed(page.items)]
+        items = [_member.decode(raw) for raw in first_of(page.items, MEMBERS_A_PAGE)]
         further = page.next if page.next not in (None, url) and same_origin(str(page.next), url) else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Invalid) as error:
         raise Refused("members", f"The list of members at {url} is not a list of nodes.") from error

@@ -6,20 +6,18 @@ the bound is read over, at no cost in memory.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
 
 import msgspec
 
 
-def first_of(most: int, kind: Any) -> Any:
-    """A type for msgspec's decoder: an array of any length, of which the first `most` members are kept, each a `kind`.
-
-    What it gives is for `listed`.
-    """
-    fields = [(f"at{place}", kind | msgspec.UnsetType, msgspec.UNSET) for place in range(most)]
-    return msgspec.defstruct("First", fields, array_like=True, frozen=True, gc=False)
-
-
-def listed(found: Any) -> list[Any]:
-    """The members that were kept."""
+def first_of(array: msgspec.Raw, most: int) -> list[msgspec.Raw]:
+    """The first `most` members of an array of any length. Raises `msgspec.DecodeError` where it is none."""
+    found = _decoder(most).decode(array)
     return [member for member in msgspec.structs.astuple(found) if member is not msgspec.UNSET]
+
+
+@cache
+def _decoder(most: int) -> msgspec.json.Decoder[msgspec.Struct]:
+    fields = [(f"at{place}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for place in range(most)]
+    return msgspec.json.Decoder(msgspec.defstruct("First", fields, array_like=True, frozen=True, gc=False))

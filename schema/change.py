@@ -11,13 +11,12 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import orjson
 
-from schema.bounded import first_of, listed
+from schema.bounded import first_of
 from schema.errors import Fault, Invalid, Refused
 
 PAGE_SIZE = 500
@@ -32,12 +31,6 @@ _STATES = frozenset({"updated", "deleted"})
 NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _URL = re.compile(r"(?=[!-~]{1,2000}$)https?://[^/?#\[\]]+(?:/[^?#]*)?(?:\?[^#]*)?")
 _EPOCH = re.compile(r"[!-~]{1,64}")
-
-
-if TYPE_CHECKING:
-    FirstItems = Any
-else:
-    FirstItems = first_of(MAX_ITEMS + 1, msgspec.Raw)
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -58,10 +51,10 @@ class Via(msgspec.Struct, frozen=True, gc=False):
 
 
 class RawPage(msgspec.Struct, frozen=True):
-    """A page with its items still bytes; `items` holds one more than a page may have, and no more."""
+    """A page with its items still bytes."""
 
     next: str
-    items: FirstItems
+    items: msgspec.Raw
     license: str
     epoch: str | None = None
     latest: int | None = None
@@ -165,7 +158,7 @@ def check_page(body: bytes, url: str) -> Page:
         items = page.items
         first, last = (page.items[0].modified, page.items[-1].modified) if items else (-1, -1)
     else:
-        items = [bytes(raw) for raw in listed(page.items)]
+        items = _items(page)
         first, last = _check_heads(items)
     if items and page.next == url:
         raise Refused("next-advances", "The page has items, yet its next is itself.", "/next")
@@ -209,6 +202,14 @@ def _split(body: bytes) -> RawPage:
         raise Refused("page-members", f"The page lacks what RPDE asks for: {error}.") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise Refused("page-json", f"The page is not one JSON object: {error}.") from error
+
+
+def _items(page: RawPage) -> list[bytes]:
+    """The items' bytes: one more than a page may have at most, and no more."""
+    try:
+        return [bytes(raw) for raw in first_of(page.items, MAX_ITEMS + 1)]
+    except msgspec.DecodeError as error:
+        raise Refused("page-members", f"The page lacks what RPDE asks for: items: {error}.") from error
 
 
 def _check_utf_8(body: bytes) -> None:
