@@ -171,8 +171,10 @@ def _json_feed(call: Call) -> Made:
 
 
 def _atom(call: Call) -> Made:
+    from exchange.atom import atom  # noqa: PLC0415 - XML is for few readers: a start does not wait for it
+
     feed, entries, hits = _feed(call)
-    return feeds.atom(feed, entries), hits, feed.next
+    return atom(feed, entries), hits, feed.next
 
 
 def _calendar(call: Call) -> Made:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from xml.etree import ElementTree as ET
 
 SVG = "http://www.w3.org/2000/svg"
 _TONES: Mapping[str, str] = {"active": "#1d6b3a", "retired": "#8c1d18", "preview": "#3d4a57"}
@@ -25,6 +24,8 @@ def told(item: Mapping[str, Any]) -> str:
 
 def badge(item: Mapping[str, Any]) -> bytes:
     """The status as a small picture, with its words as its title."""
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - XML is for few readers: a start does not wait for it
+
     says = told(item)
     left, right = _width("Folkmoot"), _width(says)
     root = ET.Element("svg", {"xmlns": SVG, "width": str(left + right), "height": str(_HEIGHT), "role": "img"})

@@ -16,7 +16,6 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import structlog
-from backports import zstd
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
@@ -187,6 +186,8 @@ def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept
         # mtime=0: the same page gives the same bytes, whenever it was packed.
         body, etag = gzip.compress(made.body, GZIP_LEVEL, mtime=0), tag(made.body, "gz")
     elif packing == "zstd":
+        from backports import zstd  # noqa: PLC0415 - few clients ask for it
+
         body, etag = zstd.compress(made.body, level=ZSTD_LEVEL), tag(made.body, "zst")
     short = [
         (b"etag", etag.encode()),

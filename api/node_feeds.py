@@ -29,7 +29,11 @@ def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: st
         updated=_time(item["lastVisit"]) or here.now(),
     )
     entries = [*_state(item, page), *(_entry(one, name, page) for one in advised(item["problems"]))]
-    return feeds.atom(made, entries) if form == "atom" else feeds.json_feed(made, entries)
+    if form != "atom":
+        return feeds.json_feed(made, entries)
+    from exchange.atom import atom  # noqa: PLC0415 - XML is for few readers: a start does not wait for it
+
+    return atom(made, entries)
 
 
 def _state(item: Mapping[str, Any], page: str) -> Sequence[feeds.Entry]:

@@ -15,8 +15,9 @@ from api.pages.record import record_html
 from api.problems import instance
 from api.services import Services
 from api.strict import strict_router
-from federation import lists, log, moving
+from federation import lists, log
 from federation.database import ReadSession
+from federation.moved import leads_to
 from schema.entry import Entry, record_json
 from schema.errors import NotFound, Withdrawn
 
@@ -92,7 +93,7 @@ def record_by_id(
 
 def moved(here: Services, session: ReadSession, id: str, path: str) -> Response | None:  # noqa: A002
     """301 to a record whose node has moved, where it is held under its new id (protocol section 3)."""
-    onward = None if "\x00" in id else moving.leads_to(session, id)
+    onward = None if "\x00" in id else leads_to(session, id)
     if onward is None or lists.by_id(session, onward) is None:
         return None
     return RedirectResponse(f"{here.public_url}{path}?id={quote(onward, safe='')}", 301)

@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
 from federation import examining, hosts
-from federation.checks import Report, examine
 from federation.database import Database, clock
 from federation.examining import Claim
 from federation.seam import Get
 from schema.errors import Later, LeaseLost
 from schema.identifiers import place_of
+
+if TYPE_CHECKING:  # what judges a node is imported when there is one to judge
+    from federation.checks import Report
 
 log = structlog.get_logger("folkmoot.checks")
 SECONDS = 60.0
@@ -49,24 +52,26 @@ class Examiner:
         held = await asyncio.to_thread(self._claim)
         if held is None:
             return False
-        report = Report(held.url, asked=["door"])
-        if held.tries > examining.TRIES:
-            examining.overrun(report)
-        else:
-            report = await self._examined(held)
+        report = await self._report(held)
         report.hints.clear()  # what an operator may do about an address is not for everybody who asks
         with suppress(LeaseLost):
             await asyncio.to_thread(self._finish, held, report)
         log.info("check", url=held.url, passed=report.passed, troubles=len(report.troubles))
         return True
 
-    async def _examined(self, held: Claim) -> Report:
+    async def _report(self, held: Claim) -> Report:
+        from federation.checks import Report, examine  # noqa: PLC0415 - see above
+        from federation.examined import overrun  # noqa: PLC0415
+
         report = Report(held.url, asked=["door"])
+        if held.tries > examining.TRIES:
+            overrun(report)
+            return report
         try:
             async with asyncio.timeout(self.seconds), self._turn(place_of(held.url)):
                 return await examine(self.get, held.url, aggregator=held.aggregator)
         except TimeoutError:
-            examining.overrun(report)
+            overrun(report)
         except Later as error:
             report.broke_off(error)
         return report
@@ -79,8 +84,10 @@ class Examiner:
             return examining.claim(writing)
 
     def _finish(self, held: Claim, report: Report) -> None:
+        from federation.examined import finish  # noqa: PLC0415
+
         with self.database.write() as session:
-            examining.finish(session, held, report, self.now())
+            finish(session, held, report, self.now())
 
     @asynccontextmanager
     async def _turn(self, place: str) -> AsyncIterator[None]:

@@ -15,14 +15,10 @@ from typing import Any
 import orjson
 from sqlalchemy import Select, delete, func, or_, select, update
 
-from federation import told
-from federation.checks import Report, summary
 from federation.database import Reading, WriteSession, clock, dialect, insert, table
 from federation.identity import manifest_url
-from federation.verdicts import Trouble
-from schema.change import Item
 from schema.entry import stamp
-from schema.errors import Busy, Fault, Invalid, LeaseLost, NotFound
+from schema.errors import Busy, Fault, Invalid, NotFound
 from schema.tables import Examination, Node
 
 KEPT = timedelta(days=1)
@@ -126,36 +122,6 @@ def claim(session: WriteSession) -> Claim | None:
     if row is None:
         return None
     return Claim(row["id"], row["owner"], row["url"], row["aggregator"], row["tries"])
-
-
-def finish(session: WriteSession, held: Claim, report: Report, now: datetime) -> None:
-    """Keep the report, and tell a node that is among ours what was found. Raises `LeaseLost`.
-
-    What is found of a node stands in one table, whoever looked: so its check and its page say the same.
-    """
-    mine = update(_examination).where(_examination.c.id == held.id, _examination.c.owner == held.owner)
-    done = {"state": "done", "result": orjson.dumps(summary(report)), "finished": now, "owner": None}
-    if session.connection().execute(mine.values(leased_until=None, **done)).rowcount != 1:
-        raise LeaseLost("Another worker has taken this check.")
-    node_id = session.connection().execute(select(_node.c.id).where(_node.c.url == held.url)).scalar_one_or_none()
-    if node_id is None:
-        return
-    if report.steps and report.steps[-1].page.ended:
-        feed = [trouble for trouble in report.troubles if not trouble.record_id]
-        told.visit_mended(session, node_id, found=feed)
-    told.mended(session, node_id, _good(report))
-    told.tell(session, node_id, report.troubles, now)
-
-
-def _good(report: Report) -> list[str]:
-    bad = {trouble.record_id for trouble in report.troubles}
-    return [one.id for one in report.readings if isinstance(one, Item) and one.id not in bad]
-
-
-def overrun(report: Report) -> None:
-    """Say that the look took longer than it may."""
-    report.unreachable = True
-    report.troubles.append(Trouble("reachable", "", "The look was ended: the node took too long to answer."))
 
 
 def counts(session: Reading) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""A node that moves to another address: its own side, the reader's side, and where an old id leads since.
+"""A node that moves to another address: its own side, and the reader's.
 
-Ids begin with the public URL, so a move gives every record a new id. The old ones are remembered: they lead to the new.
+Ids begin with the public URL, so a move gives every record a new id. The old ones are remembered (moved.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
-from federation import audit, log, pinning, precedence, publishers, reconcile, signing
+from federation import audit, log, moved, pinning, precedence, publishers, reconcile, signing
 from federation.again import again
 from federation.apply import Applied, end_routes
-from federation.database import Reading, WriteSession, table, upsert
+from federation.database import WriteSession, table
 from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
 from federation.nodes import Known, check_free
 from schema.errors import Conflict
@@ -41,7 +41,7 @@ def here(session: WriteSession, url: str, *, now: datetime) -> int:
     if old == url:
         raise Conflict(f"This server publishes as {url} already.")
     prefixes = _publishers_to(session, old, url)
-    _remember(session, prefixes, now=now)
+    moved.remember(session, prefixes, now=now)
     _records_to(session, publishers.node_id(old), publishers.node_id(url), prefixes)
     for key, value in (("publicUrl", url), ("epoch", publishers.new_epoch())):
         session.connection().execute(update(_meta).where(_meta.c.key == key).values(value=value))
@@ -119,12 +119,12 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
         raise Conflict(f"{known.key} is at {known.url} already.")
     shown = prefixes_of(manifest)
     check_free(session, manifest.id, key_of(manifest.id), shown, me=me, but=known.url)
-    moved = _pairs(known.prefixes, without_overlap(shown, known.prefixes))
-    if not moved:
+    pairs = _pairs(known.prefixes, without_overlap(shown, known.prefixes))
+    if not pairs:
         raise Conflict(f"{manifest.id} publishes for none of the bodies of {known.key}.")
     keys = pinning.take(known.keys, manifest, now=now)
     taken = pinning.anew(manifest, now=now) if keys.objections else keys.keys
-    _remember(session, moved, now=now)
+    moved.remember(session, pairs, now=now)
     pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": precedence.claimed(manifest)}
     _pin_there(session, known, manifest, body, **pinned)
     _read_there(session, known, manifest, now=now)
@@ -176,24 +176,3 @@ def arrived(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
             gone = [name for to, name in onward.items() if to in there]
             done.add(end_routes(session, node_id, gone, now=now))
     return done
-
-
-def leads_to(session: Reading, record_id: str) -> str | None:
-    """The id under which a record stands since its node has moved, over any number of moves."""
-    name = record_id
-    for _hop in range(8):
-        cuts = [place + 1 for place, sign in enumerate(name[:2600]) if sign == "/"]
-        begins = [_moved.c.old == name[:cut] for cut in cuts[3:40]]
-        if not begins:
-            break
-        row = session.connection().execute(select(_moved.c.old, _moved.c.new).where(or_(*begins))).first()
-        if row is None:
-            break
-        name = row.new + name.removeprefix(row.old)
-    return None if name == record_id else name
-
-
-def _remember(session: WriteSession, prefixes: Mapping[str, str], *, now: datetime) -> None:
-    upsert(session, Moved, [{"old": old, "new": new, "at": now} for old, new in prefixes.items()], ["old"])
-    # Back at an address of old: its ids lead nowhere else any more.
-    session.connection().execute(delete(_moved).where(_moved.c.old.in_(list(prefixes.values()))))

@@ -92,7 +92,7 @@ def test_a_server_on_sqlite_waits_for_nothing_that_it_may_never_need() -> None:
     modules = _imported("import folkmoot.serving, folkmoot.wiring, federation.jobs, federation.tantivy_index")
     assert {"api.app", "fastapi", "sqlalchemy"} <= modules
     unused = {"exchange.reading", "icalendar", "python_calamine", "alembic", "opensearchpy", "websockets", "psycopg"}
-    unused |= {"sqlalchemy.dialects.postgresql", "httpx2", "jinja2", "nacl", "rfc8785", "protego", "xml.sax"}
+    unused |= {"sqlalchemy.dialects.postgresql", "httpx2", "jinja2", "nacl", "rfc8785", "protego", "xml.etree"}
     assert not modules & unused
 
 

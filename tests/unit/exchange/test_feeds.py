@@ -9,7 +9,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.feeds import Entry, Feed, atom, json_feed
+from exchange.atom import atom
+from exchange.feeds import Entry, Feed, json_feed
 from tests.strategies import prose
 
 WHEN = datetime(2026, 11, 2, 9, 0, 0, 123, tzinfo=UTC)
