@@ -20,7 +20,12 @@ _DRIVERS = ("sqlite3", "psycopg")
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database cannot serve for now: no connection, no room, read-only, locked for too long."""
+    """Whether the database cannot serve for now: no connection, no room, read-only, locked for too long.
+
+    Workers that met it together are in one group.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_outage, error.exceptions))
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     raised = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -40,7 +45,9 @@ def _of_driver(error: BaseException) -> list[type]:
 
 
 def sentence(error: BaseException) -> str:
-    """What the driver says, in its first line."""
+    """What the driver says, in its first line; of a group, what its first says."""
+    if isinstance(error, BaseExceptionGroup):
+        return sentence(error.exceptions[0])
     lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(". ")
 

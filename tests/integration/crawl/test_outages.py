@@ -137,3 +137,11 @@ def test_t16_what_the_driver_says_itself_is_known() -> None:
     assert is_outage(DBAPIError("COPY", None, plain))
     assert not is_outage(DBAPIError("COPY", None, sqlite3.DataError("too large")))
     assert is_outage(DBAPIError("COPY", None, plain, connection_invalidated=True))
+
+
+def test_t16_workers_that_met_it_together_are_told_in_one_line() -> None:
+    """A group of outages is an outage, told as its first; with another fault among them it is none."""
+    together = ExceptionGroup("workers", [FULL, ExceptionGroup("more", [FULL])])
+    assert is_outage(together)
+    assert sentence(together) == sentence(FULL)
+    assert not is_outage(ExceptionGroup("workers", [FULL, KeyError("a")]))
