@@ -71,18 +71,23 @@ def test_a_failure_is_told_to_all_and_kept_for_nobody() -> None:
 def test_who_needs_work_that_begins_now_waits_for_what_is_under_way_and_shares_the_next() -> None:
     """Nobody who asks for work anew is given what began before, and those who ask at once share one."""
     begun: list[int] = []
+    land = asyncio.Event()
 
     async def work() -> int:
         begun.append(1)
         made = len(begun)
-        await asyncio.sleep(0.02)
+        await land.wait()
         return made
 
     async def go() -> list[int]:
         flights = Flights()
         first = asyncio.create_task(flights.anew("key", work))
-        await asyncio.sleep(0.01)
-        return [*await asyncio.gather(*(flights.anew("key", work) for _ in range(5))), await first]
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(flights.anew("key", work)) for _ in range(5)]
+        await asyncio.sleep(0.01)  # all of them wait now, however long the first takes
+        assert len(begun) == 1
+        land.set()
+        return [*await asyncio.gather(*others), await first]
 
     assert asyncio.run(go()) == [2, 2, 2, 2, 2, 1]
 
