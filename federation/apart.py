@@ -17,8 +17,18 @@ class Broken(ChildProcessError):
         self.pid = pid
 
 
+def started(
+    module: str, *, stdin: int, stdout: int | None = None, stderr: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `main` of a module of ours in an interpreter of its own, which a key at the terminal does not reach."""
+    begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from {module} import main; main()"
+    return subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+        [sys.executable, "-P", "-c", begin], stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    )
+
+
 class Apart:
-    """The processes that work for this one. A key at the terminal does not reach them: they end when `end` says so."""
+    """The processes that work for this one: they end when `end` says so."""
 
     def __init__(self) -> None:
         self._working: set[subprocess.Popen[bytes]] = set()
@@ -28,11 +38,8 @@ class Apart:
 
         By standard input, for an address may hold a password, and the arguments of a process are seen by all.
         """
-        begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from {module} import main; main()"
         pipe = subprocess.PIPE
-        child = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-P", "-c", begin], stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
-        )
+        child = started(module, stdin=pipe, stdout=pipe, stderr=pipe)
         self._working.add(child)
         try:
             answer, told = child.communicate(asked)

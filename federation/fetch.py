@@ -22,7 +22,7 @@ import httpx2
 from federation import answers
 from federation.addresses import MAX_URL, check_addresses, check_target
 from federation.certificates import trust
-from federation.parcels import Parcel, Post
+from federation.parcels import Parcel, Parcels
 from federation.seam import Answer
 from federation.wire import Pinned, Place
 from schema.errors import Later, Refused
@@ -90,7 +90,7 @@ class Door:
         self._limits = limits or Limits()
         self._resolve = resolve
         self._user_agent = user_agent
-        self._post = Post(folder)
+        self._parcels = Parcels(folder)
         self._checked: dict[Place, list[str]] = {}
         # Nothing is kept of a host that nobody asks or waits for: the names that others give us have no end.
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
@@ -178,7 +178,7 @@ class Door:
             async with asyncio.timeout(self._limits.connect):
                 found = await self._resolve(host.strip("[]"), port)
         except (OSError, TimeoutError) as error:
-            raise Later(f"{host} does not resolve: {error or 'no answer in time'}.", cause="name") from error
+            raise Later(f"{host} does not resolve: {str(error) or 'no answer in time'}.", cause="name") from error
         check_addresses(host, found, allow_private=self._allow_private)
         self._checked[host, port] = found
         return found[0]
@@ -194,7 +194,9 @@ class Door:
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Later(f"{url} did not answer in time.", cause="time") from error
         except (httpx2.TransportError, httpx2.StreamError) as error:
-            raise Later(f"{url} could not be read: {error or type(error).__name__}.", cause="connection") from error
+            raise Later(
+                f"{url} could not be read: {str(error) or 'the connection broke off'}.", cause="connection"
+            ) from error
         finally:
             errand.left -= time.monotonic() - started
 
@@ -213,7 +215,7 @@ class Door:
             body: bytes | Parcel = b""
             if status == 200:
                 packed = answers.check_head(url, named, errand.wanted)
-                body = await self._post.receive(url, response.aiter_raw(), errand.wanted, packed=packed)
+                body = await self._parcels.receive(url, response.aiter_raw(), errand.wanted, packed=packed)
             return Answer(status, body, named, url, round((time.monotonic() - started) * 1000))
         finally:
             await response.aclose()

@@ -70,7 +70,7 @@ def _gunzip(url: str, raw: _Raw, keep: int) -> tuple[bytes | None, int]:
     return gunzip(url, iter(partial(raw.read, _IN_THREAD), b""), size, keep=keep)
 
 
-class Post:
+class Parcels:
     """Where the bodies of one process come in. `folder` is for its files; None is the system's own."""
 
     def __init__(self, folder: Path | None = None) -> None:

@@ -185,17 +185,7 @@ def _key(jwk: Jwk) -> dict[str, Any]:
 def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
     promised = manifest.get("updateFrequency")
-    facts = quality.Facts(
-        accepted=row.feed_accepted,
-        refused=row.feed_refused,
-        availability=row.feed_availability,
-        completeness=row.feed_completeness,
-        records=kept.live,
-        held=held,
-        promised=promised,
-        changed=kept.last,
-    )
-    shares = quality.parts(facts, now)
+    shares = quality.parts(_facts(row, kept, held, promised), now)
     return {
         "key": row.key,
         "id": row.url,
@@ -228,6 +218,19 @@ def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], n
         "freshnessKept": None if shares["freshness"] is None else shares["freshness"] == 1.0,
         "qualityParts": shares,
     }
+
+
+def _facts(row: Any, kept: _Kept, held: int, promised: str | None) -> quality.Facts:
+    return quality.Facts(
+        accepted=row.feed_accepted,
+        refused=row.feed_refused,
+        availability=row.feed_availability,
+        completeness=row.feed_completeness,
+        records=kept.live,
+        held=held,
+        promised=promised,
+        changed=kept.last,
+    )
 
 
 def _publisher(publisher: dict[str, Any]) -> dict[str, Any]:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 import structlog
 
 from federation import sign, verifying
+from federation.apart import started
 from federation.sign import Asked, Ring, State
 from federation.verifying import LENGTH, STATES, Page
 
@@ -31,7 +30,6 @@ SECONDS = 30.0
 TRIES = 3
 MOST, MOST_BYTES = 500, 2**20
 """Signatures and bytes that are asked for at once, so that a page of 32 MiB is not held twice more."""
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Verifier:
@@ -77,10 +75,7 @@ class Verifier:
             self._line, theirs = socket.socketpair()
             self._line.settimeout(SECONDS)
             with theirs:
-                begin = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from {verifying.__name__} import main; main()"
-                self._child = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-                    [sys.executable, "-P", "-c", begin], stdin=theirs.fileno(), start_new_session=True
-                )
+                self._child = started(verifying.__name__, stdin=theirs.fileno())
             # A crawl that is let go without its end leaves no process behind either.
             self._over = weakref.finalize(self, _ended, self._child, self._line)
         return self._line

@@ -132,15 +132,11 @@ class History(Row, table=True):
     changed: datetime = Field(sa_type=Moment)
 
 
-class Shadow(Row, table=True):
-    """What a route that does not win says about a record: it takes over when the winning one ends."""
+class Said(Row):
+    """What one route says about a record, as protocol section 5 weighs it (`federation/merge.py`, `Statement`)."""
 
-    id: str = Field(primary_key=True, max_length=2600)
-    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", index=True, ondelete="CASCADE")
     kind: str = Field(max_length=40)
     publisher: str = Field(max_length=120)
-    deleted: bool
-    data: bytes | None = Field(default=None, sa_type=LargeBinary)
     origin: bytes = Field(sa_type=LargeBinary)
     via: bytes | None = Field(default=None, sa_type=LargeBinary)
     reason: str | None = Field(default=None, max_length=20)
@@ -148,6 +144,15 @@ class Shadow(Row, table=True):
     origin_node: str = Field(max_length=2000)
     seq: int = Field(sa_type=BigInteger)
     rank: int = Field(sa_type=SmallInteger)
+
+
+class Shadow(Said, table=True):
+    """What a route that does not win says about a record: it takes over when the winning one ends."""
+
+    id: str = Field(primary_key=True, max_length=2600)
+    node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", index=True, ondelete="CASCADE")
+    deleted: bool
+    data: bytes | None = Field(default=None, sa_type=LargeBinary)
     signature: str = Field(default="absent", max_length=12)
 
 
@@ -268,21 +273,13 @@ class Origin(Row, table=True):
     fetched: datetime = Field(sa_type=Moment)
 
 
-class Unproven(Row, table=True):
+class Unproven(Said, table=True):
     """What a route said of a record under a key that its origin has not published: judged again when keys change."""
 
     id: str = Field(primary_key=True, max_length=2600)
     node_id: int = Field(primary_key=True, sa_type=RowNumber, foreign_key="node.id", index=True, ondelete="CASCADE")
-    kind: str = Field(max_length=40)
-    publisher: str = Field(max_length=120)
     data: bytes | None = Field(default=None, sa_type=LargeBinary)
-    origin: bytes = Field(sa_type=LargeBinary)
-    via: bytes | None = Field(default=None, sa_type=LargeBinary)
-    reason: str | None = Field(default=None, max_length=20)
-    moved_to: str | None = Field(default=None, max_length=2600)
     origin_node: str = Field(max_length=2000, index=True)
-    seq: int = Field(sa_type=BigInteger)
-    rank: int = Field(sa_type=SmallInteger)
 
 
 class Moved(Row, table=True):
@@ -359,7 +356,7 @@ class Job(Row, table=True):
     finished: datetime | None = Field(default=None, sa_type=Moment)
 
 
-class Removal(Row, table=True):
+class Removal(Said, table=True):
     """A live record that one route withdraws, and what that route says instead (protocol section 5).
 
     `state` is `waiting` until the pass ends, `held` until a person looks, `gone` for a day after it was applied.
@@ -374,15 +371,6 @@ class Removal(Row, table=True):
     since: datetime = Field(sa_type=Moment)
     ends: bool
     afresh: bool
-    kind: str = Field(max_length=40)
-    publisher: str = Field(max_length=120)
-    origin: bytes = Field(sa_type=LargeBinary)
-    via: bytes | None = Field(default=None, sa_type=LargeBinary)
-    reason: str | None = Field(default=None, max_length=20)
-    moved_to: str | None = Field(default=None, max_length=2600)
-    origin_node: str = Field(max_length=2000)
-    seq: int = Field(sa_type=BigInteger)
-    rank: int = Field(sa_type=SmallInteger)
     signature: str = Field(default="absent", max_length=12)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from federation.answers import JSON, ROBOTS
 from federation.crawl import walk
-from federation.parcels import KEPT, Parcel, Post
+from federation.parcels import KEPT, Parcel, Parcels
 from federation.seam import Answer
 from schema.change import LARGE_PAGE
 from schema.errors import Later, Refused
@@ -47,7 +47,7 @@ def test_a_body_is_what_was_sent(tmp_path: Path, size: int, *, packed: bool) -> 
 
     async def go() -> Answer:
         sent = gzip.compress(body, 1) if packed else body
-        got = await Post(tmp_path).receive(URL, _pieces(sent), packed=packed)
+        got = await Parcels(tmp_path).receive(URL, _pieces(sent), packed=packed)
         assert isinstance(got, Parcel) == (size > LARGE_PAGE)
         answer = Answer(200, got, url=URL)
         async with answer.turn():
@@ -79,7 +79,7 @@ def test_a_large_body_is_held_to_the_rules_when_it_comes(sent: bytes, error: typ
     """Bombs and broken gzip are refused before they have a turn."""
 
     async def go() -> None:
-        await Post().receive(URL, _pieces(sent), packed=True)
+        await Parcels().receive(URL, _pieces(sent), packed=True)
 
     with pytest.raises(error):
         run(go())
@@ -87,7 +87,7 @@ def test_a_large_body_is_held_to_the_rules_when_it_comes(sent: bytes, error: typ
 
 def test_t05_one_large_page_is_open_at_a_time() -> None:
     """Whoever opens one has the turn until it asks for the next; the wait for it is lent, and ends in order."""
-    post, opened, waits = Post(), [0], []
+    post, opened, waits = Parcels(), [0], []
 
     @asynccontextmanager
     async def wait() -> AsyncIterator[None]:
@@ -121,7 +121,7 @@ def test_t05_one_large_page_is_open_at_a_time() -> None:
 
 def test_t05_the_turn_is_given_back_where_a_page_is_refused() -> None:
     """A page that is no JSON, or a visit that ends in the middle, holds nobody up."""
-    post = Post()
+    post = Parcels()
 
     async def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
         return Answer(200, await post.receive(url, _pieces(b"x" * (LARGE_PAGE + 1))), url=url)
@@ -155,7 +155,7 @@ def test_what_drips_lies_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise Later("broke off")
 
     with pytest.raises(Later, match="broke off"):
-        run(Post(tmp_path).receive(URL, broken(), JSON))
+        run(Parcels(tmp_path).receive(URL, broken(), JSON))
     assert made[0].closed
     assert list(tmp_path.iterdir()) == []
 
@@ -168,10 +168,10 @@ def test_a_full_disk_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(tempfile, "TemporaryFile", make)
     with pytest.raises(Later, match="no room for it here: No space left"):
-        run(Post().receive(URL, _pieces(noise(KEPT + 1))))
+        run(Parcels().receive(URL, _pieces(noise(KEPT + 1))))
 
 
 def test_what_may_be_cut_is_cut() -> None:
     """A robots.txt is read as far as it goes."""
-    got = run(Post().receive(URL, _pieces(b"x" * (ROBOTS.raw + 70_000)), ROBOTS))
+    got = run(Parcels().receive(URL, _pieces(b"x" * (ROBOTS.raw + 70_000)), ROBOTS))
     assert got == b"x" * ROBOTS.raw
