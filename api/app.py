@@ -39,6 +39,7 @@ from api.metrics import Metrics
 from api.middleware import BodyCap, Edge, LastResort
 from api.pages.problems import problem_page
 from api.services import Services
+from api.straight import Straight
 from federation import outages
 from federation.bulk import BulkFiles
 
@@ -63,6 +64,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     metrics, feed = Metrics(services.figures), FeedPages(services, PageCache())
     limits = Limits(services.a_minute, services.proxies)
     https = services.public_url.startswith("https://")
+    ways = search.ways() | feeds.ways() | records.ways()
     app = FastAPI(
         title=openapi.TITLE,
         version=services.version,
@@ -77,13 +79,14 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
             Middleware(Edge, metrics=metrics, limits=limits, headers=Always(https=https), quickly=feed.quick),
             Middleware(LastResort),
             Middleware(BodyCap, ordinary=ORDINARY_BODY, uploads=services.max_upload_bytes + FORM_AROUND),
-            Middleware(search.Straight),
+            Middleware(Straight, ways=ways),
         ],
     )
     app.state.services = services
     app.state.metrics = metrics
     app.state.limits = limits
     app.state.pages = feed
+    app.state.ways = ways
     app.state.bulk = bulk.files(services)
     app.state.flights = Flights()
     app.state.downloads = Downloads()

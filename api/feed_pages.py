@@ -16,7 +16,6 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from api.etags import tag, unchanged
@@ -24,8 +23,9 @@ from api.flights import Flights
 from api.middleware import Quick
 from api.negotiation import JSON, Coding, coding, preferred
 from api.services import Services
+from api.threads import in_thread
 from federation import log as changes
-from federation.database import ReadSession
+from federation.glance import Glance, glance
 from federation.pulse import Pulse, Standing, count
 from schema.change import MAX_NUMBER, PAGE_SIZE
 
@@ -114,7 +114,7 @@ class FeedPages:
         """
         if scope["path"] != PATH or len(scope["query_string"]) > _LONG:
             return None
-        asked, standing = _asked(scope["query_string"]), self._pulse.known()
+        asked, standing = plain(scope["query_string"]), self._pulse.known()
         heard = _heard(scope["headers"])
         if asked is None or standing is None or heard is None:
             return None
@@ -129,7 +129,7 @@ class FeedPages:
 
     async def _ask(self) -> Standing:
         # Who comes after a write of this process does not wait for a question that was put before it.
-        return await self._flights.once(self._here.database.writes, partial(run_in_threadpool, self._pulse.ask))
+        return await self._flights.once(self._here.database.writes, partial(in_thread, self._pulse.ask))
 
     def _ask_again(self) -> None:
         """Ask beside what is answered: while there are requests the standing is known, and none waits for it."""
@@ -150,7 +150,7 @@ class FeedPages:
             return page
 
         async def make() -> Kept:
-            made = await run_in_threadpool(self._make, key, standing, page)
+            made = await in_thread(partial(self._make, key, standing, page))
             if key.number <= standing.latest:  # what comes after a number not yet given is not known for a moment
                 self._cache.put(key, made)
             return made
@@ -160,11 +160,11 @@ class FeedPages:
     def _make(self, key: Key, standing: Standing, old: Kept | None) -> Kept:
         # `standing` was asked for before the page is read: should a change land between the two, the page is newer
         # than it says, and the next reader looks again. The other way round an old page would be kept as a new one.
-        with self._here.database.read() as session:
-            if old is not None and _still_true(session, key, standing, old):
+        with glance(self._here.database) as rows:
+            if old is not None and _still_true(rows, key, standing, old):
                 return replace(old, standing=standing)
             made = changes.page(
-                session,
+                rows,
                 key.number,
                 public_url=self._here.public_url,
                 epoch=standing.epoch,
@@ -174,10 +174,10 @@ class FeedPages:
         return _packed(made, key.coding, standing)
 
 
-def _still_true(session: ReadSession, key: Key, standing: Standing, old: Kept) -> bool:
+def _still_true(rows: Glance, key: Key, standing: Standing, old: Kept) -> bool:
     if not old.full or old.standing.epoch != standing.epoch:
         return False
-    return count(session, key.number, old.last, key.kind) == PAGE_SIZE
+    return count(rows, key.number, old.last, key.kind) == PAGE_SIZE
 
 
 def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept:
@@ -201,7 +201,8 @@ def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept
 
 
 @lru_cache(maxsize=4096)
-def _asked(query: bytes) -> tuple[int, str | None] | None:
+def plain(query: bytes) -> tuple[int, str | None] | None:
+    """The number and the kind that a query names in canonical words; None where it says anything else."""
     found = _PLAIN_QUERY.fullmatch(query)
     if found is None:
         return None

@@ -5,16 +5,19 @@ from urllib.parse import quote, unquote_to_bytes
 
 import orjson
 from fastapi import Path, Query, Request
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.deps import Here
+from api.deps import Here, services
 from api.etags import record_tag, unchanged
 from api.negotiation import HTML, JSON, preferred
 from api.pages.record import record_html
 from api.problems import instance
 from api.services import Services
+from api.straight import Way
 from api.strict import strict_router
+from api.threads import in_thread
 from federation import lists, log
 from federation.database import ReadSession
 from federation.moved import leads_to
@@ -23,6 +26,7 @@ from schema.errors import NotFound, Withdrawn
 
 router = strict_router(tags=["Records"])
 MAX_ID = 4_000
+_ANY = "/v1/records"
 _RECORD = {"schema": {"$ref": "#/components/schemas/RecordItem"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"description": "The record.", "content": {JSON: _RECORD}}}
 _PAGE = {"schema": {"type": "string"}}
@@ -63,13 +67,13 @@ def record(
 
 
 @router.get(
-    "/v1/records",
+    _ANY,
     operation_id="findRecord",
     summary="Read any record that is held here, by its id",
     response_class=Response,
     responses=_ANSWERS,
 )
-def record_by_id(
+async def record_by_id(
     request: Request,
     here: Here,
     id: Annotated[  # noqa: A002  the protocol's own word
@@ -85,10 +89,31 @@ def record_by_id(
     ],
 ) -> Response:
     """Give a record by its id, published here or taken from another node; 410 where it was withdrawn."""
+    return await _by_id(request, here, id)
+
+
+async def _by_id(request: Request, here: Services, id: str) -> Response:  # noqa: A002
     if preferred(request.headers.get("accept"), [JSON]) is None:
         raise HTTPException(406, f"This record can be had as {JSON}.")
-    with here.database.read() as session:
-        return moved(here, session, id, "/v1/records") or answer(request, session, id)
+
+    def read() -> Response:
+        with here.database.read() as session:
+            return moved(here, session, id, "/v1/records") or answer(request, session, id)
+
+    return await in_thread(read)
+
+
+async def _plainly(request: Request) -> Response | None:
+    """Answer who asks for one id and nothing else."""
+    asked = request.query_params.multi_items()
+    if len(asked) != 1 or asked[0][0] != "id" or not 0 < len(asked[0][1]) <= MAX_ID:
+        return None
+    return await _by_id(request, await services(request), asked[0][1])
+
+
+def ways() -> dict[str, Way]:
+    """A record by any id, by its path."""
+    return {one.path: Way(one, _plainly) for one in router.routes if isinstance(one, APIRoute) and one.path == _ANY}
 
 
 def moved(here: Services, session: ReadSession, id: str, path: str) -> Response | None:  # noqa: A002

@@ -1,8 +1,8 @@
 """Search, and a list for each kind, on nodes and aggregators alike (protocol section 6)."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -10,19 +10,17 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import formats, problems
+from api import formats
 from api.answers import answer
 from api.deps import Here, services
 from api.negotiation import HTML, preferred
 from api.params import KNOWN, Asked, Several, read
 from api.shapes import RecordList
+from api.straight import Way
 from api.strict import refuse_strange, strict_router
 from api.threads import in_thread
-from schema.errors import FolkmootError
 from schema.kinds import KINDS
 
 _NOT_OF_PAGES = ("facets", "limit", "cursor")
@@ -90,54 +88,9 @@ class _List(APIRoute):
         return APIRoute(**self._given)
 
 
-@cache
-def straight() -> Mapping[str, tuple[APIRoute, Handler]]:
-    """The lists by path, and what answers each."""
-    return {one.path: (one, one.get_route_handler()) for one in router.routes if isinstance(one, _List)}
-
-
-class Straight:
-    """Takes what asks for a list straight to its route.
-
-    To look through all routes, and to pass what the framework has around each, takes as long as the index takes to
-    find. What is answered is the same: `tests/integration/search/test_straight.py` asks both ways.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a GET of a list; let all else through."""
-        found = straight().get(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-        if found is None or scope.get("root_path"):
-            await self.app(scope, receive, send)
-            return
-        scope["route"], handle = found
-        scope["endpoint"] = scope["route"].endpoint
-        request, begun = Request(scope, receive, send), _Begun(send)
-        try:
-            response = await handle(request)
-            await response(scope, receive, begun)  # a file is made only now, and may turn out not to be had
-        except (FolkmootError, HTTPException) as error:
-            if begun.yes:
-                raise
-            if isinstance(error, FolkmootError):
-                problem = problems.of_error(scope, error)
-            else:
-                problem = problems.of_http(request, error)
-            await problem(scope, receive, send)
-
-
-class _Begun:
-    """What sends, and whether it has sent anything: an answer that was begun cannot become a problem."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.yes = False
-
-    async def __call__(self, message: Message) -> None:
-        self.yes = True
-        await self._send(message)
+def ways() -> dict[str, Way]:
+    """The lists by path."""
+    return {one.path: Way(one, one.get_route_handler()) for one in router.routes if isinstance(one, _List)}
 
 
 router = strict_router(tags=["Search"], route_class=_List)

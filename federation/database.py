@@ -16,6 +16,7 @@ from typing import Any, NewType
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
 
 from schema.errors import Misconfigured
@@ -24,6 +25,8 @@ DatabaseFault = SQLAlchemyError
 """What a database that cannot answer raises; rooms that hold no SQL catch it by this name."""
 
 CONNECT_SECONDS = 10
+BUSY_SECONDS = 30
+"""How long a writer waits for the others of its process, and then once more for those of other processes, on SQLite."""
 IDLE_SECONDS = 60
 """How long a writing transaction may do nothing before PostgreSQL ends it, and its locks with it."""
 
@@ -32,6 +35,7 @@ WriteSession = NewType("WriteSession", Session)
 Reading = ReadSession | WriteSession
 
 Values = Mapping[str, Any]
+_IN_LINE = "folkmoot.in-line"
 
 
 class Database:
@@ -108,7 +112,9 @@ def driver_url(url: str) -> str:
 def _engine(url: str, *, readonly: bool) -> Engine:
     """Hidden parameters: an error that ends in the log must not tell what a record or a token's row held."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=10, max_overflow=40, hide_parameters=True, connect_args={"timeout": 30})
+        engine = create_engine(
+            url, pool_size=10, max_overflow=40, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
+        )
         _prepare_sqlite(engine, readonly=readonly)
         return engine
     waits = {"connect_timeout": CONNECT_SECONDS}
@@ -132,7 +138,7 @@ def _bound_transactions(engine: Engine) -> None:
 
 
 def _prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
-    pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"]
+    pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY_SECONDS * 1_000)}"]
     if readonly:
         pragmas.append("query_only=ON")
 
@@ -146,6 +152,28 @@ def _prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    if not readonly:
+        _in_line(engine)
+
+
+def _in_line(engine: Engine) -> None:
+    """Let the writers of this process wait in line.
+
+    At SQLite's own lock each sleeps and looks again, ever longer: who came last may be first, and one may be passed
+    over until its time is up. Other processes still meet there.
+    """
+    line = threading.Lock()
+
+    @event.listens_for(engine, "begin", insert=True)
+    def begin(connection: Connection) -> None:
+        if _IN_LINE not in connection.info:
+            connection.info[_IN_LINE] = line.acquire(timeout=BUSY_SECONDS)
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+        if record.info.pop(_IN_LINE, False):
+            line.release()
 
 
 def clock(session: Reading) -> datetime:

@@ -16,8 +16,8 @@ from federation.index import Index, Reached
 from federation.scan import epoch
 from federation.staging import Walk
 
-POLL, SOON = 0.5, 0.05
-"""Seconds until the next look at the log: usually, and where the last look found something."""
+POLL, REST = 0.5, 0.25
+"""Seconds until the next look at the log: usually, and, whoever nudges, after a look that found something."""
 _log = structlog.get_logger()
 
 
@@ -78,14 +78,17 @@ class Follower:
     def _run(self) -> None:
         before = 0
         while not self._stopping.is_set():
-            pause = POLL
+            found = False
             try:
                 number = self.catch_up()
-                pause, before = SOON if number > before else POLL, number
+                found, before = number > before, number
                 self.problem = ""
             except Exception as error:  # noqa: BLE001 - the thread outlives a full disk or a database that is away
                 self._tell(error)
-            self._wake.wait(pause)
+            if found:  # a commit costs as much for one change as for a hundred
+                self._stopping.wait(REST)
+            else:
+                self._wake.wait(POLL)
             self._wake.clear()
 
     def _tell(self, error: Exception) -> None:

@@ -84,6 +84,11 @@ def of(session: Reading) -> Glance:
     return Glance(dialect(session), lambda text, values: session.connection().exec_driver_sql(text, values).all())
 
 
+def asking(reading: Reading | Glance) -> Glance:
+    """What asks for a reader that may hold either."""
+    return reading if isinstance(reading, Glance) else of(reading)
+
+
 def moment(stored: str | datetime) -> datetime:
     """A time as it was stored, in UTC."""
     if isinstance(stored, str):

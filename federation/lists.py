@@ -71,21 +71,17 @@ def find(session: Reading | Glance, index: Index, query: Query) -> Found:
 
 def held(session: Reading | Glance, rows: Sequence[int], matches: Matcher | None = None) -> Iterator[Held]:
     """The records of these row numbers, in this order, those that still live; with `matches` what it finds in them."""
-    asking = _asking(session)
+    asked = glance.asking(session)
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        found = {row[0]: row for row in asking.ask(_OF_ROWS, asking.listed(chunk))}
+        found = {row[0]: row for row in asked.ask(_OF_ROWS, asked.listed(chunk))}
         yield from (_held(found[number], matches) for number in chunk if number in found)
 
 
 def by_id(session: Reading, record: str) -> Held | None:
     """A live record by its id; None where there is none."""
-    found = _asking(session).ask(_OF_ID, record)
+    found = glance.asking(session).ask(_OF_ID, record)
     return _held(found[0]) if found else None
-
-
-def _asking(session: Reading | Glance) -> Glance:
-    return session if isinstance(session, Glance) else glance.of(session)
 
 
 # Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
@@ -196,7 +192,7 @@ def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
 
 def state(session: Reading | Glance) -> str:
     """Changes whenever a row that a list shows could: with the log's latest number, and with what marks records."""
-    rows = _asking(session).ask(_STATE)
+    rows = glance.asking(session).ask(_STATE)
     nodes = ".".join(f"{node}{state[:1]}" for _, _, node, state in rows if node is not None)
     return f"{rows[0][0]}-{rows[0][1] or 0}.{nodes}" if rows else "0."
 

@@ -13,9 +13,10 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from federation import audit, signing
+from federation import audit, glance, signing
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
+from federation.glance import Glance, texts
 from federation.sign import ABSENT, VALID, Signer, payload
 from schema.change import PAGE_SIZE, same
 from schema.entry import Entry, item_json, origin_json, page_json
@@ -100,10 +101,13 @@ def numbers(session: WriteSession, count: int) -> int:
     return last - count + 1
 
 
-def latest(session: Reading) -> int:
+_LATEST = texts("SELECT n FROM counter")
+
+
+def latest(reading: Reading | Glance) -> int:
     """The highest number of the whole log."""
-    found: int = session.connection().execute(select(_counter.c.n)).scalar_one()
-    return found
+    ((found,),) = glance.asking(reading).ask(_LATEST)
+    return int(found)
 
 
 def entries(session: Reading, ids: Iterable[str]) -> dict[str, Entry]:
@@ -213,19 +217,25 @@ def _keep(session: WriteSession, ids: Sequence[str]) -> None:
         session.connection().execute(table(History).insert().from_select(kept, old))
 
 
-def after(session: Reading, number: int, *, kind: str | None = None, limit: int = PAGE_SIZE) -> list[Entry]:
+_COLUMNS = ", ".join(column.name for column in ENTRY)
+_AFTER = texts(f"SELECT {_COLUMNS} FROM record WHERE number > ? ORDER BY number LIMIT ?")  # noqa: S608 - our own words
+_AFTER_OF_KIND = texts(
+    f"SELECT {_COLUMNS} FROM record WHERE kind = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608 - our own words
+)
+
+
+def after(reading: Reading | Glance, number: int, *, kind: str | None = None, limit: int = PAGE_SIZE) -> list[Entry]:
     """The next entries after a number, in order."""
-    chosen = select(*ENTRY).where(_record.c.number > number).order_by(_record.c.number).limit(limit)
-    if kind is not None:
-        chosen = chosen.where(_record.c.kind == kind)
-    return [Entry(*row) for row in session.connection().execute(chosen)]
+    asked = glance.asking(reading)
+    rows = asked.ask(_AFTER, number, limit) if kind is None else asked.ask(_AFTER_OF_KIND, kind, number, limit)
+    return [Entry(*row) for row in rows]
 
 
 def page(
-    session: Reading, number: int, *, public_url: str, epoch: str, license_url: str, kind: str | None = None
+    reading: Reading | Glance, number: int, *, public_url: str, epoch: str, license_url: str, kind: str | None = None
 ) -> FeedPage:
     """The page of the feed after a number (protocol section 2): 500 items at most, equal bytes for an equal log."""
-    found = after(session, number, kind=kind)
+    found = after(reading, number, kind=kind)
     own = page_url(public_url, number, kind)
     last = found[-1].number if found else number
     body = page_json(
@@ -234,7 +244,7 @@ def page(
         epoch=epoch,
         license_url=license_url,
         items=(item_json(entry) for entry in found),
-        latest=None if found else latest(session),
+        latest=None if found else latest(reading),
     )
     return FeedPage(body, ended=not found, last=last, full=len(found) == PAGE_SIZE)
 

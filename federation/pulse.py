@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
 from federation import publishers
-from federation.database import Database, Reading, table
-from schema.tables import Counter, Meta, Record
+from federation.database import Database, Reading
+from federation.glance import Glance, asking, glance, texts
 
 FRESH, DUE = 0.25, 0.05
 """Seconds for which an answer of the database is believed, and after which it is time to ask again.
 
 FRESH is what docs/protocol.md tells the readers of several processes.
 """
-_counter, _meta, _record = table(Counter), table(Meta), table(Record)
+_STANDING = texts("SELECT n, (SELECT value FROM meta WHERE key = 'epoch') FROM counter")
+_COUNT = texts("SELECT count(*) FROM record WHERE number > ? AND number <= ?")
+_COUNT_OF_KIND = texts("SELECT count(*) FROM record WHERE number > ? AND number <= ? AND kind = ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +67,28 @@ class Pulse:
             if known is not None and not self.due:
                 return known
             writes = self._database.writes  # before the question: what is written meanwhile makes it one to ask again
-            with self._database.read() as session:
-                found = _standing(session)
+            found = self._look()
             before = self._seen
             standing = before[2] if before is not None and before[2] == found else found
             # From the answer and not from the question: on a busy machine an answer may take as long as it is fresh.
             self._seen = (writes, self._clock(), standing)
             return standing
 
+    def _look(self) -> Standing:
+        with glance(self._database) as rows:
+            ((latest, epoch),) = rows.ask(_STANDING)
+        if epoch is None:
+            with self._database.read() as session:
+                epoch = publishers.epoch(session)
+        return Standing(latest, epoch)
 
-def _standing(session: Reading) -> Standing:
-    epoch = select(_meta.c.value).where(_meta.c.key == "epoch").scalar_subquery()
-    row = session.connection().execute(select(_counter.c.n, epoch)).one()
-    return Standing(row[0], publishers.epoch(session) if row[1] is None else row[1])
 
-
-def count(session: Reading, after: int, last: int, kind: str | None = None) -> int:
+def count(reading: Reading | Glance, after: int, last: int, kind: str | None = None) -> int:
     """How many records stand in the log after one number up to another.
 
     A record leaves a stretch of the log when it changes, and none ever comes in below the latest number: where the
     count is the same, so is every record of it.
     """
-    chosen = select(func.count()).where(_record.c.number > after, _record.c.number <= last)
-    if kind is not None:
-        chosen = chosen.where(_record.c.kind == kind)
-    found: int = session.connection().execute(chosen).scalar_one()
-    return found
+    asked = asking(reading)
+    rows = asked.ask(_COUNT, after, last) if kind is None else asked.ask(_COUNT_OF_KIND, after, last, kind)
+    return int(rows[0][0])

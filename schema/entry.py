@@ -47,17 +47,14 @@ def stamp(moment: datetime) -> str:
 
 def item_json(entry: Entry) -> bytes:
     """One item of a page: {state, kind, id, modified, reason?, movedTo?, data?, origin, via?}."""
-    head: dict[str, object] = {
-        "state": "updated" if entry.data is not None else "deleted",
-        "kind": entry.kind,
-        "id": entry.id,
-        "modified": entry.number,
-    }
+    state = b"updated" if entry.data is not None else b"deleted"
+    said = (state, orjson.dumps(entry.kind), orjson.dumps(entry.id), entry.number)
+    head = b'{"state":"%b","kind":%b,"id":%b,"modified":%d' % said
     if entry.reason is not None:
-        head["reason"] = entry.reason
+        head += b',"reason":' + orjson.dumps(entry.reason)
     if entry.moved_to is not None:
-        head["movedTo"] = entry.moved_to
-    return _joined(orjson.dumps(head)[:-1], entry, b"}")
+        head += b',"movedTo":' + orjson.dumps(entry.moved_to)
+    return _joined(head, entry, b"}")
 
 
 def record_json(entry: Entry, extra: dict[str, object] | None = None) -> bytes:

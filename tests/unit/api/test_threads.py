@@ -1,21 +1,21 @@
-"""A step to a thread: what it gives, what it carries, and the bound that it keeps."""
+"""A step to a thread: what it gives, what it carries, and how few there are."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from contextvars import ContextVar
+from functools import partial
 
 import pytest
-from anyio import to_thread
 
-from api.threads import in_thread
+from api.threads import FEW, in_thread
 
 _NAME = ContextVar("_NAME", default="")
 
 
 def test_a_call_gives_what_it_gives_elsewhere() -> None:
-    """The result or the error comes back, the context goes along, and no place is kept."""
+    """The result or the error comes back, and the context goes along."""
 
     def fail() -> None:
         raise ValueError("no")
@@ -26,28 +26,27 @@ def test_a_call_gives_what_it_gives_elsewhere() -> None:
         assert await in_thread(lambda: (_NAME.get(), threading.get_ident() != here)) == ("mine", True)
         with pytest.raises(ValueError, match="no"):
             await in_thread(fail)
-        assert to_thread.current_default_thread_limiter().borrowed_tokens == 0
 
     asyncio.run(go())
 
 
-def test_threads_are_bounded_together() -> None:
-    """Calls keep to the bound of all threads: those beyond it wait, and all are answered."""
-    most, now, lock = [0], [0], threading.Lock()
+def test_few_threads_read_at_once() -> None:
+    """However many ask, a few threads read, in the order of asking; and all are answered."""
+    most, now, lock, begun = [0], [0], threading.Lock(), list[int]()
 
-    def call() -> int:
+    def call(number: int) -> int:
         with lock:
+            begun.append(number)
             now[0] += 1
             most[0] = max(most[0], now[0])
-        threading.Event().wait(0.01)
+        threading.Event().wait(0.005)
         with lock:
             now[0] -= 1
-        return 1
+        return number
 
-    async def go() -> int:
-        to_thread.current_default_thread_limiter().total_tokens = 3
-        mixed = [in_thread(call) if one % 2 else to_thread.run_sync(call) for one in range(20)]
-        return sum(await asyncio.gather(*mixed))
+    async def go() -> list[int]:
+        return await asyncio.gather(*(in_thread(partial(call, number)) for number in range(40)))
 
-    assert asyncio.run(go()) == 20
-    assert most[0] <= 3
+    assert asyncio.run(go()) == list(range(40))
+    assert most[0] == FEW
+    assert all(abs(place - number) < FEW for place, number in enumerate(begun))
