@@ -73,10 +73,16 @@ class Kept:
 
 
 class PageCache:
-    """Pages by what was asked, within a bound of memory, the least recently used dropped first. Of one event loop."""
+    """Pages by what was asked, within a bound of memory, the least recently used dropped first. Of one event loop.
+
+    A page of less than 500 items is true for one standing of the log alone: with the next it is dropped. Where changes
+    keep coming each reader of the feed's end is given another one, and they would fill the cache.
+    """
 
     def __init__(self, capacity: int = CACHE_BYTES) -> None:
         self._pages: OrderedDict[Key, Kept] = OrderedDict()
+        self._passing: set[Key] = set()
+        self._standing: Standing | None = None
         self._capacity = capacity
         self.size = 0
 
@@ -89,12 +95,22 @@ class PageCache:
 
     def put(self, key: Key, page: Kept) -> None:
         """Keep a page in the place of an older one, and drop others until all fit."""
-        old = self._pages.pop(key, None)
-        self.size += len(page.body) - (len(old.body) if old else 0)
+        if page.standing is not self._standing:
+            self._standing = page.standing
+            for passed in list(self._passing):
+                self._drop(passed)
+        self._drop(key)
         self._pages[key] = page
+        self.size += len(page.body)
+        if not page.full:
+            self._passing.add(key)
         while self.size > self._capacity and self._pages:
-            _, dropped = self._pages.popitem(last=False)
-            self.size -= len(dropped.body)
+            self._drop(next(iter(self._pages)))
+
+    def _drop(self, key: Key) -> None:
+        page = self._pages.pop(key, None)
+        self._passing.discard(key)
+        self.size -= len(page.body) if page else 0
 
 
 class FeedPages:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api import feed_pages
 from api.feed_pages import FeedPages, Kept, Key, PageCache
 from federation import log, pulse
 from federation.database import Database
@@ -38,8 +39,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def _kept(size: int) -> Kept:
-    return Kept(Standing(1, "e"), b"x" * size, '"a"', [], [], 0, full=False)
+_STANDING = Standing(1, "e")
+
+
+def _kept(size: int, standing: Standing = _STANDING, *, full: bool = False) -> Kept:
+    return Kept(standing, b"x" * size, '"a"', [], [], 0, full)
 
 
 def test_the_cache_keeps_within_its_bounds_and_drops_the_least_used() -> None:
@@ -57,15 +61,28 @@ def test_the_cache_keeps_within_its_bounds_and_drops_the_least_used() -> None:
     assert cache.size == 0
 
 
+def test_a_page_that_is_not_full_is_kept_while_the_log_stands_still() -> None:
+    """With the next standing of the log, pages of less than 500 items are dropped; full ones may still be true."""
+    cache, standings = PageCache(), [Standing(latest, "e") for latest in (9, 10)]
+    for number in range(4):
+        cache.put(Key(number, None, ""), _kept(30, standings[0], full=number == 0))
+    cache.put(Key(2, None, ""), _kept(20, standings[0]))
+    assert cache.size == 110
+    cache.put(Key(7, None, ""), _kept(5, standings[1]))
+    assert [number for number in range(10) if cache.get(Key(number, None, ""))] == [0, 7]
+    assert cache.size == 35
+
+
 def test_a_page_at_hand_is_given_without_asking_the_database(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the standing of the log is known, a page that is kept needs no SQL."""
     monkeypatch.setattr(pulse, "FRESH", 3600)
     first = site.client.get(CHANGES)
 
-    def away() -> None:
+    def away(_database: Database) -> None:
         raise AssertionError("the database was asked")
 
-    monkeypatch.setattr(site.services.database, "read", away)
+    for room in (feed_pages, pulse):
+        monkeypatch.setattr(room, "glance", away)
     assert site.client.get(CHANGES).content == first.content
 
 
