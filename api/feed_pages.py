@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from api.threads import in_thread
 from federation import log as changes
 from federation.glance import Glance, glance
 from federation.pulse import Pulse, Standing, count
+from federation.tail import Tail, follow
 from schema.change import MAX_NUMBER, PAGE_SIZE
 
 log = structlog.get_logger("folkmoot.feed")
@@ -121,6 +123,8 @@ class FeedPages:
         self._pulse = Pulse(here.database)
         self._cache = cache
         self._flights = Flights()
+        self._tail: Tail | None = None
+        self._following = threading.Lock()
         self._asking: asyncio.Task[Standing] | None = None
 
     def quick(self, scope: Scope) -> Quick | None:
@@ -135,8 +139,14 @@ class FeedPages:
         if asked is None or standing is None or heard is None:
             return None
         self._ask_again()
-        page = self._cache.get(Key(*asked, heard[0]))
-        return page.quick(heard[1]) if page is not None and page.standing is standing else None
+        key = Key(*asked, heard[0])
+        page = self._cache.get(key)
+        if page is None or page.standing is not standing:
+            if key.coding or (made := self._of_tail(key, standing)) is None:
+                return None
+            page = _packed(made, key.coding, standing)
+            self._cache.put(key, page)
+        return page.quick(heard[1])
 
     async def close(self) -> None:
         """Wait for a question that is under way, so that nothing is left at the database."""
@@ -174,6 +184,9 @@ class FeedPages:
         return await self._flights.once((key, standing), make)
 
     def _make(self, key: Key, standing: Standing, old: Kept | None) -> Kept:
+        made = self._of_tail(key, standing, anew=True)
+        if made is not None:
+            return _packed(made, key.coding, standing)
         # `standing` was asked for before the page is read: should a change land between the two, the page is newer
         # than it says, and the next reader looks again. The other way round an old page would be kept as a new one.
         with glance(self._here.database) as rows:
@@ -188,6 +201,24 @@ class FeedPages:
                 kind=key.kind,
             )
         return _packed(made, key.coding, standing)
+
+    def _of_tail(self, key: Key, standing: Standing, *, anew: bool = False) -> changes.FeedPage | None:
+        """The page, where it begins near the log's end; `anew` looks at the log where its end has moved."""
+        if anew and (self._tail is None or self._tail.start <= key.number <= standing.latest):
+            self._follow(standing)
+        tail = self._tail
+        if tail is None or not tail.holds(standing, key.number):
+            return None
+        found = tail.after(key.number, key.kind)
+        asked = changes.Asked(key.number, key.kind, self._here.public_url, standing.epoch, self._here.license)
+        last, latest = (found[-1].number, None) if found else (key.number, standing.latest)
+        return changes.page_of(asked, [piece.item for piece in found], last, latest)
+
+    def _follow(self, standing: Standing) -> None:
+        with self._following:
+            if self._tail is None or self._tail.standing is not standing:
+                with glance(self._here.database) as rows:
+                    self._tail = follow(rows, standing, self._tail)
 
 
 def _still_true(rows: Glance, key: Key, standing: Standing, old: Kept) -> bool:

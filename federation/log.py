@@ -231,22 +231,46 @@ def after(reading: Reading | Glance, number: int, *, kind: str | None = None, li
     return [Entry(*row) for row in rows]
 
 
+_NEWEST = texts(f"SELECT {_COLUMNS} FROM record ORDER BY number DESC LIMIT ?")  # noqa: S608 - our own words
+
+
+def newest(reading: Reading | Glance, limit: int) -> list[Entry]:
+    """The last entries of the log, in order."""
+    return [Entry(*row) for row in reversed(glance.asking(reading).ask(_NEWEST, limit))]
+
+
 def page(
     reading: Reading | Glance, number: int, *, public_url: str, epoch: str, license_url: str, kind: str | None = None
 ) -> FeedPage:
     """The page of the feed after a number (protocol section 2): 500 items at most, equal bytes for an equal log."""
     found = after(reading, number, kind=kind)
-    own = page_url(public_url, number, kind)
+    asked = Asked(number, kind, public_url, epoch, license_url)
     last = found[-1].number if found else number
+    return page_of(asked, [item_json(entry) for entry in found], last, None if found else latest(reading))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which page of whose feed."""
+
+    number: int
+    kind: str | None
+    public_url: str
+    epoch: str
+    license_url: str
+
+
+def page_of(asked: Asked, items: Sequence[bytes], last: int, latest_number: int | None) -> FeedPage:
+    """The page of these items, the last of which has the number `last`."""
     body = page_json(
-        url=own,
-        next_url=page_url(public_url, last, kind),
-        epoch=epoch,
-        license_url=license_url,
-        items=(item_json(entry) for entry in found),
-        latest=None if found else latest(reading),
+        url=page_url(asked.public_url, asked.number, asked.kind),
+        next_url=page_url(asked.public_url, last, asked.kind),
+        epoch=asked.epoch,
+        license_url=asked.license_url,
+        items=items,
+        latest=latest_number,
     )
-    return FeedPage(body, ended=not found, last=last, full=len(found) == PAGE_SIZE)
+    return FeedPage(body, ended=not items, last=last, full=len(items) == PAGE_SIZE)
 
 
 def page_url(public_url: str, number: int, kind: str | None = None) -> str:

@@ -7,11 +7,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from api import feed_pages
 from api.feed_pages import FeedPages, Kept, Key, PageCache
-from federation import log, pulse
+from federation import log, publishers, pulse
 from federation.database import Database
 from federation.pulse import Standing
 from tests.contract.world import publish
@@ -183,6 +184,7 @@ def test_the_kept_page_equals_one_made_anew_through_any_walk_of_changes(site: Si
 
 def test_many_who_ask_for_a_page_at_once_wait_for_one_making(site: Site, made: list[int]) -> None:
     """A page is made once, however many ask while it is made."""
+    site.publish("contract", *(contract(number) for number in range(600)))
     pages = FeedPages(site.services, PageCache())
 
     async def crowd() -> list[Kept]:
@@ -190,6 +192,33 @@ def test_many_who_ask_for_a_page_at_once_wait_for_one_making(site: Site, made: l
 
     assert len({id(page) for page in asyncio.run(crowd())}) == 1
     assert made == [0]
+
+
+def test_pages_near_the_end_of_the_log_are_made_of_one_look_at_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their numbers and kinds: the database is asked once, and what is said is what it would say."""
+    site.publish("contract", *(contract(number) for number in range(20)))
+    asked = [f"{CHANGES}?afterChangeNumber={number}" for number in range(15)]
+    asked += [f"{one}&kind=contract" for one in asked]
+    true = [orjson.loads(_made_anew(site, one)) for one in asked]
+    monkeypatch.setattr(pulse, "FRESH", 3600)
+    assert site.client.get(asked[0]).json() == true[0]
+
+    def away(_database: Database) -> None:
+        raise AssertionError("the database was asked")
+
+    for room in (feed_pages, pulse):
+        monkeypatch.setattr(room, "glance", away)
+    assert [site.client.get(one).json() for one in asked] == true
+
+
+def _made_anew(site: Site, url: str) -> bytes:
+    number, kind = int(url.partition("=")[2].partition("&")[0]), "contract" if "kind" in url else None
+    here = site.services
+    with here.database.read() as session:
+        standing = Standing(log.latest(session), publishers.epoch(session))
+        return log.page(
+            session, number, public_url=here.public_url, epoch=standing.epoch, license_url=here.license, kind=kind
+        ).body
 
 
 def test_a_cursor_that_is_not_reached_yet_is_not_kept(site: Site, made: list[int]) -> None:

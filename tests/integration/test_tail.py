@@ -1,0 +1,98 @@
+"""The end of the log in memory: its pages are those that the database gives, whatever was written."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from sqlalchemy import text
+
+from federation import log, publishers, tail
+from federation.database import Database
+from federation.glance import glance
+from federation.pulse import Standing
+from federation.tail import Tail, follow
+from tests.integration.search.corpus import NODE, URL, publish, records
+from tests.services import NOW
+
+_MADE = records(Random(5), 90)
+_LICENSE = "https://licence.test/"
+
+
+def _standing(base: Database) -> Standing:
+    with base.read() as session:
+        return Standing(log.latest(session), publishers.epoch(session))
+
+
+def _follow(base: Database, before: Tail | None) -> Tail:
+    with glance(base) as rows:
+        found = follow(rows, _standing(base), before)
+    assert found is not None
+    return found
+
+
+def _differences(base: Database, kept: Tail) -> list[tuple[int, str | None]]:
+    """Where the pages of a tail are not those of the database."""
+    standing, wrong = kept.standing, []
+    with base.read() as session:
+        for kind in (None, "contract", "tool", "skill"):
+            for number in range(kept.start, standing.latest + 1):
+                asked = log.Asked(number, kind, URL, standing.epoch, _LICENSE)
+                found = kept.after(number, kind)
+                last, latest = (found[-1].number, None) if found else (number, standing.latest)
+                true = log.page(session, number, public_url=URL, epoch=standing.epoch, license_url=_LICENSE, kind=kind)
+                if log.page_of(asked, [piece.item for piece in found], last, latest) != true:
+                    wrong.append((number, kind))
+    return wrong
+
+
+def _write(base: Database, chance: Random) -> None:
+    """Publish, change or withdraw a few records."""
+    some = chance.sample(_MADE, chance.randint(1, 6))
+    if chance.random() < 0.7:
+        publish(base, some)
+        return
+    with base.write() as session:
+        gone = [log.Draft(one.id, one.kind, one.publisher, None, "ended") for one in some]
+        log.append(session, gone, node=NODE, now=NOW)
+
+
+@pytest.mark.parametrize(("most", "page"), [(1 << 20, 500), (1 << 20, 7), (2_000, 500), (1, 500)])
+def test_the_tail_is_what_the_database_says(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: int, page: int
+) -> None:
+    """After any writing, read on or read anew, each page of the tail is the database's own, to the byte."""
+    monkeypatch.setattr(tail, "MOST_BYTES", most)
+    monkeypatch.setattr(tail, "PAGE_SIZE", page)
+    with database.write() as session:
+        publishers.settle(session, URL)
+    chance, kept = Random(most + page), None
+    for _ in range(25):
+        _write(database, chance)
+        kept = _follow(database, kept if chance.random() < 0.9 else None)
+        assert _differences(database, kept) == []
+        assert len(kept.pieces) <= page
+        assert kept.size == sum(len(piece.item) for piece in kept.pieces.values()) <= most
+
+
+def test_a_tail_of_another_epoch_is_not_read_on(database: Database) -> None:
+    """After a restore numbers may say other things: everything is read anew."""
+    with database.write() as session:
+        publishers.settle(session, URL)
+    publish(database, _MADE[:5])
+    before = _follow(database, None)
+    with database.write() as session:
+        session.connection().execute(text("UPDATE record SET kind = 'skill' WHERE number = 3"))
+        publishers.renew_epoch(session)
+    assert _differences(database, _follow(database, before)) == []
+
+
+def test_rows_that_went_otherwise_are_seen(database: Database) -> None:
+    """A row that is gone without a change in its place (old tombstones are cleared away) is not kept in memory."""
+    with database.write() as session:
+        publishers.settle(session, URL)
+    publish(database, _MADE[:9])
+    before = _follow(database, None)
+    with database.write() as session:
+        session.connection().execute(text("DELETE FROM record WHERE number = 4"))
+    assert _differences(database, _follow(database, before)) == []
