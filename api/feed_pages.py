@@ -30,6 +30,7 @@ from federation.glance import Glance, glance
 from federation.pulse import Pulse, Standing, count
 from federation.tail import Tail, follow
 from schema.change import MAX_NUMBER, PAGE_SIZE
+from schema.errors import FolkmootError
 
 log = structlog.get_logger("folkmoot.feed")
 PATH = "/v1/changes"
@@ -127,26 +128,23 @@ class FeedPages:
         self._following = threading.Lock()
         self._asking: asyncio.Task[Standing] | None = None
 
-    def quick(self, scope: Scope) -> Quick | None:
-        """Answer a plain request for a page that is at hand, without a thread and without SQL; None for any other.
+    async def quick(self, scope: Scope) -> Quick | None:
+        """Answer a plain request for a page, past all that the framework has around a route; None for any other.
 
-        `scope` is that of a GET or HEAD. What this does not answer the route does, errors among it.
+        `scope` is that of a GET or HEAD. What this does not answer the route does, errors among it, but for those of
+        the database, which it raises.
         """
         if scope["path"] != PATH or len(scope["query_string"]) > _LONG:
             return None
-        asked, standing = plain(scope["query_string"]), self._pulse.known()
-        heard = _heard(scope["headers"])
-        if asked is None or standing is None or heard is None:
+        asked, heard = _plain(scope["query_string"]), _heard(scope["headers"])
+        if asked is None or heard is None:
             return None
-        self._ask_again()
-        key = Key(*asked, heard[0])
-        page = self._cache.get(key)
-        if page is None or page.standing is not standing:
-            if key.coding or (made := self._of_tail(key, standing)) is None:
-                return None
-            page = _packed(made, key.coding, standing)
-            self._cache.put(key, page)
-        return page.quick(heard[1])
+        if self._pulse.known() is not None:
+            self._ask_again()
+        try:
+            return (await self.page(Key(*asked, heard[0]))).quick(heard[1])
+        except FolkmootError:
+            return None
 
     async def close(self) -> None:
         """Wait for a question that is under way, so that nothing is left at the database."""
@@ -155,7 +153,13 @@ class FeedPages:
 
     async def _ask(self) -> Standing:
         # Who comes after a write of this process does not wait for a question that was put before it.
-        return await self._flights.once(self._here.database.writes, partial(in_thread, self._pulse.ask))
+        return await self._flights.once(self._here.database.writes, partial(in_thread, self._look))
+
+    def _look(self) -> Standing:
+        standing = self._pulse.ask()
+        if self._tail is not None:  # who waits for the standing asks after the end of the log, most likely
+            self._follow(standing)
+        return standing
 
     def _ask_again(self) -> None:
         """Ask beside what is answered: while there are requests the standing is known, and none waits for it."""
@@ -174,6 +178,10 @@ class FeedPages:
         page = self._cache.get(key)
         if page is not None and page.standing is standing:
             return page
+        if not key.coding and (found := self._of_tail(key, standing)) is not None:
+            made = _packed(found, key.coding, standing)
+            self._cache.put(key, made)
+            return made
 
         async def make() -> Kept:
             made = await in_thread(partial(self._make, key, standing, page))
@@ -248,7 +256,7 @@ def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept
 
 
 @lru_cache(maxsize=4096)
-def plain(query: bytes) -> tuple[int, str | None] | None:
+def _plain(query: bytes) -> tuple[int, str | None] | None:
     """The number and the kind that a query names in canonical words; None where it says anything else."""
     found = _PLAIN_QUERY.fullmatch(query)
     if found is None:

@@ -3,14 +3,12 @@
 from typing import Annotated
 
 from fastapi import Query, Request
-from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.feed_pages import PATH, FeedPages, Key, plain
+from api.feed_pages import PATH, FeedPages, Key
 from api.negotiation import JSON, coding, preferred
-from api.straight import Way
 from api.strict import strict_router
 from schema.change import MAX_NUMBER, NUMBER
 from schema.errors import BadParameter
@@ -57,29 +55,12 @@ async def changes(request: Request, after: After = "0", kind: Kind = None) -> Re
     number = change_number(after)
     if kind is not None and not KIND.fullmatch(kind):
         raise BadParameter("kind", kind, "the name of a kind, such as contract")
-    return await _page(request, number, kind)
-
-
-async def _page(request: Request, number: int, kind: str | None) -> Response:
     pages: FeedPages = request.app.state.pages
     page = await pages.page(Key(number, kind, coding(request.headers.get("accept-encoding"))))
     answer = page.quick(request.headers.get("if-none-match"))
     response = Response(answer.body, answer.status)
     response.raw_headers = list(answer.headers)
     return response
-
-
-async def _plainly(request: Request) -> Response | None:
-    """Answer who asks for a page in its canonical words, which is what `next` says."""
-    asked = plain(request.scope["query_string"])
-    if asked is None or preferred(request.headers.get("accept"), [JSON]) is None:
-        return None
-    return await _page(request, *asked)
-
-
-def ways() -> dict[str, Way]:
-    """The feed by its path."""
-    return {one.path: Way(one, _plainly) for one in router.routes if isinstance(one, APIRoute)}
 
 
 def change_number(text: str) -> int:

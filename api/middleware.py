@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -24,7 +24,7 @@ log = structlog.get_logger("folkmoot.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _READING = ("GET", "HEAD")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
-Quickly = Callable[[Scope], "Quick | None"]
+Quickly = Callable[[Scope], Awaitable["Quick | None"]]
 
 
 class Quick(NamedTuple):
@@ -36,6 +36,17 @@ class Quick(NamedTuple):
     body: bytes
 
 
+def _failing(fault: Exception) -> ASGIApp:
+    async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise fault
+
+    return fail
+
+
+async def _never(_scope: Scope) -> Quick | None:
+    return None
+
+
 class Edge:
     """Name the request, count it, log it, refuse who asks too often, and give every answer the headers of all.
 
@@ -45,7 +56,7 @@ class Edge:
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, limits: Limits, headers: Always, quickly: Quickly = lambda _scope: None
+        self, app: ASGIApp, *, metrics: Metrics, limits: Limits, headers: Always, quickly: Quickly = _never
     ) -> None:
         self.app = app
         self.metrics = metrics
@@ -63,7 +74,11 @@ class Edge:
         name = _name(scope["headers"])
         standing = self.limits.address(scope)
         refused = standing is not None and standing.refused
-        quick = self.quickly(scope) if method in _READING and not refused else None
+        quick, app = None, self.app
+        try:
+            quick = await self.quickly(scope) if method in _READING and not refused else None
+        except Exception as fault:  # noqa: BLE001 - told as any other, below
+            app = LastResort(_failing(fault))
         if quick is not None:
             body = quick.body if method == "GET" else b""
             headers = [*quick.headers, (b"x-request-id", name.encode()), *self.headers.quick]
@@ -74,14 +89,14 @@ class Edge:
             path = route = quick.route
             self._tell(name, began, method=method, path=path, route=route, status=quick.status, bytes=len(body))
             return
-        named: dict[str, Any] = {"folkmoot.request_id": name, "folkmoot.method": method, TOKENS: []}
-        named[STANDINGS] = [standing] if standing else []
-        await self._through({**scope, **named, "method": "GET" if method == "HEAD" else method}, receive, send, began)
+        inner = {**scope, "method": "GET" if method == "HEAD" else method, "folkmoot.method": method, TOKENS: []}
+        inner |= {"folkmoot.request_id": name, STANDINGS: [standing] if standing else []}
+        answer = _Answer(send, inner, self)
+        await self._through(app, inner, receive, answer, began)
 
-    async def _through(self, inner: Scope, receive: Receive, send: Send, began: float) -> None:
+    async def _through(self, app: ASGIApp, inner: Scope, receive: Receive, answer: _Answer, began: float) -> None:
         method, name = inner["folkmoot.method"], inner["folkmoot.request_id"]
         inner["query_string"] = _escaped(inner)
-        answer = _Answer(send, inner, self)
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
                 if any(standing.refused for standing in inner[STANDINGS]):
@@ -89,7 +104,7 @@ class Edge:
                 elif _is_preflight(inner):
                     await _preflight()(inner, receive, answer)
                 else:
-                    await self.app(inner, receive, answer)
+                    await app(inner, receive, answer)
             finally:
                 path, route = problems.instance(inner), _template(inner)
                 told = {"method": method, "path": path, "route": route, "status": answer.status, "bytes": answer.bytes}

@@ -255,7 +255,7 @@ def test_closing_waits_for_the_question_that_is_under_way(site: Site, monkeypatc
         pages = FeedPages(site.services, PageCache())
         await pages.page(Key(0, None, ""))
         monkeypatch.setattr(pulse.Pulse, "ask", slow)
-        assert pages.quick({"path": CHANGES, "query_string": b"", "headers": []}) is not None
+        assert await pages.quick({"path": CHANGES, "query_string": b"", "headers": []}) is not None
         await pages.close()
         await pages.close()
         return len(answered)
@@ -276,7 +276,7 @@ def test_a_question_that_failed_beside_an_answer_is_told_to_the_log_alone(
         pages = FeedPages(site.services, PageCache())
         await pages.page(Key(0, None, ""))
         monkeypatch.setattr(pulse.Pulse, "ask", away)
-        assert pages.quick({"path": CHANGES, "query_string": b"", "headers": []}) is not None
+        assert await pages.quick({"path": CHANGES, "query_string": b"", "headers": []}) is not None
         await pages.close()
         await asyncio.sleep(0)
 
