@@ -29,7 +29,7 @@ from api.services import Services
 from exchange import columns, feeds, xlsx
 from exchange.summaries import label, summary
 from federation import glance, lists
-from federation.index import Hits
+from federation.index import Hits, Slow, hurried
 from federation.lists import Held, item_json
 
 FEED, WHOLE, CALENDAR = 100, 10_000, 1_000
@@ -49,8 +49,10 @@ def answer(
     format: str | None,  # noqa: A002  the parameter's own name
     offered: Sequence[str],
 ) -> Response:
-    """Answer a list, or 304 where the client has it. Raises `BadParameter`, `UnknownFormat`, `Busy`."""
+    """Answer a list, or 304 where the client has it. Raises `BadParameter`, `UnknownFormat`, `Busy`, `Slow`."""
     form = formats.choose(format, request.headers.get("accept"), offered)
+    if form != "json" and hurried.get():
+        raise Slow
     query = queries.query(asked, kinds, ranked=form == "json")
     if form != "json":
         query = replace(query, facets=(), limit=query.limit if asked.limit else _LENGTHS[form])

@@ -24,17 +24,21 @@ from api.flights import Flights
 from api.middleware import Quick
 from api.negotiation import JSON, Coding, coding, preferred
 from api.services import Services
-from api.threads import in_thread
+from api.threads import in_few
 from federation import log as changes
 from federation.glance import Glance, glance
 from federation.pulse import Pulse, Standing, count
-from federation.tail import Tail, follow
+from federation.tail import MOST_BYTES, Tail, follow
 from schema.change import MAX_NUMBER, PAGE_SIZE
 from schema.errors import FolkmootError
 
 log = structlog.get_logger("folkmoot.feed")
 PATH = "/v1/changes"
 CACHE_BYTES = 64 * 1024 * 1024
+AROUND = 2_000
+"""Bytes that a page takes beside its body."""
+AT_ONCE = 64 * 1024
+"""Bytes of a page that is put together in the event loop: for more than that others would wait."""
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
 _PLAIN_QUERY = re.compile(
     rb"(?:afterChangeNumber=(0|[1-9][0-9]{0,15})(?:&kind=([a-z][a-z-]{0,39}))?|kind=([a-z][a-z-]{0,39}))?"
@@ -98,13 +102,15 @@ class PageCache:
 
     def put(self, key: Key, page: Kept) -> None:
         """Keep a page in the place of an older one, and drop others until all fit."""
+        if self._standing is not None and page.standing.turn < self._standing.turn:
+            return  # it was long in the making, and the log has moved on
         if page.standing is not self._standing:
             self._standing = page.standing
             for passed in list(self._passing):
                 self._drop(passed)
         self._drop(key)
         self._pages[key] = page
-        self.size += len(page.body)
+        self.size += len(page.body) + AROUND
         if not page.full:
             self._passing.add(key)
         while self.size > self._capacity and self._pages:
@@ -113,7 +119,7 @@ class PageCache:
     def _drop(self, key: Key) -> None:
         page = self._pages.pop(key, None)
         self._passing.discard(key)
-        self.size -= len(page.body) if page else 0
+        self.size -= len(page.body) + AROUND if page else 0
 
 
 class FeedPages:
@@ -153,7 +159,7 @@ class FeedPages:
 
     async def _ask(self) -> Standing:
         # Who comes after a write of this process does not wait for a question that was put before it.
-        return await self._flights.once(self._here.database.writes, partial(in_thread, self._look))
+        return await self._flights.once(self._here.database.writes, partial(in_few, self._here.database, self._look))
 
     def _look(self) -> Standing:
         standing = self._pulse.ask()
@@ -178,13 +184,13 @@ class FeedPages:
         page = self._cache.get(key)
         if page is not None and page.standing is standing:
             return page
-        if not key.coding and (found := self._of_tail(key, standing)) is not None:
+        if not key.coding and (found := self._of_tail(key, standing, AT_ONCE)) is not None:
             made = _packed(found, key.coding, standing)
             self._cache.put(key, made)
             return made
 
         async def make() -> Kept:
-            made = await in_thread(partial(self._make, key, standing, page))
+            made = await in_few(self._here.database, partial(self._make, key, standing, page))
             if key.number <= standing.latest:  # what comes after a number not yet given is not known for a moment
                 self._cache.put(key, made)
             return made
@@ -192,9 +198,11 @@ class FeedPages:
         return await self._flights.once((key, standing), make)
 
     def _make(self, key: Key, standing: Standing, old: Kept | None) -> Kept:
-        made = self._of_tail(key, standing, anew=True)
-        if made is not None:
-            return _packed(made, key.coding, standing)
+        tail = self._tail
+        if tail is None or tail.start <= key.number <= standing.latest:
+            self._follow(standing)
+            if (made := self._of_tail(key, standing)) is not None:
+                return _packed(made, key.coding, standing)
         # `standing` was asked for before the page is read: should a change land between the two, the page is newer
         # than it says, and the next reader looks again. The other way round an old page would be kept as a new one.
         with glance(self._here.database) as rows:
@@ -210,21 +218,20 @@ class FeedPages:
             )
         return _packed(made, key.coding, standing)
 
-    def _of_tail(self, key: Key, standing: Standing, *, anew: bool = False) -> changes.FeedPage | None:
-        """The page, where it begins near the log's end; `anew` looks at the log where its end has moved."""
-        if anew and (self._tail is None or self._tail.start <= key.number <= standing.latest):
-            self._follow(standing)
+    def _of_tail(self, key: Key, standing: Standing, most: int = MOST_BYTES) -> changes.FeedPage | None:
+        """The page, where it begins near the log's end and has no more than so many bytes of items."""
         tail = self._tail
         if tail is None or not tail.holds(standing, key.number):
             return None
-        found = tail.after(key.number, key.kind)
+        items = [(piece.number, piece.item) for piece in tail.after(key.number, key.kind)]
+        if sum(len(item) for _, item in items) > most:
+            return None
         asked = changes.Asked(key.number, key.kind, self._here.public_url, standing.epoch, self._here.license)
-        last, latest = (found[-1].number, None) if found else (key.number, standing.latest)
-        return changes.page_of(asked, [piece.item for piece in found], last, latest)
+        return changes.page_of(asked, items, standing.latest)
 
     def _follow(self, standing: Standing) -> None:
         with self._following:
-            if self._tail is None or self._tail.standing is not standing:
+            if self._tail is None or self._tail.standing.turn < standing.turn:
                 with glance(self._here.database) as rows:
                     self._tail = follow(rows, standing, self._tail)
 

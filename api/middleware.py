@@ -27,6 +27,12 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 Quickly = Callable[[Scope], Awaitable["Quick | None"]]
 
 
+class _Path(NamedTuple):
+    """A route without parameters, as far as figures and the log name it."""
+
+    path_format: str
+
+
 class Quick(NamedTuple):
     """A whole answer that was at hand: the route (its pattern and path), the status, the route's headers, the body."""
 
@@ -74,11 +80,11 @@ class Edge:
         name = _name(scope["headers"])
         standing = self.limits.address(scope)
         refused = standing is not None and standing.refused
-        quick, app = None, self.app
+        quick, app, known = None, self.app, {}
         try:
             quick = await self.quickly(scope) if method in _READING and not refused else None
         except Exception as fault:  # noqa: BLE001 - told as any other, below
-            app = LastResort(_failing(fault))
+            app, known = LastResort(_failing(fault)), {"route": _Path(scope["path"])}
         if quick is not None:
             body = quick.body if method == "GET" else b""
             headers = [*quick.headers, (b"x-request-id", name.encode()), *self.headers.quick]
@@ -90,7 +96,7 @@ class Edge:
             self._tell(name, began, method=method, path=path, route=route, status=quick.status, bytes=len(body))
             return
         inner = {**scope, "method": "GET" if method == "HEAD" else method, "folkmoot.method": method, TOKENS: []}
-        inner |= {"folkmoot.request_id": name, STANDINGS: [standing] if standing else []}
+        inner |= {"folkmoot.request_id": name, STANDINGS: [standing] if standing else [], **known}
         answer = _Answer(send, inner, self)
         await self._through(app, inner, receive, answer, began)
 

@@ -17,7 +17,7 @@ from api.problems import instance
 from api.services import Services
 from api.straight import Way
 from api.strict import strict_router
-from api.threads import in_thread
+from api.threads import in_few
 from federation import lists, log
 from federation.database import ReadSession
 from federation.moved import leads_to
@@ -100,7 +100,7 @@ async def _by_id(request: Request, here: Services, id: str) -> Response:  # noqa
         with here.database.read() as session:
             return moved(here, session, id, "/v1/records") or answer(request, session, id)
 
-    return await in_thread(read)
+    return await in_few(here.database, read)
 
 
 async def _plainly(request: Request) -> Response | None:

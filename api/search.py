@@ -20,7 +20,7 @@ from api.params import KNOWN, Asked, Several, read
 from api.shapes import RecordList
 from api.straight import Way
 from api.strict import refuse_strange, strict_router
-from api.threads import in_thread
+from api.threads import in_few
 from schema.kinds import KINDS
 
 _NOT_OF_PAGES = ("facets", "limit", "cursor")
@@ -136,7 +136,7 @@ async def _answer(call: ListRequest, kinds: list[str], form: str | None) -> Resp
         return _page_of(call.request)
     # In one thread, which has the rows to itself: each step to a thread and back costs more than a count.
     make = partial(answer, call.request, call.here, call.asked, kinds=kinds, format=form, offered=offered)
-    return await in_thread(make)
+    return await in_few(call.here.database, make)
 
 
 @router.get(

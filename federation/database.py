@@ -6,6 +6,7 @@ On PostgreSQL readers run in read-only transactions.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ from typing import Any, NewType
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
 
+from federation.line import Line
 from schema.errors import Misconfigured
 
 DatabaseFault = SQLAlchemyError
@@ -122,7 +124,8 @@ def _engine(url: str, *, readonly: bool) -> Engine:
         url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True, connect_args=waits
     )
     if readonly:
-        return engine.execution_options(postgresql_readonly=True)
+        # What is read in one transaction is of one moment, as on SQLite.
+        return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     _bound_transactions(engine)
     return engine
 
@@ -149,31 +152,31 @@ def _prepare_sqlite(engine: Engine, *, readonly: bool) -> None:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
-
-    if not readonly:
-        _in_line(engine)
+    if readonly:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    else:
+        _write_in_line(engine)
 
 
-def _in_line(engine: Engine) -> None:
+def _write_in_line(engine: Engine) -> None:
     """Let the writers of this process wait in line.
 
     At SQLite's own lock each sleeps and looks again, ever longer: who came last may be first, and one may be passed
     over until its time is up. Other processes still meet there.
     """
-    line = threading.Lock()
+    line = Line()
 
-    @event.listens_for(engine, "begin", insert=True)
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if _IN_LINE not in connection.info:
-            connection.info[_IN_LINE] = line.acquire(timeout=BUSY_SECONDS)
+        if _IN_LINE not in connection.info and not line.come(BUSY_SECONDS):
+            raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+        connection.info[_IN_LINE] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "checkin")
     def checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
         if record.info.pop(_IN_LINE, False):
-            line.release()
+            line.leave()
 
 
 def clock(session: Reading) -> datetime:

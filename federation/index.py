@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -118,6 +119,14 @@ Matcher = Callable[[str], Sequence[tuple[int, int]]]
 """Where in a text words stand: from and to, in characters."""
 
 
+hurried: ContextVar[bool] = ContextVar("hurried", default=False)
+"""Whether others wait for the thread that searches: what would wait itself, or take long, is `Slow` there."""
+
+
+class Slow(Exception):
+    """This is to be asked again by who has time."""
+
+
 class Sink(Protocol):
     """Where documents are written. What is staged is seen when it is committed, and not before.
 
@@ -164,7 +173,10 @@ class Index(Protocol):
         ...
 
     def search(self, query: Query) -> Hits:
-        """Find. Raises `Busy` before the index was first built, and for a query that costs more than its budget."""
+        """Find. Raises `Busy` before the index was first built, and for a query that costs more than its budget.
+
+        Raises `Slow` to the `hurried` where it would wait: for others that are costly, or for another machine.
+        """
         ...
 
     def count(self) -> int:

@@ -245,8 +245,8 @@ def page(
     """The page of the feed after a number (protocol section 2): 500 items at most, equal bytes for an equal log."""
     found = after(reading, number, kind=kind)
     asked = Asked(number, kind, public_url, epoch, license_url)
-    last = found[-1].number if found else number
-    return page_of(asked, [item_json(entry) for entry in found], last, None if found else latest(reading))
+    items = [(entry.number, item_json(entry)) for entry in found]
+    return page_of(asked, items, 0 if found else latest(reading))
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,15 +260,16 @@ class Asked:
     license_url: str
 
 
-def page_of(asked: Asked, items: Sequence[bytes], last: int, latest_number: int | None) -> FeedPage:
-    """The page of these items, the last of which has the number `last`."""
+def page_of(asked: Asked, items: Sequence[tuple[int, bytes]], latest_number: int) -> FeedPage:
+    """The page of these items, each with its number; where there are none, it tells the latest number of the log."""
+    last = items[-1][0] if items else asked.number
     body = page_json(
         url=page_url(asked.public_url, asked.number, asked.kind),
         next_url=page_url(asked.public_url, last, asked.kind),
         epoch=asked.epoch,
         license_url=asked.license_url,
-        items=items,
-        latest=latest_number,
+        items=[item for _, item in items],
+        latest=None if items else latest_number,
     )
     return FeedPage(body, ended=not items, last=last, full=len(items) == PAGE_SIZE)
 

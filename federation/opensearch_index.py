@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from federation.index import Hits, Matcher, Query, Reached, Sink
+from federation.index import Hits, Matcher, Query, Reached, Sink, Slow, hurried
 from federation.opensearch import indices
 from federation.opensearch.address import Address
 from federation.opensearch.cluster import Broken, Cluster, Missing
@@ -114,6 +114,8 @@ class OpenSearchIndex:
 
     def search(self, query: Query) -> Hits:
         """Find. Raises `Busy` before the index was first built, beyond the budget, and where the cluster is away."""
+        if hurried.get():
+            raise Slow
         seen = self._latest()
         point = self._point_in_time(seen, query) if query.sort == "relevance" else ""
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from federation import publishers
 from federation.database import Database, Reading
@@ -29,11 +29,12 @@ _COUNT_OF_KIND = texts("SELECT count(*) FROM record WHERE number > ? AND number 
 class Standing:
     """The log's latest number and the epoch of its database: while both stand, so does every page.
 
-    While the log stands still a `Pulse` gives the same object, so that `is` tells.
+    While the log stands still a `Pulse` gives the same object, so that `is` tells; `turn` tells which came first.
     """
 
     latest: int
     epoch: str
+    turn: int = field(default=0, compare=False)
 
 
 class Pulse:
@@ -69,7 +70,10 @@ class Pulse:
             writes = self._database.writes  # before the question: what is written meanwhile makes it one to ask again
             found = self._look()
             before = self._seen
-            standing = before[2] if before is not None and before[2] == found else found
+            if before is None:
+                standing = found
+            else:
+                standing = before[2] if before[2] == found else replace(found, turn=before[2].turn + 1)
             # From the answer and not from the question: on a busy machine an answer may take as long as it is fresh.
             self._seen = (writes, self._clock(), standing)
             return standing

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from federation import log
@@ -48,13 +49,8 @@ class Tail:
 
     def after(self, number: int, kind: str | None) -> Sequence[Piece]:
         """What comes after a number, in order."""
-        found = []
-        for piece in reversed(self.pieces.values()):
-            if piece.number <= number:
-                break
-            if kind is None or piece.kind == kind:
-                found.append(piece)
-        return found[::-1]
+        newer = takewhile(lambda piece: piece.number > number, reversed(self.pieces.values()))
+        return [piece for piece in newer if kind is None or piece.kind == kind][::-1]
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Put newer entries at the end, each in the place of what its record said before; keep within the bounds."""
@@ -69,19 +65,17 @@ class Tail:
             self.size -= len(self.pieces.pop(name).item)
 
 
-def follow(rows: Glance, standing: Standing, before: Tail | None) -> Tail | None:
-    """The tail as the log stands now, read on from the one before where that can be.
-
-    None where the log was written to between two questions, which PostgreSQL shows and SQLite does not.
-    """
+def follow(rows: Glance, standing: Standing, before: Tail | None) -> Tail:
+    """The tail as the log stands now, read on from the one before where that can be."""
     if before is not None and before.standing.epoch == standing.epoch:
         new = log.after(rows, before.last)
         if len(new) < PAGE_SIZE:
             tail = Tail(standing, before.start, dict(before.pieces), before.size)
             tail.take(new)
+            # No row leaves the log without a newer one in its place; should one ever, it is read anew.
             if count(rows, tail.start, tail.last) == len(tail.pieces):
                 return tail
     entries = log.newest(rows, PAGE_SIZE + 1)
-    tail = Tail(standing, entries[0].number if len(entries) > PAGE_SIZE else 0)
-    tail.take(entries[1:] if len(entries) > PAGE_SIZE else entries)
-    return tail if count(rows, tail.start, tail.last) == len(tail.pieces) else None
+    tail = Tail(standing, entries.pop(0).number if len(entries) > PAGE_SIZE else 0)
+    tail.take(entries)
+    return tail

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as OutOfTime
 from typing import Any
 
+from federation.index import Slow, hurried
 from schema.errors import Busy
 
 BUDGET = 2.0
@@ -35,9 +36,14 @@ class Lane:
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, calls: Sequence[Callable[[], Any]], cost: int) -> list[Any]:
-        """Give what these calls return. The costly are made side by side. Raises `Busy` when the budget is spent."""
+        """Give what these calls return. The costly are made side by side. Raises `Busy` when the budget is spent.
+
+        Raises `Slow` where they are costly and others wait for this thread.
+        """
         if cost <= self.cheap:
             return [call() for call in calls]
+        if hurried.get():
+            raise Slow
         until = time.monotonic() + self.budget
         begun: list[Future[Any]] = [self._opened().submit(call) for call in calls]
         try:

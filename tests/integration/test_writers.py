@@ -70,6 +70,52 @@ def test_who_waits_in_line_is_let_in_by_who_leaves(database: Database) -> None:
     assert _held(database) == before + 1
 
 
+def test_writers_meet_in_line_and_not_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SQLite's own lock would refuse at once, a second writer of this process still has its turn."""
+    monkeypatch.setattr(room, "BUSY_SECONDS", 0)
+    url = f"sqlite:///{tmp_path / 'f.db'}"
+    migrations.upgrade(url)
+    base = Database(url)
+    monkeypatch.setattr(room, "BUSY_SECONDS", 20)
+    before, inside = _held(base), threading.Event()
+
+    def second() -> None:
+        assert inside.wait(20)
+        with base.write() as session:
+            _raise(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        with base.write() as session:
+            _raise(session)
+            inside.set()
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        waiting.result(20)
+    assert _held(base) == before + 2
+    base.dispose()
+
+
+def test_who_waits_too_long_is_told_that_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that never ends holds the others up for their time and no longer, and the line goes on after it."""
+    monkeypatch.setattr(room, "BUSY_SECONDS", 0.2)
+    url = f"sqlite:///{tmp_path / 'f.db'}"
+    migrations.upgrade(url)
+    base = Database(url)
+
+    def second() -> None:
+        with base.write() as session:
+            _raise(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with base.write() as session:
+            _raise(session)
+            with pytest.raises(DatabaseFault, match="locked"):
+                pool.submit(second).result(20)
+        pool.submit(second).result(20)
+    base.dispose()
+
+
 def test_who_is_refused_by_another_process_leaves_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that another holds is `database is locked` when the time is up, and the next writer finds it free."""
     monkeypatch.setattr(room, "BUSY_SECONDS", 0.2)
@@ -83,6 +129,7 @@ def test_who_is_refused_by_another_process_leaves_the_line(tmp_path: Path, monke
             with pytest.raises(DatabaseFault, match="locked"), base.write() as session:
                 _raise(session)
         other.execute("ROLLBACK")
+        monkeypatch.setattr(room, "BUSY_SECONDS", 0)  # nobody may be in the line now
         with base.write() as session:
             _raise(session)
         assert _held(base) == before + 1

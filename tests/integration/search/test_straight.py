@@ -79,15 +79,14 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 def test_both_ways_answer_alike(client: TestClient, method: str, asked: str, accept: str) -> None:
     """Status, headers and body are the same, of answers and of refusals."""
 
-    def ask() -> tuple[int, list[tuple[str, str]], str]:
-        got = client.request(
-            method, f"/v1/{asked}", headers={"Accept": accept, "X-Request-ID": "the-same-name"}, follow_redirects=False
-        )
+    def ask(times: int) -> tuple[int, list[tuple[str, str]], str]:
+        headers = [("X-Request-ID", "the-same-name"), *[("Accept", accept)] * times]
+        got = client.request(method, f"/v1/{asked}", headers=headers, follow_redirects=False)
         return got.status_code, sorted(got.headers.multi_items()), got.text
 
-    straight = ask()
+    straight = ask(1)
     client.app.state.ways.clear()  # type: ignore[attr-defined]
-    assert ask() == straight
+    assert ask(2) == straight  # a header that stands twice is nothing plain: the feed takes it to the route
 
 
 def test_lists_do_go_straight(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
