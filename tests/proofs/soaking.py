@@ -22,6 +22,7 @@ from benchmarks.processes import anonymous_mb, resident_mb
 CONNECTIONS, READERS = 48, 60
 ANEW = 0.02
 """How often a reader of the feed begins at its start again."""
+_COUNTED = ("fd", "task")
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _NEXT = re.compile(rb'"next":"https?://[^/"]+([^"]+)"')
@@ -67,7 +68,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a process takes at a moment: seconds since the start, memory in MB, files, threads, tasks."""
+    """What a server takes at a moment: seconds since the start, memory in MB, files, threads, tasks."""
 
     at: float
     resident: float
@@ -198,9 +199,15 @@ async def _chunks(stream: asyncio.StreamReader) -> bytes:
 
 
 def look(pid: int, began: float, tasks: int) -> Sample:
-    """What a process takes now."""
-    files, threads = len(list(Path(f"/proc/{pid}/fd").iterdir())), len(list(Path(f"/proc/{pid}/task").iterdir()))
-    return Sample(time.monotonic() - began, resident_mb(pid), anonymous_mb(pid), files, threads, tasks)
+    """What a server takes now, in all its processes."""
+    all_of_it = [pid, *_children(pid)]
+    files, threads = (sum(len(list(Path(f"/proc/{one}/{what}").iterdir())) for one in all_of_it) for what in _COUNTED)
+    resident, anonymous = sum(map(resident_mb, all_of_it)), sum(map(anonymous_mb, all_of_it))
+    return Sample(time.monotonic() - began, resident, anonymous, files, threads, tasks)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def slope(samples: list[Sample], value: Callable[[Sample], float]) -> float:
