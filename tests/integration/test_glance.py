@@ -32,13 +32,12 @@ def test_nothing_is_written_and_a_fault_is_the_database_s_own(database: Database
 
 
 def test_one_glance_is_of_one_moment(database: Database) -> None:
-    """What is committed meanwhile is seen by the next one, on SQLite; PostgreSQL shows each statement the latest."""
+    """What is committed meanwhile is seen by the next one."""
     with glance.glance(database) as alone:
         before = alone.ask(_ONE)[0][0]
         with database.write() as session:
             session.connection().exec_driver_sql(_RAISE[database.dialect])
-        if database.dialect == "sqlite":
-            assert alone.ask(_ONE)[0][0] == before
+        assert alone.ask(_ONE)[0][0] == before
     with glance.glance(database) as later:
         assert later.ask(_ONE)[0][0] == before + 1
 
