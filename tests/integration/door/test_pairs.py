@@ -15,7 +15,7 @@ PAIRS = sized(500, 2_000) // 4  # two sorts of pair, on two databases
 
 
 @pytest.mark.proof
-def test_t24_of_two_changes_to_one_version_one_is_made(moot: Moot, contract: dict[str, Any]) -> None:
+def test_t24_of_two_changes_to_one_version_one_is_made(moot: Moot, contract: dict[str, Any], engine_name: str) -> None:
     """Two writers with the same ETag: one 200 and one 412, and the record is what the first one said."""
     token, where, wrong = moot.token(), f"{PREFIX}contract/EXA-C-1", 0
     tag = moot.post(token, contract).headers["etag"]
@@ -28,12 +28,14 @@ def test_t24_of_two_changes_to_one_version_one_is_made(moot: Moot, contract: dic
             made, data = next((a, d) for a, d in zip(answers, said, strict=True) if a.status_code == 200)
             wrong += moot.http.get(where).json()["data"] != data
             tag = made.headers["etag"]
-    figure("T24", f"lost updates in {PAIRS} pairs", wrong, goal="0")
+    figure("T24", f"{engine_name}, lost updates in {PAIRS} pairs", wrong, goal="0")
     assert wrong == 0
 
 
 @pytest.mark.proof
-def test_t24_of_two_equal_requests_under_one_key_one_is_done(moot: Moot, contract: dict[str, Any]) -> None:
+def test_t24_of_two_equal_requests_under_one_key_one_is_done(
+    moot: Moot, contract: dict[str, Any], engine_name: str
+) -> None:
     """Two equal POSTs at once with one Idempotency-Key: the same answer twice, and one change."""
     token, before, wrong = moot.token(), moot.latest(), 0
     with ThreadPoolExecutor(2) as pool:
@@ -43,5 +45,5 @@ def test_t24_of_two_equal_requests_under_one_key_one_is_done(moot: Moot, contrac
             first, second = pool.map(post, [f"key-{turn}"] * 2)
             wrong += (first.status_code, second.status_code, first.content == second.content) != (201, 201, True)
     doubled = moot.latest() - before - PAIRS
-    figure("T24", f"doubled writes in {PAIRS} pairs", wrong + doubled, goal="0")
+    figure("T24", f"{engine_name}, doubled writes in {PAIRS} pairs", wrong + doubled, goal="0")
     assert (wrong, doubled) == (0, 0)
