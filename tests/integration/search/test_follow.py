@@ -346,6 +346,20 @@ def test_the_thread_follows_and_is_nudged(world: World) -> None:
     assert not any(thread.name == "index-follower" for thread in enumerate_threads())
 
 
+def test_the_thread_rests_after_a_commit_whoever_nudges(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where changes keep coming the index is committed for many at once; an end cuts the rest short."""
+    monkeypatch.setattr(follow, "REST", 600)
+    publish(world.database, [replace(one, id=one.id + "-r") for one in records(Random(8), 2)])
+    world.follower.start()
+    _until(lambda: world.index.search(Query()).count == len(world.made) + 2)
+    publish(world.database, [replace(one, id=one.id + "-s") for one in records(Random(8), 2)])
+    world.follower.nudge()
+    time.sleep(0.3)
+    assert world.index.search(Query()).count == len(world.made) + 2
+    world.follower.stop()
+    assert not any(thread.name == "index-follower" for thread in enumerate_threads())
+
+
 def test_a_follower_outlives_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error while following is told in `problem`; the next round goes on from the last commit."""
     monkeypatch.setattr(staging, "document", _fail)
