@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from api import feed_pages
 from api.feed_pages import AROUND, FeedPages, Kept, Key, PageCache
@@ -192,6 +194,26 @@ def test_many_who_ask_for_a_page_at_once_wait_for_one_making(site: Site, made: l
 
     assert len({id(page) for page in asyncio.run(crowd())}) == 1
     assert made == [0]
+
+
+def test_a_database_that_is_away_is_told_as_anywhere_else(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that cannot be asked for is a 503 problem of its own route, with the headers of every answer."""
+
+    def away(_database: Database) -> None:
+        raise OperationalError("SELECT n FROM counter", None, sqlite3.OperationalError("database is locked"))
+
+    for room in (feed_pages, pulse):
+        monkeypatch.setattr(room, "glance", away)
+    answer = site.client.get(CHANGES)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert {"x-request-id", "x-content-type-options", "access-control-allow-origin"} <= set(answer.headers)
+    assert site.client.head(CHANGES).status_code == 503
+    told = [
+        line
+        for line in site.client.get("/metrics").text.splitlines()
+        if line.startswith("folkmoot_http_requests_total")
+    ]
+    assert sum('route="/v1/changes"' in line and '"503"' in line for line in told) == 2, told
 
 
 def test_pages_near_the_end_of_the_log_are_made_of_one_look_at_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
