@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,11 +30,12 @@ AT_ONCE = 2
 _BLOCK, _ROWS = 65_536, 250
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Written:
     """What a download consists of. The file has no name in any folder, so that nothing of it is left when it is closed.
 
-    It is read without a position of its own: many read it at once.
+    It is read without a position of its own: many read it at once. It is closed with this at the latest: a server that
+    ends while it is written has nobody left to take it.
     """
 
     file: IO[bytes]
@@ -54,7 +56,9 @@ def write(parts: Iterable[bytes], headers: Mapping[str, str]) -> Written:
         file.writelines(parts)
         file.flush()
         if_it_fails.pop_all()
-    return Written(file, headers)
+    written = Written(file, headers)
+    weakref.finalize(written, file.close)
+    return written
 
 
 @dataclass(slots=True)

@@ -58,11 +58,15 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     noted, so that the end of the pass knows which are not.
     """
     log.lock(session)
-    ids = list(dict.fromkeys([statement.id for statement, _ends in judged.heard]))
-    before = held(session, ids)
+    before = held(session, list(dict.fromkeys([s.id for s in (*(s for s, _ends in judged.heard), *judged.looped)])))
+    # A route that gives back what it has of us says no more what it said before: or two would keep each other's echo.
+    echoes = [(s, True) for s in judged.looped if before.get(s.id, _NOTHING).of(node_id) is not None]
+    heard = [*judged.heard, *echoes]
+    ids = list(dict.fromkeys([statement.id for statement, _ends in heard]))
+    before = {record_id: before[record_id] for record_id in ids if record_id in before}
     after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
     pending = Pending(session, node_id, [*ids, *judged.standing], afresh=reconciling)
-    for statement, ends in judged.heard:
+    for statement, ends in heard:
         known = after[statement.id]
         then = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
         if waits(known, then):
@@ -73,7 +77,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     pending.stand(judged.standing)
     pending.write(now)
     applied = settle(session, before, after, now=now)
-    applied.accepted = len(judged.heard) + len(judged.standing)
+    applied.accepted = len(heard) + len(judged.standing)
     applied.unchanged = applied.accepted - applied.created - applied.updated - applied.deleted - pending.count
     applied.held = pending.joined
     applied.refused, applied.dropped = len(judged.refused), judged.loops

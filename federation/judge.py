@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -111,6 +112,10 @@ def place(
             continue
         if _is_loop(reading, me):
             found.loops += 1
+            if reading.origin.node != me:
+                with suppress(Invalid):
+                    echo = _statement(reading, source, origins, ours)
+                    found.looped.append(msgspec.structs.replace(echo, data=None, reason=DROPPED, moved_to=None))
             continue
         try:
             statement = _statement(reading, source, origins, ours)

@@ -46,7 +46,7 @@ class Judged:
     `heard` holds (statement, whether the route ends here); `unproven` those that are signed with a key which their
     origin has not published; `standing` the ids of records that are held just as the page says them; `named` the ids of
     refused items, so that a full reconcile does not take a refusal for a removal; `warned` is what was taken all the
-    same.
+    same. `looped` has, for each record that came back by way of us, that this route carries it no more.
     """
 
     heard: list[tuple[Statement, bool]] = field(default_factory=list)
@@ -55,6 +55,7 @@ class Judged:
     refused: list[Trouble] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     warned: list[Trouble] = field(default_factory=list)
+    looped: list[Statement] = field(default_factory=list)
     loops: int = 0
 
     def add(self, other: Judged) -> None:
@@ -65,6 +66,7 @@ class Judged:
         self.refused += other.refused
         self.named += other.named
         self.warned += other.warned
+        self.looped += other.looped
         self.loops += other.loops
 
     def ids(self) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from sqlalchemy import text
 
 from federation import log, publishers, tail
-from federation.database import Database
+from federation.database import Database, WriteSession
 from federation.glance import glance
 from federation.pulse import Standing
 from federation.tail import Tail, follow
@@ -17,6 +18,14 @@ from tests.services import NOW
 
 _MADE = records(Random(5), 90)
 _LICENSE = "https://licence.test/"
+
+
+@pytest.fixture
+def base(database: Database) -> Database:
+    """Give a database that has an epoch."""
+    with database.write() as session:
+        publishers.settle(session, URL)
+    return database
 
 
 def _standing(base: Database) -> Standing:
@@ -56,54 +65,46 @@ def _write(base: Database, chance: Random) -> None:
 
 @pytest.mark.parametrize(("most", "page"), [(1 << 20, 500), (1 << 20, 7), (2_000, 500), (1, 500)])
 def test_the_tail_is_what_the_database_says(
-    database: Database, monkeypatch: pytest.MonkeyPatch, most: int, page: int
+    base: Database, monkeypatch: pytest.MonkeyPatch, most: int, page: int
 ) -> None:
     """After any writing, read on or read anew, each page of the tail is the database's own, to the byte."""
     monkeypatch.setattr(tail, "MOST_BYTES", most)
     monkeypatch.setattr(tail, "PAGE_SIZE", page)
-    with database.write() as session:
-        publishers.settle(session, URL)
     chance, kept = Random(most + page), None
     for _ in range(25):
-        _write(database, chance)
-        kept = _follow(database, kept if chance.random() < 0.9 else None)
-        assert _differences(database, kept) == []
+        _write(base, chance)
+        kept = _follow(base, kept if chance.random() < 0.9 else None)
+        assert _differences(base, kept) == []
         assert len(kept.pieces) <= page
         assert kept.size == sum(len(piece.item) for piece in kept.pieces.values()) <= most
 
 
-def test_what_is_written_while_the_tail_is_read_is_of_the_next_one(database: Database) -> None:
+def test_what_is_written_while_the_tail_is_read_is_of_the_next_one(base: Database) -> None:
     """All that is asked for one tail is of one moment, on both databases."""
-    with database.write() as session:
-        publishers.settle(session, URL)
-    publish(database, _MADE[:20])
-    before, standing = _follow(database, None), _standing(database)
-    with glance(database) as rows:
+    publish(base, _MADE[:20])
+    before, standing = _follow(base, None), _standing(base)
+    with glance(base) as rows:
         asked = log.latest(rows)
-        publish(database, _MADE[10:30])
+        publish(base, _MADE[10:30])
         kept = follow(rows, standing, before)
     assert asked == kept.last == standing.latest
     assert list(kept.pieces) == list(before.pieces)
 
 
-def test_a_tail_of_another_epoch_is_not_read_on(database: Database) -> None:
-    """After a restore numbers may say other things: everything is read anew."""
-    with database.write() as session:
-        publishers.settle(session, URL)
-    publish(database, _MADE[:5])
-    before = _follow(database, None)
-    with database.write() as session:
-        session.connection().execute(text("UPDATE record SET kind = 'skill' WHERE number = 3"))
-        publishers.renew_epoch(session)
-    assert _differences(database, _follow(database, before)) == []
+def _restored(session: WriteSession) -> None:
+    session.connection().execute(text("UPDATE record SET kind = 'skill' WHERE number = 3"))
+    publishers.renew_epoch(session)
 
 
-def test_rows_that_went_otherwise_are_seen(database: Database) -> None:
-    """A row that is gone without a change in its place (old tombstones are cleared away) is not kept in memory."""
-    with database.write() as session:
-        publishers.settle(session, URL)
-    publish(database, _MADE[:9])
-    before = _follow(database, None)
-    with database.write() as session:
-        session.connection().execute(text("DELETE FROM record WHERE number = 4"))
-    assert _differences(database, _follow(database, before)) == []
+def _cleared(session: WriteSession) -> None:
+    session.connection().execute(text("DELETE FROM record WHERE number = 4"))
+
+
+@pytest.mark.parametrize("otherwise", [_restored, _cleared])
+def test_what_became_of_rows_otherwise_is_seen(base: Database, otherwise: Callable[[WriteSession], None]) -> None:
+    """Where numbers say other things since a restore, or a row is gone with none in its place, all is read anew."""
+    publish(base, _MADE[:9])
+    before = _follow(base, None)
+    with base.write() as session:
+        otherwise(session)
+    assert _differences(base, _follow(base, before)) == []

@@ -64,6 +64,14 @@ def test_t36_in_any_graph_each_record_is_its_origins(databases: Databases) -> No
     figure("T36", "rounds until no log moves, at most", slowest, goal=f"under {ROUNDS}")
 
 
+def test_t36_an_echo_does_not_outlive_the_last_route(databases: Databases) -> None:
+    """Two who read each other let a record go when every route to its origin has ended: none keeps the other's echo."""
+    graph = grow(Random(302), databases)  # the first of 2,000 graphs at random in which two of them did
+    live(graph)
+    assert settle(graph) < ROUNDS
+    assert list(wrong(graph)) == []
+
+
 def test_t36_a_record_passes_eight_aggregators_and_no_more(databases: Databases) -> None:
     """In a row of ten aggregators the eighth still has the record, and the ninth tells why it has not."""
     world = World()

@@ -145,6 +145,27 @@ def test_loops_are_dropped_and_counted(moot: Aggregator, world: World, origin: F
     assert problems(moot.database) == []
 
 
+def test_a_loop_ends_what_its_route_said_before(moot: Aggregator, world: World, origin: FakeNode) -> None:
+    """A relay that now has a record of us carries it no more, so it is dropped; one that we have elsewhere stays."""
+    relay, other = _relay(world, "a.example", "ONE"), _relay(world, "b.example", "TWO")
+    gone, stays = origin.put("contract", "C-1"), origin.put("contract", "C-2")
+    for record_id in (gone, stays):
+        relay.pass_on(origin.items[record_id])
+    other.pass_on(origin.items[stays])
+    for one in (relay, other):
+        moot.add(one, relays=True)
+    moot.crawl()
+    assert {i for i, row in rows(moot.database).items() if not row.deleted} >= {gone, stays}
+    hop = {"node": moot.id, "harvested": "2026-11-02T09:00:00Z"}
+    for record_id in (gone, stays):
+        relay.pass_on(origin.items[record_id] | {"via": [hop]})
+    world.pass_time(hours=1)
+    moot.crawl()
+    held = rows(moot.database)
+    assert (held[gone].deleted, held[gone].reason, held[stays].deleted) == (True, "dropped", False)
+    assert problems(moot.database) == []
+
+
 def test_removed_node_leaves_tombstones(moot: Aggregator, world: World, origin: FakeNode) -> None:
     """Removing a node makes tombstones (`dropped`) of its records, keeps the origin's own tombstones, frees its key."""
     live, ended = origin.put("contract", "C-1"), origin.put("contract", "C-2")

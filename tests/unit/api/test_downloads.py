@@ -206,6 +206,15 @@ def test_what_nobody_waits_for_any_more_is_closed(folder: Path) -> None:
     assert maker.begun == 2
 
 
+def test_what_nobody_takes_is_closed() -> None:
+    """A file whose server has ended while it was written is closed with the last who knows of it."""
+    written = write([b"a"], {})
+    file = written.file
+    assert not file.closed
+    del written
+    assert file.closed
+
+
 def test_a_failure_is_told_to_all_and_leaves_nothing(folder: Path) -> None:
     """What the parts raise half-way is raised for all who wait, before a byte is sent; the next tries again."""
     tries: list[int] = []

@@ -115,11 +115,12 @@ def test_relayed_item_is_judged_by_its_origins_prefixes() -> None:
 
 
 def test_loops_are_counted() -> None:
-    """What began here or passed here is dropped and counted, whatever else is wrong with it."""
+    """What began or passed here is dropped and counted, whatever is wrong with it; by what passed a route ends."""
     ours = item(origin=ORIGIN | {"node": ME}, via=[HOP])
     passed = item(via=[{"node": ME, "harvested": "2026-11-02T09:00:00Z"}, HOP], data={"wrong": 1})
     found = judged(ours, passed, source=THROUGH)
     assert (found.loops, found.refused, found.heard) == (2, [], [])
+    assert [(s.id, s.data, s.reason) for s in found.looped] == [(PREFIX + "contract/C-1", None, "dropped")]
 
 
 def test_moved_and_suffixed_records_are_taken() -> None:
