@@ -85,6 +85,7 @@ class Store:
         self._staged: dict[str, bytes | None] = {}
         self._bytes = 0
         self._number = 0
+        self._why = ""
 
     def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
         """Put documents in the place of those with their ids, take those that are gone out; `new` is passed over."""
@@ -135,7 +136,8 @@ class Store:
                 self._insist()
                 try:
                     statuses = self._bulk(chunk, version)
-                except Late:  # the versions let it come twice
+                except Late as error:  # the versions let it come twice
+                    self._why = str(error)
                     again += chunk
                     continue
                 for status, one in zip(statuses, chunk, strict=True):
@@ -147,7 +149,10 @@ class Store:
                 return
             left = again
             time.sleep(0.2 * 2**tried)
-        raise Busy(f"The search engine did not take {len(left)} documents.")
+        raise Busy(
+            f"The search engine did not take {len(left)} documents ({self._why}). "
+            "If a server that held the only copy of them is gone for good: folkmoot index rebuild."
+        )
 
     def _bulk(self, chunk: list[tuple[str, bytes | None]], version: int) -> list[int]:
         lines = []
@@ -168,6 +173,8 @@ class Store:
         for item in items:
             if "error" in item and item["status"] in _HOPELESS:
                 raise Busy(f"The search engine does not take a document of {self.index}: {item['error']}.")
+            if "error" in item and item["status"] != _CONFLICT:
+                self._why = f"{item['status']}: {item['error']}"
 
 
 def _chunks(staged: list[tuple[str, bytes | None]]) -> Iterator[list[tuple[str, bytes | None]]]:

@@ -26,7 +26,7 @@ from sqlalchemy import text
 from federation.database import Database
 from federation.follow import Follower, rebuild
 from federation.index import Query, Reached, Terms
-from federation.opensearch import facets, indices
+from federation.opensearch import facets, indices, store
 from federation.opensearch.address import Address, read
 from federation.opensearch.store import Store
 from federation.opensearch_index import OpenSearchIndex
@@ -354,6 +354,7 @@ def test_a_node_killed_while_written_to_and_asked_loses_nothing(cluster: Cluster
     with closing(OpenSearchIndex(address)) as reader:
         follower = Follower(database, OpenSearchIndex(address))
         follower.catch_up()
+        cluster.wait(len(cluster.names))  # the copies come after the index: until then a server may hold the only one
         with Asking(reader) as asking:
             follower.start()
             for name in cluster.names:
@@ -371,6 +372,31 @@ def test_a_node_killed_while_written_to_and_asked_loses_nothing(cluster: Cluster
     slow = [one for one in asking.failures if "budget" in one or "in time" in one]  # a machine that is busy otherwise
     assert asking.failures == slow
     assert len(slow) <= len(asking.answers) // 20
+
+
+def test_what_a_lost_server_alone_held_is_built_anew(
+    cluster: Cluster, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an index has no second copy and a server is gone, the follower says what to do, and a rebuild does it."""
+    monkeypatch.setattr(store, "_PATIENCE", 2.0)
+    address = read(f"http://{cluster.servers}/alone-{secrets.token_hex(4)}?shards=3&replicas=0")
+    publish(database, records(Random(7), 200))
+    lost = cluster.names[0]
+    with closing(OpenSearchIndex(address)) as index:
+        follower = Follower(database, index)
+        follower.catch_up()
+        cluster.wait(len(cluster.names))
+        cluster.kill(lost)
+        try:
+            publish(database, records(Random(8), 200))
+            with pytest.raises(Busy, match=r"did not take \d+ documents .*folkmoot index rebuild"):
+                follower.catch_up()
+            rebuild(database, index)
+            assert verify(database, index).differences == 0
+        finally:
+            cluster.start(lost)
+            cluster.wait(len(cluster.names))
+        index.cluster.ask("DELETE", f"/{address.name}-*")
 
 
 def _publish_and_kill(database: Database, follower: Follower, cluster: Cluster, name: str) -> None:
