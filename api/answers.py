@@ -26,7 +26,7 @@ from api.etags import unchanged
 from api.negotiation import accepts_gzip
 from api.params import Asked
 from api.services import Services
-from exchange import columns, feeds, xlsx
+from exchange import feeds
 from exchange.summaries import label, summary
 from federation import glance, lists
 from federation.index import Hits, Slow, hurried
@@ -196,10 +196,13 @@ def _calendar(call: Call) -> Made:
 
 def _table(call: Call, headers: Mapping[str, str]) -> Response:
     """The whole list as a table, made once for all who are told the same tag: it says all that the table depends on."""
+    from exchange import columns, xlsx  # noqa: PLC0415 - a start does not wait for what makes tables
+
+    table_of = {"csv": columns.csv_lines, "xlsx": xlsx.workbook}[call.format]
 
     def make() -> downloads.Written:
         hits = call.here.index.search(call.query)
-        table = _TABLES[call.format](downloads.lines(call.here.database, hits.rows))
+        table = table_of(downloads.lines(call.here.database, hits.rows))
         return downloads.write(table, {**headers, **_around(call, hits, call.following(hits))})
 
     files: downloads.Downloads = call.request.app.state.downloads
@@ -214,6 +217,5 @@ def _ndjson(call: Call, headers: Mapping[str, str]) -> Response:
     return StreamingResponse(parts, headers=sent, media_type=formats.content_type(call.format))
 
 
-_TABLES = {"csv": columns.csv_lines, "xlsx": xlsx.workbook}
 _DOWNLOADS = {"csv": _table, "xlsx": _table, "ndjson": _ndjson}
 _BODIES = {"json": _json, "jsonfeed": _json_feed, "atom": _atom, "ics": _calendar}

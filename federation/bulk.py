@@ -22,7 +22,6 @@ from pathlib import Path
 
 import orjson
 
-from exchange import columns, lga_export
 from federation import erasure, log, snapshot
 from federation.apart import Apart, Broken
 from federation.database import Database
@@ -74,11 +73,15 @@ def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 def plain_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     """A row a record, nested members as dotted columns."""
+    from exchange import columns  # noqa: PLC0415 - a start does not wait for what makes tables
+
     return columns.csv_lines(record_json(entry) for entry in entries)
 
 
 def lga_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The LGA's register of contracts, its columns verbatim: a row a contract and supplier."""
+    from exchange import lga_export  # noqa: PLC0415 - see above
+
     return lga_export.lines(orjson.loads(entry.data) for entry in entries if entry.data is not None)
 
 

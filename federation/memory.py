@@ -22,8 +22,9 @@ def _glibc() -> Any:
     return library if known else None
 
 
+@cache
 def frugal() -> None:
-    """Give large blocks back at once, and keep two heaps, not one a thread."""
+    """Give large blocks back at once, and keep two heaps, not one a thread. To be said before there are many."""
     if _glibc() is not None:
         _glibc().mallopt(_MMAP_THRESHOLD, _LARGE)
         _glibc().mallopt(_ARENA_MAX, _ARENAS)
