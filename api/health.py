@@ -27,7 +27,8 @@ logger = structlog.get_logger("folkmoot.health")
 
 @router.get("/health/live", operation_id="getLiveness", summary="Is the process alive?", response_class=JSONResponse)
 async def live() -> Response:
-    """Answer, which is all that is asked: of no thread, for those may all be waiting while the process lives."""
+    """Answer, which is all that is asked."""
+    # in the event loop: the threads may all be waiting while the process lives
     return _told({"status": "ok"})
 
 
