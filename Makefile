@@ -68,6 +68,10 @@ prove: install ## the proofs at full size (SIZE=ci or release; ARGS="-k t14" for
 proofs: install ## write docs/proofs.md from what make prove has measured
 	@$(BIN)/python -m scripts.proofs
 
+.PHONY: mutants
+mutants: install ## change the core in one place after the other: do the tests notice? (ARGS="federation.merge*")
+	@$(BIN)/python -m scripts.mutants $(ARGS)
+
 .PHONY: sbom
 sbom: install ## what a server is made of: build/sbom.cdx.json (CycloneDX) and build/licences.csv
 	@$(BIN)/python -m scripts.supply

@@ -12,5 +12,6 @@ compile() {
 compile pyproject.toml --extra postgres --extra opensearch -o requirements.txt
 compile pyproject.toml --extra postgres --extra opensearch --group dev -c requirements.txt -o requirements-dev.txt
 compile --group audit -o requirements-audit.txt
+compile --group mutants -c requirements-dev.txt -o requirements-mutants.txt
 "$(scripts/python.sh)" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
   compile - -c requirements-dev.txt -o requirements-build.txt

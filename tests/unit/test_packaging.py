@@ -15,7 +15,10 @@ import yaml
 from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-audit.txt")
+LOCKS = (
+    "requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-audit.txt",
+    "requirements-mutants.txt",
+)  # fmt: skip
 NPM = ("tests/contract/rpde", "tests/e2e/axe")
 ADDRESS = re.compile(r"(https?|git|ssh)://")
 
@@ -50,6 +53,7 @@ def test_every_dependency_has_its_reason() -> None:
         ),
         "Development": sorted(map(bare, declared["dependency-groups"]["dev"])),
         "Audit, in an environment of its own": sorted(map(bare, declared["dependency-groups"]["audit"])),
+        "Mutants, beside the environment": sorted(map(bare, declared["dependency-groups"]["mutants"])),
         "npm, for tests alone": sorted(name for packages in npm for name in packages),
     }
 

@@ -13,11 +13,14 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 
-from scripts import audit
+from scripts import audit, mutants
 from scripts.supply import LOCK, ROOT, bom, declared, is_allowed, licence, locked
 from tests.proof import figure
 
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-audit.txt")
+LOCKS = (
+    "requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-audit.txt",
+    "requirements-mutants.txt",
+)  # fmt: skip
 ROOMS = ("schema", "exchange", "federation", "insight", "api", "folkmoot", "migrations")
 # Whatever a module does while it is imported passes here first: Python's own audit hooks.
 IMPORTING = """
@@ -43,7 +46,7 @@ def test_t32_locks_are_fresh() -> None:
     """Each requirement of pyproject.toml is met by the version that is locked for its use, and none is missing."""
     versions = {name: {one.name: one.version for one in locked(ROOT / name)} for name in LOCKS}
     for use, requirements in declared().items():
-        names = ["requirements-audit.txt"] if use == "audit" else ["requirements-dev.txt"]
+        names = [f"requirements-{use if use in ('audit', 'mutants') else 'dev'}.txt"]
         names += ["requirements.txt"] if use in ("runtime", "optional") else []
         for text in requirements:
             wanted = Requirement(text)
@@ -66,7 +69,7 @@ def test_t32_every_locked_package_has_hashes(name: str) -> None:
 
 def test_t32_wheels_alone_are_installed() -> None:
     """No package builds itself while it is installed: wheels alone are locked, and wheels alone are taken."""
-    for script in ("scripts/lock.sh", "scripts/install.sh", "scripts/audit.py"):
+    for script in ("scripts/lock.sh", "scripts/install.sh", "scripts/audit.py", "scripts/mutants.py"):
         text = (ROOT / script).read_text()
         assert "only-binary" in text, script
     installs = [
@@ -127,3 +130,16 @@ def test_t32_an_audit_that_asked_nobody_says_so() -> None:
     assert audit.verdict("l", {"dependencies": [clean, passed]})[0] == 3
     code, lines = audit.verdict("l", {"dependencies": [clean, passed, bad]})
     assert (code, lines[0]) == (1, "l: c 2: PYSEC-1, mended in 3")
+
+
+def test_what_mutmut_found_is_told_by_module() -> None:
+    """A change that is noticed counts, and one that hangs; what no test walks does not; what was left out is none."""
+    lines = ["  federation.merge.x_end__mutmut_1: killed", "  federation.merge.xǁHeldǁof__mutmut_7: survived"]
+    lines += ["    schema.entry.x_stamp__mutmut_2: timeout", "    schema.entry.x_stamp__mutmut_3: skipped"]
+    lines += ["    schema.entry.x_stamp__mutmut_4: not checked", "Mutant results"]
+    assert mutants.told(mutants.read(lines)) == [
+        "federation.merge: 50 % of 2 changes are noticed",
+        "schema.entry: 100 % of 1 changes are noticed",
+        "all: 67 % of 3 changes are noticed",
+    ]
+    assert mutants.share(mutants.read(["a.x_b__mutmut_1: no tests"])["a"]) == 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from federation.merge import DIRECT, DROPPED, PERSONAL, UNSIGNED, Held, Statement, beats, end, hear, says_same
+from federation.sign import VALID
 
 ORIGIN = "https://exa.example/.well-known/folkmoot"
 RECORD = "https://exa.example/id/GB-LAE-EXA/contract/C-1"
@@ -155,6 +156,47 @@ def test_dropped_hands_over_then_ends() -> None:
     assert meaning(after([said(1, 1, "back")], none)) == meaning(after([said(1, 1, "back")]))
 
 
+def test_what_nobody_carries_is_of_no_signature() -> None:
+    """The tombstone that we make claims nothing: neither a signature nor an address that the record moved to."""
+    signed = replace(said(1, 5), signature=VALID, moved_to="https://elsewhere.example/C-1")
+    gone = after([signed, 1]).winner
+    assert gone is not None
+    assert (gone.signature, gone.moved_to, gone.reason) == ("absent", None, DROPPED)
+
+
+def test_route_that_ends_takes_its_own_word_alone() -> None:
+    """When a route behind the served one ends, what the others say behind it stays."""
+    held = after([said(9, 5, rank=DIRECT), said(1, 4, "b"), said(2, 3, "c"), 1])
+    assert held.winner is not None
+    assert (held.winner.node_id, [word.seq for word in held.others.values()]) == (9, [3])
+
+
+def test_of_equal_words_the_first_route_is_served() -> None:
+    """When the served route ends and two others say the same, the lower route's word is the record, however heard."""
+    for order in ([1, 2], [2, 1]):
+        held = after([said(9, 5, rank=DIRECT), *(said(route, 5) for route in order), 9])
+        assert held.winner is not None
+        assert held.winner.node_id == 1
+
+
+def test_of_a_lie_the_signed_word_wins() -> None:
+    """Two words of one number for different content: signed beats unsigned, then a tombstone, then larger bytes."""
+    small, large = said(1, 5, "a"), said(2, 5, "b")
+    assert beats(large, small)
+    assert beats(replace(small, signature=VALID), large)
+    assert beats(said(1, 5, None), large)
+    assert beats(replace(small, signature=VALID), said(2, 5, None))
+
+
+def test_of_two_tombstones_the_larger_reason_and_address_win() -> None:
+    """Two tombstones of one number are told apart by reason and by address, so that all readers choose alike."""
+    ended, moved = said(1, 5, None), replace(said(2, 5, None), moved_to="https://elsewhere.example/C-1")
+    assert beats(moved, ended)
+    assert not beats(ended, moved)
+    silent = replace(ended, reason=None)
+    assert [beats(ended, silent), beats(silent, ended)] == [True, False]
+
+
 def test_tombstone_outlives_its_route() -> None:
     """A record that its origin withdrew stays withdrawn for the origin's reason when the route ends."""
     held = after([said(1, 5, None), 1])
@@ -169,6 +211,12 @@ def test_afresh_believes_the_origin_alone() -> None:
     assert direct.winner is not None
     assert relayed.winner is not None
     assert (direct.winner.seq, relayed.winner.seq) == (3, 7)
+
+
+def test_afresh_and_the_same_is_no_change() -> None:
+    """In a full reconcile what the origin says once more leaves the very same object."""
+    held = after([said(9, 7, rank=DIRECT)])
+    assert hear(held, replace(said(9, 7, rank=DIRECT), via=b"[]"), afresh=True) is held
 
 
 def test_equal_data_in_other_words_is_equal() -> None:
@@ -196,3 +244,31 @@ def test_t37_an_origin_that_was_restored_is_believed() -> None:
     older = said(9, 3, "a", rank=DIRECT)
     assert hear(Held(withdrawn), older) == Held(withdrawn)
     assert hear(Held(withdrawn), older, afresh=True).winner == older
+
+
+def test_t37_what_is_newer_or_of_another_origin_is_heard_after_a_withdrawal() -> None:
+    """A withdrawal ends older words of its own origin: not newer ones, not better routes', not another origin's."""
+    withdrawn = replace(said(1, 5, None), reason=PERSONAL)
+    older, newer, direct = said(2, 5, "old"), said(2, 6, "new"), said(9, 3, rank=DIRECT)
+    foreign = replace(said(2, 3, "other"), origin_node="https://other.example/.well-known/folkmoot")
+    assert hear(Held(withdrawn), older) == Held(withdrawn)
+    assert hear(Held(withdrawn), newer).winner == newer
+    assert hear(Held(withdrawn), direct).winner == direct
+    assert hear(Held(withdrawn), foreign).of(2) == foreign
+
+
+def test_t37_only_what_was_withdrawn_leaves_the_shadows() -> None:
+    """Of the words behind a withdrawal the older ones go, tombstones and other origins' words stay."""
+    foreign = replace(said(3, 2, "other"), origin_node="https://other.example/.well-known/folkmoot")
+    held = after([said(9, 5, rank=DIRECT), said(1, 4, "old"), said(2, 4, None), foreign])
+    withdrawn = hear(held, replace(said(9, 6, None, rank=DIRECT), reason=PERSONAL))
+    assert {route: word.seq for route, word in withdrawn.others.items()} == {2: 4, 3: 2}
+    ordinary = hear(held, said(9, 6, None, rank=DIRECT))
+    assert set(ordinary.others) == {1, 2, 3}
+
+
+def test_t37_a_relay_brings_nothing_back_in_a_full_reconcile() -> None:
+    """Afresh is for the origin's own word: a relay's older one stays withdrawn, and so does the origin's otherwise."""
+    withdrawn = Held(replace(said(9, 5, None, rank=DIRECT), reason=PERSONAL))
+    assert hear(withdrawn, said(1, 4, "old"), afresh=True) is withdrawn
+    assert hear(withdrawn, said(9, 4, "old", rank=DIRECT)) is withdrawn
