@@ -133,7 +133,7 @@ def test_t32_an_audit_that_asked_nobody_says_so() -> None:
 
 
 def test_what_mutmut_found_is_told_by_module() -> None:
-    """A change that a test fails on counts; one that hangs, or that no test walks, does not; what was left out is none."""
+    """A change that a test fails on counts; one that hangs or is not walked does not; what was left out is none."""
     lines = ["  federation.merge.x_end__mutmut_1: killed", "  federation.merge.xǁHeldǁof__mutmut_7: survived"]
     lines += ["    schema.entry.x_stamp__mutmut_2: timeout", "    schema.entry.x_stamp__mutmut_3: skipped"]
     lines += ["    schema.entry.x_stamp__mutmut_4: not checked", "Mutant results"]
