@@ -127,10 +127,17 @@ def _value(reader: RowReader, kind: str, name: str, known: Leaf) -> Any:
     value = _typed(reader, kind, name, known, text)
     if value is _MISSING:
         reader.warn(
-            name, "It cannot be read; it is left out.", value=text, pointer=known.pointer,
-            expected={"flag": "Yes or No", "number": "a number", "whole": "a whole number"}.get(known.sort, known.sort),
-        )  # fmt: skip
+            name, "It cannot be read; it is left out.", value=text, pointer=known.pointer, expected=_expected(known)
+        )
     return value
+
+
+def _expected(known: Leaf) -> str:
+    if known.members:
+        path = ".".join(map(str, (*known.path, 0) if known.sort == "list" else known.path))
+        return f"a column for each part: {', '.join(f'{path}.{name}' for name in known.members)}"
+    told = {"flag": "Yes or No", "number": "a number", "whole": "a whole number"}
+    return told.get(known.sort, known.sort)
 
 
 def _text(reader: RowReader, name: str, known: Leaf) -> str:

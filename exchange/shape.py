@@ -20,13 +20,15 @@ _PLACE = re.compile(r"\s*[0-9]{1,3}\s*")
 class Leaf:
     """Where a column leads: member names and list places, the sort of value that stands there, and its codes.
 
-    For a list without a place, `item` is the sort of its entries, and the codes are theirs.
+    For a list without a place, `item` is the sort of its entries, and the codes are theirs. `members` are those of an
+    object, or of the objects in a list.
     """
 
     path: tuple[str | int, ...]
     sort: Sort
     codes: tuple[str, ...] = ()
     item: Sort = "unknown"
+    members: tuple[str, ...] = ()
 
     @property
     def pointer(self) -> str:
@@ -64,7 +66,9 @@ def leaf(kind: str, title: str) -> Leaf | None:
         node = node["properties"][name]
     node = _opened(kind, node)
     inner = _opened(kind, node.get("items", {})) if node.get("type") == "array" else node
-    return Leaf(tuple(path), _sort(node), tuple(inner.get("enum", ())), _sort(inner))
+    return Leaf(
+        tuple(path), _sort(node), tuple(inner.get("enum", ())), _sort(inner), tuple(inner.get("properties", ()))
+    )
 
 
 def _opened(kind: str, node: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,12 +58,9 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     noted, so that the end of the pass knows which are not.
     """
     log.lock(session)
-    before = held(session, list(dict.fromkeys([s.id for s in (*(s for s, _ends in judged.heard), *judged.looped)])))
-    # A route that gives back what it has of us says no more what it said before: or two would keep each other's echo.
-    echoes = [(s, True) for s in judged.looped if before.get(s.id, _NOTHING).of(node_id) is not None]
-    heard = [*judged.heard, *echoes]
+    heard = [*judged.heard, *_echoes(session, node_id, judged)]
     ids = list(dict.fromkeys([statement.id for statement, _ends in heard]))
-    before = {record_id: before[record_id] for record_id in ids if record_id in before}
+    before = held(session, ids)
     after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
     pending = Pending(session, node_id, [*ids, *judged.standing], afresh=reconciling)
     for statement, ends in heard:
@@ -125,6 +122,12 @@ def standing(session: Reading, words: Sequence[Said], *, relayed: bool) -> set[s
     found = bulk.same(session, Record, _SAID, words)
     left = [word for word in words if word[0] not in found] if relayed else []
     return found | bulk.same(session, Shadow, _SAID, left)
+
+
+def _echoes(session: WriteSession, node_id: int, judged: Judged) -> list[tuple[Statement, bool]]:
+    """End what this route said before of records that it now has of us: or two would keep each other's echo (0026)."""
+    known = held(session, [statement.id for statement in judged.looped]) if judged.looped else {}
+    return [(statement, True) for statement in judged.looped if known.get(statement.id, _NOTHING).of(node_id)]
 
 
 def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str, Held], *, now: datetime) -> Applied:

@@ -17,10 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts import beside
+
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "build" / "audit"
 TOOLS = ROOT / "requirements-audit.txt"
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-mutants.txt")
 CLEAN, KNOWN, BROKEN, NOBODY = 0, 1, 2, 3
 
 
@@ -61,16 +63,9 @@ def main(given: Sequence[str]) -> int:
 
 
 def _prepare() -> None:
-    stamp = HOME / "lock"
-    if stamp.exists() and stamp.read_bytes() == TOOLS.read_bytes():
-        return
-    venv.create(HOME, clear=True, with_pip=True)
-    pip = [str(HOME / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
-    # Our own file of hashes, by the interpreter that was just made.
-    subprocess.run(  # noqa: S603
-        [*pip, "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(TOOLS)], check=True
-    )
-    stamp.write_bytes(TOOLS.read_bytes())
+    if not beside.stands(TOOLS, HOME):
+        venv.create(HOME, clear=True, with_pip=True)
+        beside.install(TOOLS, HOME, HOME / "bin" / "python")
 
 
 def _ask(lock: str, given: Sequence[str]) -> tuple[int, list[str]]:

@@ -19,6 +19,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from scripts import beside
+
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "build" / "mutants"
 TOOL, TREE = HOME / "tool", HOME / "tree"
@@ -30,17 +32,14 @@ Found = Mapping[str, Counter[str]]
 
 
 def main(given: Sequence[str]) -> int:
-    """Run mutmut to its end and tell what it found."""
+    """Run mutmut to its end and tell what it has found, in this run and in those before it."""
     try:
         _prepare()
         _copy()
         _mutmut("run", *given)
-        found = read(_mutmut("results", "--all", "true", told=True).splitlines())
+        found = read(_mutmut("results", "--all", "true", kept=subprocess.PIPE).splitlines())
     except (subprocess.CalledProcessError, OSError) as error:
         print(f"mutmut broke: {error}", file=sys.stderr)
-        return 2
-    if not found:
-        print("Nothing was changed: see what mutmut says above.", file=sys.stderr)
         return 2
     print("\n".join(told(found)))
     return 0 if share(sum(found.values(), Counter())) >= PROMISE else 1
@@ -75,16 +74,9 @@ def _line(name: str, became: Counter[str]) -> str:
 
 
 def _prepare() -> None:
-    stamp = HOME / "lock"
-    if stamp.exists() and stamp.read_bytes() == LOCK.read_bytes():
-        return
-    shutil.rmtree(TOOL, ignore_errors=True)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
-    subprocess.run(  # noqa: S603 - our own file of hashes, by this interpreter
-        [*pip, "--only-binary", ":all:", "--no-deps", "--require-hashes", "--target", str(TOOL), "-r", str(LOCK)],
-        check=True,
-    )
-    stamp.write_bytes(LOCK.read_bytes())
+    if not beside.stands(LOCK, HOME):
+        shutil.rmtree(TOOL, ignore_errors=True)
+        beside.install(LOCK, HOME, sys.executable, "--target", str(TOOL))
 
 
 def _copy() -> None:
@@ -99,12 +91,10 @@ def _copy() -> None:
             shutil.copy2(here, there)
 
 
-def _mutmut(*arguments: str, told: bool = False) -> str:
+def _mutmut(*arguments: str, kept: int | None = None) -> str:
     environment = {**os.environ, "PYTHONPATH": str(TOOL), "CI": "true"}  # laws are tried on the same cases each time
-    done = subprocess.run(  # noqa: S603 - mutmut, pinned
-        [sys.executable, "-m", "mutmut", *arguments],
-        cwd=TREE, env=environment, check=told, text=True, stdout=subprocess.PIPE if told else None,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    done = subprocess.run(command, cwd=TREE, env=environment, check=True, text=True, stdout=kept)  # noqa: S603 - pinned
     return done.stdout or ""
 
 

@@ -109,6 +109,16 @@ def test_a_cell_that_the_schema_does_not_take_is_told(kind: str, column: str, va
     assert (one(reading) == required) == (kind != "contract")
 
 
+@pytest.mark.parametrize(
+    ("column", "columns"),
+    [("Value", "value.amount, value.minimum"), ("suppliers", "suppliers.0.name, suppliers.0.identifiers")],
+)
+def test_a_cell_for_what_has_parts_names_their_columns(column: str, columns: str) -> None:
+    """A sum in a column `Value`, or a name under `suppliers`, is told which columns it should stand in."""
+    told = problem(read_rows([{"reference": "1", "title": "x", column: "100"}], kind="contract"), column)
+    assert columns in str(told.expected)
+
+
 def test_a_range_in_the_amount_is_a_range() -> None:
     """`10k - 20k` in the amount's column gives the ends of a range."""
     data = one(read_rows([{"reference": "1", "title": "x", "value.amount": "10k - 20k", "stage": "tender"}]))
