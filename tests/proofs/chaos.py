@@ -14,6 +14,7 @@ import signal
 import socket
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -26,7 +27,6 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select, text, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
 
 from benchmarks import joined
 from benchmarks.crowd import Crowd, Served, Talk
@@ -38,6 +38,11 @@ _loops: dict[int, asyncio.AbstractEventLoop] = {}
 """By crowd, the loop in which it answers."""
 _ROOT = Path(__file__).parents[2]
 _PDEATHSIG = 1
+_WRITERS = text(
+    "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+    " WHERE datname = current_database() AND mode IN ('RowShareLock', 'RowExclusiveLock')"
+)
+"""Whether a transaction writes, or means to: PostgreSQL, 13.3.1, table-level lock modes."""
 _forking = get_context("forkserver")
 _forking.set_forkserver_preload(["tests.proofs.hatched"])
 
@@ -180,24 +185,33 @@ def ending(process: Process) -> Iterator[Process]:
         process.kill()
 
 
-def can_write(base: Database) -> bool:
-    """Whether a process that was stopped holds no lock: its transaction would stop the others until it is ended.
+def stop(base: Database, pid: int) -> bool:
+    """Stop a process. False where it then holds a lock: its transaction would stop the others until it is ended."""
+    os.kill(pid, signal.SIGSTOP)
+    while not all(map(_stands, Path(f"/proc/{pid}/task").iterdir())):
+        time.sleep(0.001)
+    time.sleep(0.02)  # the server takes up what was sent before
+    return not (_sqlite_locked(base) if base.dialect == "sqlite" else _postgresql_locked(base))
 
-    SQLite is asked by a connection of its own: those of `Database` wait for half a minute before they give up.
-    """
+
+def _stands(thread: Path) -> bool:
+    return (thread / "stat").read_text().rpartition(") ")[2].startswith("T")
+
+
+def _sqlite_locked(base: Database) -> bool:
+    """Asked by a connection of its own: those of `Database` wait for half a minute before they give up."""
     try:
-        if base.dialect == "sqlite":
-            path = str(make_url(base.url).database)
-            with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as own:
-                own.execute("BEGIN IMMEDIATE")
-            return True
-        with base.write() as session:
-            session.connection().execute(text("SET LOCAL lock_timeout = '200ms'"))
-            session.connection().execute(update(_feed).values(fails=_feed.c.fails))
-            session.connection().execute(text("UPDATE counter SET n = n"))
-    except (OperationalError, sqlite3.OperationalError):
-        return False
-    return True
+        with closing(sqlite3.connect(str(make_url(base.url).database), timeout=0.2, isolation_level=None)) as own:
+            own.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    return False
+
+
+def _postgresql_locked(base: Database) -> bool:
+    """Looked up, not tried out: what waits for the lock that we try it with is given it after us."""
+    with base.read() as session:
+        return session.connection().execute(_WRITERS).first() is not None
 
 
 def change_some(served: Served, chance: random.Random, count: int) -> None:

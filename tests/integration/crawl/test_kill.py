@@ -112,10 +112,8 @@ def test_t15_sleeper_that_wakes_commits_nothing(database: Database, database_url
 
 def _stop_outside_a_transaction(database: Database, process: ForkServerProcess) -> None:
     """Stop a worker at a moment when it holds no lock of the database, as another must write meanwhile."""
-    while True:
-        _send(process, signal.SIGSTOP)
-        if chaos.can_write(database):
-            return
+    assert process.pid is not None
+    while not chaos.stop(database, process.pid):
         _send(process, signal.SIGCONT)
         time.sleep(0.005)
 
