@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -19,7 +18,28 @@ from tests.integration.crawl.world import Aggregator, World, problems, rows
 from tests.proof import figure, size, sized
 
 GRAPHS = 6 if size() == "tenth" else sized(200, 2_000)
-Databases = Callable[[], Database]
+
+
+class Databases:
+    """Gives a fresh database each time; `close` ends those of one graph, for two thousand hold too many files."""
+
+    def __init__(self, template: Path, folder: Path) -> None:
+        self._template, self._folder = template, folder
+        self._opened: list[Database] = []
+
+    def __call__(self) -> Database:
+        path = self._folder / f"{len(self._opened)}.db"
+        shutil.copyfile(self._template, path)
+        self._opened.append(Database(f"sqlite:///{path}"))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Close them, and take their files away."""
+        for one in self._opened:
+            one.dispose()
+        self._opened.clear()
+        for path in self._folder.iterdir():
+            path.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +53,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def databases(template: Path, tmp_path: Path) -> Iterator[Databases]:
     """Yield what gives a fresh database each time."""
-    numbers, opened = count(), list[Database]()
-
-    def fresh() -> Database:
-        path = tmp_path / f"{next(numbers)}.db"
-        shutil.copyfile(template, path)
-        opened.append(Database(f"sqlite:///{path}"))
-        return opened[-1]
-
-    yield fresh
-    for one in opened:
-        one.dispose()
+    given = Databases(template, tmp_path)
+    yield given
+    given.close()
 
 
 @pytest.mark.proof
@@ -60,6 +72,7 @@ def test_t36_in_any_graph_each_record_is_its_origins(databases: Databases) -> No
         assert took < ROUNDS, f"graph {number} does not come to rest: records are echoed"
         faults = list(wrong(graph))
         assert not faults, f"graph {number}: {faults[:3]}\n{graph.reads}"
+        databases.close()
     figure("T36", f"records that are not their origin's, in {GRAPHS} graphs of five", 0, goal="0")
     figure("T36", "rounds until no log moves, at most", slowest, goal=f"under {ROUNDS}")
 
