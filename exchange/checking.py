@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,19 +54,21 @@ def checked(draft: Draft, kind: str, publisher: PublisherFacts, problems: Proble
         found = _first_fault(draft, kind, publisher)
         if isinstance(found, Ready):
             return found
-        if (
-            draft.strict
-            or not found.pointer
-            or found.pointer.startswith(_VITAL)
-            or not _removed(draft.data, found.pointer)
-        ):
-            _tell(draft, found, problems, error=True)
-            draft.refused = True
-            return None
-        _tell(draft, found, problems, error=False)
+        vital = draft.strict or not found.pointer or found.pointer.startswith(_VITAL)
+        column = _column(draft.fed, found.pointer)
+        gone = "" if vital else _removed(draft, found.pointer)
+        if not gone:
+            return _refused(draft, found, problems)
+        _tell(draft, found, column, problems, left_out="It" if gone == found.pointer else gone)
+    found = _first_fault(draft, kind, publisher)
+    if isinstance(found, Ready):
+        return found
+    return _refused(draft, Fault("", "Too much of the row cannot be read."), problems)
+
+
+def _refused(draft: Draft, fault: Fault, problems: Problems) -> None:
+    _tell(draft, fault, _column(draft.fed, fault.pointer), problems)
     draft.refused = True
-    _tell(draft, Fault("", "Too much of the row cannot be read."), problems, error=True)
-    return None
 
 
 def _first_fault(draft: Draft, kind: str, publisher: PublisherFacts) -> Fault | Ready:
@@ -101,8 +104,12 @@ def _own_name(identifiers: list[dict[str, Any]], publisher: str) -> str:
     return publisher if publisher in names else names[0]
 
 
-def _removed(data: Any, pointer: str) -> bool:
-    """Take the member at a pointer out of a record; where it is required there, its whole part goes."""
+def _removed(draft: Draft, pointer: str) -> str:
+    """Take the member at a pointer out of a record; where it is missing there, what lacks it.
+
+    Gives the pointer of what went, empty where nothing did. What is left without a member goes with it.
+    """
+    data: Any = draft.data
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
     trail: list[tuple[Any, Any]] = []
     for step in steps:
@@ -115,34 +122,49 @@ def _removed(data: Any, pointer: str) -> bool:
         trail.append((data, at))
         data = data[at]
     if not trail:
-        return False
-    parent, at = trail[-1]
+        return ""
+    gone = "/".join(pointer.split("/")[: len(trail) + 1])
+    parent, at = trail.pop()
     del parent[at]
-    while not parent and len(trail) > 1:
-        trail.pop()
-        parent, at = trail[-1]
+    while not parent and trail:
+        parent, at = trail.pop()
         del parent[at]
-    return True
+    if isinstance(parent, list):
+        draft.fed = _closed_up(draft.fed, "/".join(pointer.split("/")[: len(trail) + 1]), at)
+    return gone
 
 
-def _tell(draft: Draft, fault: Fault, problems: Problems, *, error: bool) -> None:
-    column = _column(draft, fault.pointer)
+def _closed_up(fed: Mapping[str, str], around: str, place: int) -> dict[str, str]:
+    """The columns of a list out of which an entry went: those behind it have moved up."""
+    entry, moved = re.compile(rf"{re.escape(around)}/(\d+)(.*)"), dict[str, str]()
+    for pointer, column in fed.items():
+        found = entry.fullmatch(pointer)
+        if found is None or int(found[1]) < place:
+            moved[pointer] = column
+        elif int(found[1]) > place:
+            moved[f"{around}/{int(found[1]) - 1}{found[2]}"] = column
+    return moved
+
+
+def _tell(draft: Draft, fault: Fault, column: str, problems: Problems, *, left_out: str = "") -> None:
+    """Tell a fault: an error, or a warning with what is left out for it."""
     found = "" if fault.found is None else MASK if fault.pointer.startswith("/contact") else str(fault.found)
     problems.tell(
-        draft.row, column, fault.message if error else f"{fault.message} It is left out.", value=found,
+        draft.row, column, f"{fault.message} {left_out} is left out." if left_out else fault.message, value=found,
         expected=fault.expected, pointer=fault.pointer, code=fault.rule,
-        severity="error" if error else "warning", sheet=draft.sheet,
+        severity="warning" if left_out else "error", sheet=draft.sheet,
     )  # fmt: skip
 
 
-def _column(draft: Draft, pointer: str) -> str:
+def _column(fed: Mapping[str, str], pointer: str) -> str:
     """Name the column that fed a member, or the nearest part of the record around or in it."""
     around = pointer
     while around:
-        if around in draft.fed:
-            return draft.fed[around]
+        below = (column for at, column in fed.items() if at.startswith(f"{around}/"))
+        if found := fed.get(around) or next(below, ""):
+            return found
         around = around.rpartition("/")[0]
-    return next((column for fed, column in draft.fed.items() if pointer and fed.startswith(f"{pointer}/")), "")
+    return ""
 
 
 def _depersonalise(draft: Draft, publisher: PublisherFacts, problems: Problems) -> None:

@@ -133,10 +133,10 @@ def _classified(cells: Cells, data: Mapping[str, Any]) -> None:
         _put(cells, "ProcurementCategory", own.get("description") or own.get("id"))
     for scheme in ("CPV", "Proclass"):
         if scheme in found:
-            codes = [str(one["id"]) for one in found[scheme] if "id" in one]
-            labels = [str(one["description"]) for one in found[scheme] if "description" in one]
-            _put(cells, f"{scheme}Code", "; ".join(codes))
-            _put(cells, f"{scheme}Label", "; ".join(labels))
+            ranked = sorted(found[scheme], key=lambda one: "id" not in one)
+            labels = [str(one.get("description", "")) for one in ranked]
+            _put(cells, f"{scheme}Code", "; ".join(str(one["id"]) for one in ranked if "id" in one))
+            _put(cells, f"{scheme}Label", "; ".join(labels) if any(labels) else "")
 
 
 def _places(cells: Cells, data: Mapping[str, Any]) -> None:

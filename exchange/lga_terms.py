@@ -23,6 +23,7 @@ _PERIOD = re.compile(
     r"|\d{1,2}(?: ?[+x] ?\d{1,2})+|P\d+[YMWD].*",
     re.IGNORECASE,
 )
+_PARTED = re.compile(r";(?: |$)")
 _CPV = re.compile(r"(\d{7,8})(?:-\d)?")
 
 
@@ -39,7 +40,8 @@ def classified(reader: RowReader, data: dict[str, Any]) -> None:
         at = f"/classifications/{len(found)}"
         codes = _codes(reader, code_field, scheme, f"{at}/id")
         label = reader.line(label_field, f"{at}/description")
-        labels = label.split("; ") if label.count("; ") == len(codes) - 1 else [label]
+        labels = _PARTED.split(label)
+        labels = labels if len(labels) == len(codes) else [label]
         for place in range(max(len(codes), 1 if label else 0)):
             one = {"scheme": scheme}
             if place < len(codes):

@@ -101,7 +101,8 @@ def lines(body: bytes) -> Iterable[dict[str, Any]]:
         yield {"sheet": meta.name, "visible": visible, "formulas": formulas}
         if visible:
             sheet = book.get_sheet_by_index(place)
-            if sheet.total_height > MOST_ROWS or sheet.total_width > MOST_COLUMNS:  # before a list of each is made
+            # Before a list of each is made. What the library calls the whole height is the place of the last row.
+            if sheet.total_height >= MOST_ROWS or sheet.total_width >= MOST_COLUMNS:
                 raise ValueError(f"the sheet '{meta.name}' has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns")
             rows = sheet.to_python(skip_empty_area=False)
             for number, cells in enumerate(rows, 1):

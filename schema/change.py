@@ -262,11 +262,19 @@ def _check_head(item: bytes, position: int, last: int, seen: set[bytes]) -> int:
             f"modified is {head.modified} after {last}; change numbers rise strictly within a feed.",
             pointer + "/modified",
         )
-    key = bytes(head.id)
+    key = _spelled(bytes(head.id))
     if key and key in seen:
         raise Refused("items-once", "The same id stands twice in one page.", pointer + "/id")
     seen.add(key)
     return head.modified
+
+
+def _spelled(name: bytes) -> bytes:
+    """An id in the one spelling that has no escape without need: RFC 8259, section 8.3."""
+    try:
+        return orjson.dumps(orjson.loads(name)) if b"\\" in name else name
+    except orjson.JSONDecodeError:  # half a character: the item is refused for it when it is read
+        return name
 
 
 def read_item(raw: bytes | Loose) -> Item:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from federation import rows
 from federation.database import Database, DatabaseFault, table
-from schema.tables import Node, Record, Shadow
+from schema.tables import Node, Publisher, Record, Shadow
 
 COLUMNS = (
     "id", "kind", "publisher", "number", "deleted", "data", "origin", "via", "reason", "moved_to", "origin_node", "seq",
@@ -110,3 +110,16 @@ def test_a_fault_has_the_databases_name(database: Database, now: datetime) -> No
         write()
     assert isinstance(fault.value, DBAPIError)
     assert _all(database, "id") == []
+
+
+def test_a_time_without_a_zone_is_refused(database: Database, now: datetime) -> None:
+    """A time that does not say its zone is not stored; one of another zone is had back as the instant in UTC."""
+    elsewhere = now.astimezone(timezone(timedelta(hours=5)))
+    made = {"id": "GB-LAE-EXA", "id_prefix": "https://exa.example/id/GB-LAE-EXA/", "relation": "own"}
+    with database.write() as session:
+        connection = session.connection()
+        with pytest.raises(StatementError, match="a time without a zone cannot be stored"):
+            connection.execute(table(Publisher).insert().values(made | {"created": now.replace(tzinfo=None)}))
+        connection.execute(table(Publisher).insert().values(made | {"created": elsewhere}))
+        (found,) = connection.execute(select(table(Publisher).c.created)).scalars()
+    assert (found, found.tzinfo) == (now, UTC)

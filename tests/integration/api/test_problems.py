@@ -32,6 +32,13 @@ def test_every_error_has_a_status_of_its_own_choice() -> None:
         assert error in abstract or issubclass(error, covered), error
 
 
+def test_an_error_of_no_kind_is_a_fault_of_ours() -> None:
+    """What stands nowhere in the table, nor any ancestor of it, is answered as a fault of this server."""
+    kind = problems.kind_of(errors.Clash("nobody said what to do"))
+    assert (kind.status, kind.slug) == (500, "internal")
+    assert problems.kind_of(_Away("an heir of its parent's kind")).status == 503
+
+
 def test_every_type_is_a_page_that_says_what_to_do(site: Site) -> None:
     """The type of each problem resolves, as JSON and as a page."""
     listed = site.client.get("/problems").json()["items"]
@@ -83,6 +90,19 @@ def test_a_parameter_given_too_often_is_told_as_that(site: Site, path: str) -> N
     answer = site.client.get(path)
     assert answer.status_code == 422
     assert answer.json()["detail"] == f"Parameter '{name}' is given {times} times; expected it once."
+
+
+@pytest.mark.parametrize(("path", "name"), [("/v1/contracts?stage=active", "stage"), ("/v1/search?kind=tool", "kind")])
+def test_a_filter_given_far_too_often_is_told_by_its_name(site: Site, path: str, name: str) -> None:
+    """A filter may be repeated a hundred times; once more, and the problem names it and what was expected."""
+    site.services.follower.catch_up()
+    more = f"&{path.partition('?')[2]}"
+    assert site.client.get(path + more * 99).status_code == 200
+    answer = site.client.get(path + more * 100)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, problems.MEDIA_TYPE)
+    told = f"Parameter '{name}' is given 101 times; expected it at most 100 times."
+    assert answer.json()["detail"] == told
+    assert answer.json()["errors"] == [{"detail": told, "parameter": name, "expected": "it at most 100 times"}]
 
 
 def test_every_get_under_v1_refuses_what_it_does_not_read(site: Site) -> None:

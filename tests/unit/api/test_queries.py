@@ -9,7 +9,7 @@ import pytest
 from api.params import Asked
 from api.queries import limit_of, query
 from federation.index import Span, Terms
-from schema.errors import BadParameter
+from schema.errors import BadParameter, Repeated
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,27 @@ def test_a_value_that_cannot_be_read_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(BadParameter) as refused:
         query(Asked(**asked))
     assert refused.value.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "kinds"),
+    [
+        ("stage", {"stage": ["active"] * 101}, []),
+        ("signed", {"signed": ["true"] * 101}, []),
+        ("publisher", {"publisher": ["GB-LAE-EXA"] * 101}, []),
+        ("cpv", {"cpv": ["48"] * 101}, []),
+        ("facets", {"facets": ["publisher"] * 101}, []),
+        ("kind", {}, ["tool"] * 101),
+    ],
+)
+def test_a_filter_may_be_repeated_a_hundred_times(name: str, asked: dict[str, Any], kinds: list[str]) -> None:
+    """The hundred and first time is refused by how often it was given, though every value of it is known."""
+    fewer = {name: values[:-1] for name, values in asked.items()}
+    assert query(Asked(**fewer), kinds[:-1])
+    with pytest.raises(Repeated) as refused:
+        query(Asked(**asked), kinds)
+    assert refused.value.parameter == name
+    assert str(refused.value) == f"Parameter '{name}' is given 101 times; expected it at most 100 times."
 
 
 def test_a_span_that_runs_backwards_names_both_its_ends() -> None:

@@ -55,6 +55,14 @@ def test_true_false_and_nothing() -> None:
     assert (found["sme"], found["vcse"], found["note"], found["tools"], found["value"]) == ("true", "false", "", "", "")
 
 
+@pytest.mark.parametrize("data", [{}, None])
+def test_a_record_without_members_is_a_row_of_what_is_around_it(data: Any) -> None:
+    """A record of which nothing is told has its id, kind, publisher and time, and no column of its own."""
+    found = read(item(data), item({"title": "T"}))
+    assert (found[0]["id"], found[0]["publisher"], found[0]["title"]) == ("http://node.test/id/1", "GB-LAE-EXA", "")
+    assert list(found[0]) == ["id", "kind", "publisher", "published", "marks", "title"]
+
+
 def test_a_member_called_as_what_is_around_keeps_its_own_column() -> None:
     """A record's own `id` or `kind` does not hide the record's id or kind."""
     found = read(item({"id": "own", "kind": "own"}, marks=["stale", "vouched"]))[0]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from exchange.reading import PublisherFacts, Reading, read_register
 from tests.unit.exchange.making import EXA, one, problem, read_rows
@@ -99,6 +102,58 @@ def test_odd_cells_of_a_notice_are_told() -> None:
     assert data["classifications"] == [{"scheme": "local", "id": "grass"}]
     assert data["documents"] == [{"documentType": "awardNotice", "url": "https://exa.example/d"}]
     assert one(read_rows([cells | {"Award Value": "-5"}]))["value"]["amount"] == -5
+
+
+SUPPLIERS = "releases/0/awards/0/suppliers"
+UNSUPPLIED = {name: cell for name, cell in RELEASE.items() if "/suppliers/" not in name}
+
+
+@pytest.mark.parametrize(
+    ("cells", "suppliers", "told"),
+    [
+        (
+            {"0/identifier/scheme": "GB-COH", "0/identifier/id": "1234567", "1/name": "Bloom Ltd"},
+            [{"identifiers": [{"scheme": "GB-COH", "id": "01234567"}]}, {"name": "Bloom Ltd"}],
+            None,
+        ),
+        (
+            {"0/identifier/scheme": "GB-COH", "1/name": "Bloom Ltd"},
+            [{"name": "Bloom Ltd"}],
+            ("0/identifier/scheme", "GB-COH", "/suppliers/0/identifiers/0"),
+        ),
+        ({"0/identifier/id": "1234567"}, None, ("0/identifier/id", "1234567", "/suppliers/0/identifiers/0")),
+        (
+            {"0/name": "Acme Ltd", "1/identifier/scheme": "GB-COH", "1/identifier/id": "none"},
+            [{"name": "Acme Ltd"}],
+            ("1/identifier/id", "GB-COH none", "/suppliers/1/identifiers/0"),
+        ),
+    ],
+)
+def test_a_supplier_is_what_can_be_read_of_it(
+    cells: dict[str, str], suppliers: list[dict[str, Any]] | None, told: tuple[str, str, str] | None
+) -> None:
+    """A number without a name is a supplier; one of which nothing can be read is told, and leaves no gap."""
+    reading = read_rows([UNSUPPLIED | {f"{SUPPLIERS}/{name}": cell for name, cell in cells.items()}])
+    assert one(reading).get("suppliers") == suppliers
+    assert [
+        (fault.column.removeprefix(f"{SUPPLIERS}/"), fault.value, fault.field)
+        for fault in reading.report.problems
+        if "/suppliers" in fault.field
+    ] == ([told] if told else [])
+
+
+def test_a_classification_says_more_than_its_scheme() -> None:
+    """An item with a scheme alone is none; one with a label alone is a category of the buyer's own."""
+    items = "releases/0/tender/items"
+    more = {f"{items}/1/classification/scheme": "CPV", f"{items}/2/classification/description": "Hedges"}
+    data = one(read_rows([RELEASE | more]))
+    assert data["classifications"] == [
+        {"scheme": "CPV", "id": "77310000"},
+        {"scheme": "local", "description": "Hedges"},
+    ]
+    bare = {name: cell for name, cell in RELEASE.items() if "/items/" not in name}
+    data = one(read_rows([bare | {f"{items}/0/classification/scheme": "CPV"}]))
+    assert "classifications" not in data
 
 
 def test_the_real_awards(real_data: Path) -> None:

@@ -305,6 +305,160 @@ def test_the_register_has_a_row_for_each_contract_and_supplier() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("member", "found", "cells"),
+    [
+        (
+            "contact",
+            {"name": "Procurement team", "email": "ict@exa.example", "url": "https://exa.example/ask"},
+            {
+                "ContactName": "Procurement team",
+                "ContactEmail": "ict@exa.example",
+                "ContactURL": "https://exa.example/ask",
+            },
+        ),
+        ("contact", {"name": "=Team"}, {"ContactName": "'=Team"}),
+        ("buyers", [{"name": EXA.name, "url": "https://exa.example/id"}, {"name": "Another"}],
+         {"OrganisationLabel": EXA.name, "OrganisationURI": "https://exa.example/id"}),
+        ("classifications", [{"scheme": "local", "id": "G7"}], {"ProcurementCategory": "G7"}),
+        (
+            "classifications",
+            [
+                {"scheme": "CPV", "id": "77310000", "description": "Gardening"}, {"scheme": "UNSPSC", "id": "70111700"},
+                {"scheme": "CPV", "id": "45000000", "description": "Building"}, {"scheme": "Proclass", "id": "23"},
+            ],
+            {"CPVCode": "77310000; 45000000", "CPVLabel": "Gardening; Building", "ProclassCode": "23"},
+        ),
+        (
+            "classifications",
+            [{"scheme": "CPV", "id": "77310000"}, {"scheme": "CPV", "id": "45000000", "description": "Building"}],
+            {"CPVCode": "77310000; 45000000", "CPVLabel": "; Building"},
+        ),
+        ("classifications", [{"scheme": "CPV", "id": "77310000"}], {"CPVCode": "77310000"}),
+        ("services", ["http://id.esd.org.uk/service/461", "http://id.esd.org.uk/service/7"],
+         {"ServiceCategoryURI": "http://id.esd.org.uk/service/461"}),
+        ("services", [], {}),
+        ("local", {"ServiceCategoryLabel": "Parks", "Risk": "low"}, {"ServiceCategoryLabel": "Parks"}),
+        (
+            "documents",
+            [
+                {"documentType": "riskProvisions", "url": "https://exa.example/r"}, {"url": "https://exa.example/x"},
+                {"documentType": "contractSigned", "url": "https://exa.example/c"},
+                {"documentType": "contractSigned", "url": "https://exa.example/later"},
+                {"documentType": "biddingDocuments", "url": "https://exa.example/t"},
+                {"documentType": "performanceReport", "url": "https://exa.example/p"},
+            ],
+            {
+                "TenderDocumentURL": "https://exa.example/t", "ContractDocumentURL": "https://exa.example/c",
+                "PerformanceInformationURL": "https://exa.example/p",
+            },
+        ),
+        ("areaServed", {"label": "Exampleshire", "uri": "https://exa.example/area"},
+         {"AreaServedLabel": "Exampleshire", "AreaServedURI": "https://exa.example/area"}),
+        ("value", {"amount": 12000.5, "currency": "EUR"}, {"ContractValue": "12000.5 EUR"}),
+        ("value", {"minimum": 1, "maximum": 5}, {"ContractValue": "1 to 5"}),
+        ("maxExtensionDate", "2029-03-31", {"LastExtensionDate": "31/03/2029"}),
+        ("extensionPeriod", "2 years", {"LastExtensionDate": "2 years"}),
+        ("irrecoverableVat", 0, {"IrrecoverableVAT": "0"}),
+        ("fixedCost", False, {"FixedCost": "false"}),
+    ],
+)  # fmt: skip
+def test_each_member_is_written_into_its_columns(member: str, found: Any, cells: dict[str, str]) -> None:
+    """A member fills the columns that the layout has for it, the first where it has one for several, and no other."""
+    (written,) = rows({"reference": "1", "title": "A", member: found})
+    assert {name: cell for name, cell in zip(HEADER, written, strict=True) if cell} == {
+        "ContractReference": "1",
+        "ContractTitle": "A",
+        **cells,
+    }
+
+
+def test_addresses_of_an_odd_row_are_read_one_by_one() -> None:
+    """In a row with odd cells, each address that is one is kept, and the one that is none is told at its place."""
+    reading = read_rows(
+        [
+            row(
+                EndDate="TBC",
+                TenderDocumentURL="https://exa.example/t",
+                ContractDocumentURL="see portal",
+                PerformanceInformationURL="https://exa.example/p",
+            )
+        ]
+    )
+    assert one(reading)["documents"] == [
+        {"documentType": "biddingDocuments", "url": "https://exa.example/t"},
+        {"documentType": "performanceReport", "url": "https://exa.example/p"},
+    ]
+    fault = problem(reading, "ContractDocumentURL")
+    assert (fault.field, fault.code, fault.value) == ("/documents/1/url", "url", "see portal")
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels", "found"),
+    [
+        ("", "Gardening", [{"description": "Gardening"}]),
+        ("77310000", "", [{"id": "77310000"}]),
+        (
+            "77310000; 45000000",
+            "Gardening; Building",
+            [{"id": "77310000", "description": "Gardening"}, {"id": "45000000", "description": "Building"}],
+        ),
+        (
+            "77310000, 45000000",
+            "Gardening and building",
+            [{"id": "77310000", "description": "Gardening and building"}, {"id": "45000000"}],
+        ),
+        ("77310000; 45000000", "; Building", [{"id": "77310000"}, {"id": "45000000", "description": "Building"}]),
+        ("77310000; 45000000", "Gardening; ", [{"id": "77310000", "description": "Gardening"}, {"id": "45000000"}]),
+    ],
+)
+@pytest.mark.parametrize("end", ["31/03/2027", "TBC"])
+def test_codes_go_with_their_labels(codes: str, labels: str, found: list[dict[str, str]], end: str) -> None:
+    """As many labels as codes are one each; else all is the first one's, and a label stands without a code too."""
+    data = one(read_rows([row(CPVCode=codes, CPVLabel=labels, EndDate=end)]))
+    assert data["classifications"] == [{"scheme": "CPV"} | each for each in found]
+
+
+def test_a_number_that_is_given_twice_is_one() -> None:
+    """The same number twice in a cell is one identifier of the supplier."""
+    data = one(read_rows([row(OtherSupplierID="70063; 7; 70063")]))
+    assert [found["id"] for found in data["suppliers"][0]["identifiers"]] == ["70063", "7"]
+
+
+def test_what_our_own_export_calls_local_is_local_again() -> None:
+    """A column `local.x` of our own export is kept under `local` as x without a word, unless it may be personal."""
+    reading = read_rows([row(**{"local.Risk": "low", "local.Contact manager": "Jo Bloggs"})])
+    assert one(reading)["local"] == {"Risk": "low"}
+    assert [(fault.column, fault.code, fault.field) for fault in reading.report.problems] == [
+        ("local.Contact manager", "extra-column", "")
+    ]
+
+
+def test_columns_of_one_name_that_disagree_are_told() -> None:
+    """Of two columns of one name the first that is filled counts; the other is told by its value, where it differs."""
+    header, *lines = csv_of([row(), row(ContractReference="EXA-2"), row(ContractReference="EXA-3")]).splitlines()
+    more = ["ContractTitle", "Hedges", "Grounds maintenance", ""]
+    reading = read("\r\n".join(f"{line},{cell}" for line, cell in zip([header, *lines], more, strict=True)))
+    assert {record.data["title"] for record in reading.records} == {"Grounds maintenance"}
+    fault = problem(reading, "ContractTitle")
+    assert (fault.row, fault.code, fault.value, fault.expected) == (
+        2,
+        "doubled-column",
+        "Hedges",
+        "Grounds maintenance",
+    )
+
+
+def test_a_row_that_says_too_much_is_refused() -> None:
+    """Cells that are no fault by themselves, together larger than a record, refuse their row and no other."""
+    long = {"Minutes": "a " * 70_000, "Annex": "b " * 70_000}
+    reading = read_rows([row(**long), row(ContractReference="EXA-2", Minutes=long["Minutes"])])
+    assert [record.reference for record in reading.records] == ["EXA-2"]
+    assert [(f.row, f.column, f.message) for f in reading.report.problems if f.severity == "error"] == [
+        (2, "", "It is too large.")
+    ]
+
+
 def test_a_line_break_in_a_charity_number_is_told() -> None:
     """A number broken over two lines is a fault of its cell, and the rest of the row stands."""
     reading = read_rows([row(CharityCommissionNumber="10894\n64")])

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from exchange import sources
+from exchange.checking import _closed_up
 from schema.errors import Malformed, UnknownFormat
 from tests.unit.exchange.making import EXA, csv_of, live, one, problem, read, read_rows, xlsx_of
 
@@ -117,6 +119,92 @@ def test_a_cell_for_what_has_parts_names_their_columns(column: str, columns: str
     """A sum in a column `Value`, or a name under `suppliers`, is told which columns it should stand in."""
     told = problem(read_rows([{"reference": "1", "title": "x", column: "100"}], kind="contract"), column)
     assert columns in str(told.expected)
+
+
+@pytest.mark.parametrize("bad", [40, 41])
+def test_a_row_of_which_too_much_cannot_be_read_is_refused(bad: int) -> None:
+    """Forty bad cells are left out one by one; where there is one more, the row is refused and told so."""
+    cells = {"reference": "R1", "title": "x"}
+    for place in range(bad):
+        cells |= {f"partners.{place}.name": f"Council {place}", f"partners.{place}.url": "www"}
+    reading = read_rows([cells, {"reference": "R2", "title": "y"}], kind="roadmap-item")
+    told = [(f.row, f.column, f.message) for f in reading.report.problems if f.severity == "error"]
+    if bad == 40:
+        assert [record.reference for record in reading.records] == ["R1", "R2"]
+        assert reading.records[0].data["partners"] == [{"name": f"Council {place}"} for place in range(bad)]
+        assert told == []
+        assert [f.column for f in reading.report.problems] == [f"partners.{place}.url" for place in range(bad)]
+    else:
+        assert [record.reference for record in reading.records] == ["R2"]
+        assert told == [(2, "", "Too much of the row cannot be read.")]
+
+
+def test_a_part_without_what_it_must_have_is_left_out_whole() -> None:
+    """A link without an address is told at the member that is missing, and goes; the other links stay."""
+    cells = {"links.0.url": "https://exa.example/a", "links.0.title": "A", "links.1.title": "B"}
+    reading = read_rows([{"reference": "R1", "title": "x"} | cells], kind="roadmap-item")
+    assert one(reading)["links"] == [{"url": "https://exa.example/a", "title": "A"}]
+    assert [(f.row, f.column, f.field, f.code, f.message) for f in reading.report.problems] == [
+        (2, "links.1.title", "/links/1/url", "schema", "It is missing. /links/1 is left out.")
+    ]
+
+
+def test_what_is_left_out_of_a_list_moves_no_columns() -> None:
+    """Each bad cell of a list is told at its own column, though entries before it went out of the list."""
+    good = "https://exa.example/a"
+    cells = {"links.0.url": "www", "links.1.url": good, "links.1.title": "A", "links.2.url": "ftp://b"}
+    cells |= {"links.3.title": "C", "links.4.url": good, "links.4.title": "x" * 5_000}
+    reading = read_rows([{"reference": "R1", "title": "x"} | cells], kind="roadmap-item")
+    assert one(reading)["links"] == [{"url": good, "title": "A"}, {"url": good}]
+    assert [(f.column, f.value[:7]) for f in reading.report.problems] == [
+        ("links.0.url", "www"),
+        ("links.2.url", "ftp://b"),
+        ("links.3.title", ""),
+        ("links.4.title", "xxxxxxx"),
+    ]
+
+
+def test_a_part_called_by_a_number_is_no_entry_of_a_list() -> None:
+    """Only the columns of lists move up where something is left out."""
+    fed = {"/links/0/url": "a", "/links/1/url": "b", "/links/10/url": "c", "/links2/5": "d", "/local/2024": "e"}
+    assert _closed_up(fed, "/links", 0) == {
+        "/links/0/url": "b",
+        "/links/9/url": "c",
+        "/links2/5": "d",
+        "/local/2024": "e",
+    }
+
+
+def test_an_empty_cell_says_nothing() -> None:
+    """An empty cell under a flag, a number or a list is no member of its record, and nothing to tell."""
+    required = {"reference": "T1", "name": "x"}
+    cells = {"users": "", "satisfaction.wouldBuyAgain": "", "replaces": ""}
+    reading = read_rows([required | cells, required | {"reference": "T2", "users": "5"}], kind="tool")
+    assert [record.data for record in reading.records] == [required, required | {"reference": "T2", "users": 5}]
+    assert reading.report.problems == []
+
+
+def test_an_organisation_that_is_told_twice_is_published_once() -> None:
+    """Two objects of one organisation are one record, which has no reference, and the second is told."""
+    data = RECORDS["organisation"]
+    reading = read(json.dumps([data, data]), kind="organisation")
+    assert one(reading) == data
+    assert [(f.row, f.code) for f in reading.report.problems] == [(2, "repeated-row")]
+
+
+@pytest.mark.parametrize(("filename", "between"), [("a.json", ","), ("a.ndjson", "\n")])
+def test_the_number_of_records_is_bounded(monkeypatch: pytest.MonkeyPatch, filename: str, between: str) -> None:
+    """A file with more records than may be is refused with how many those are, and one with just as many is read."""
+    monkeypatch.setattr(sources, "MOST_ROWS", 3)
+    records = [json.dumps(RECORDS["tool"] | {"reference": f"T{n}"}) for n in range(4)]
+
+    def body(count: int) -> str:
+        told = between.join(records[:count])
+        return f"[{told}]" if filename == "a.json" else told
+
+    assert len(read(body(3), kind="tool", filename=filename).records) == 3
+    with pytest.raises(Malformed, match=r"^The file has more than 3 records\.$"):
+        read(body(4), kind="tool", filename=filename)
 
 
 def test_a_range_in_the_amount_is_a_range() -> None:

@@ -108,6 +108,16 @@ def test_without_a_reference_one_is_derived() -> None:
     assert DERIVED.fullmatch(one_.records[0].reference)
 
 
+def test_a_supplier_without_a_name_is_known_by_its_number() -> None:
+    """Without names, rows of one supplier's number are one record, and those of another's number another."""
+    numbers = ("01234567", "gb/1234567", "07654321")
+    rows = [row(ContractReference="", SupplierName="", CompaniesHouseRegistrationNumber=one_) for one_ in numbers]
+    reading = read_rows(rows)
+    assert [record.rows for record in reading.records] == [(2, 3), (4,)]
+    assert len({record.reference for record in reading.records}) == 2
+    assert all(DERIVED.fullmatch(record.reference) for record in reading.records)
+
+
 def test_titles_of_signs_alone_stay_apart() -> None:
     """Titles without a letter are not all the same title."""
     assert key_of({"title": "???"}) != key_of({"title": "!!!"})

@@ -119,6 +119,20 @@ def test_the_last_row_may_decide_how_dates_are_read(last: str, first: str) -> No
         assert {one.data["startDate"] for one in reading.records} == {"2025-02-01", "2025-03-25"}
 
 
+@pytest.mark.parametrize(
+    ("days", "read_as"),
+    [
+        (("", "02/01/2025", "", "03/25/2025"), [None, "2025-02-01", None, "2025-03-25"]),
+        (("", "", "", "42091", "02/01/2025"), [None, None, None, "2015-03-28", "2025-01-02"]),
+    ],
+)
+def test_empty_cells_do_not_decide_how_dates_are_read(days: Sequence[str], read_as: Sequence[str | None]) -> None:
+    """Rows without a date stay without one, and count neither against an order of dates nor against serials."""
+    reading = read(csv_of([row(ContractReference=f"EXA-{n}", StartDate=day) for n, day in enumerate(days)]))
+    assert [record.data.get("startDate") for record in reading.records] == read_as
+    assert reading.report.problems == []
+
+
 def test_memory_of_cells_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """More suppliers than are remembered are read all the same."""
     monkeypatch.setattr("exchange.pieces.MOST_KEPT", 3)
@@ -155,6 +169,16 @@ def test_what_is_put_away_is_had_back(bodies: Sequence[bytes], most: int, order:
     last = spool.put(b"more")
     assert spool.get(last) == b"more"
     assert [spool.get(number) for number, _ in numbers] == list(bodies)
+
+
+def test_what_is_put_away_again_and_again_is_in_one_file() -> None:
+    """Bodies that outgrow memory several times are each had back, backwards too, and what is still in memory."""
+    spool = Spool(in_memory=10)
+    bodies = [bytes([97 + number]) * (number % 7 + 3) for number in range(20)]
+    numbers = [spool.put(body) for body in bodies]
+    assert numbers == list(range(1, 21))
+    assert [spool.get(number) for number in numbers] == bodies
+    assert [spool.get(number) for number in reversed(numbers)] == bodies[::-1]
 
 
 @given(reference=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40) | st.just("A-1.~_"))

@@ -25,6 +25,7 @@ def test_reads_the_encodings_that_councils_use(encoding: str) -> None:
         (POUND.encode("utf-32"), "UTF-32"),
         (POUND.encode() + "\u00a35\r\n".encode("cp1252"), "part UTF-8"),
         (POUND.encode("utf-16")[:-1], "breaks off"),
+        ("title,b\r\nx\x00y,1\r\n".encode("utf-16"), "NUL characters: it is not a table of text"),
         (b"\xef\xbb\xbfa,b\r\n\xa3,1\r\n", "not"),
         (b"a,b\r\n\x81,1\r\n", "neither"),
         (b"a,b\r\n\x9c500,1\r\n", "DOS"),
@@ -110,6 +111,16 @@ def test_passes_over_title_lines_and_repeated_headers() -> None:
     )
     reading = read(text)
     assert (reading.report.accepted, reading.report.empty, problem(reading, "EndDate").row) == (2, 1, 6)
+
+
+@pytest.mark.parametrize(("head", "again"), [("", ""), ("", ",,"), (",", ","), (",,", ",")])
+def test_a_header_is_the_same_whatever_is_empty_at_its_end(head: str, again: str) -> None:
+    """Empty columns after the last title do not make another header of it."""
+    header, line = csv_of([row()]).splitlines()
+    empty = "," * max(len(head), len(again))
+    reading = read(f"{header}{head}\r\n{line}{empty}\r\n{header}{again}{head}\r\n")
+    assert (reading.report.accepted, reading.report.empty, reading.report.refused) == (1, 1, 0)
+    assert [(fault.row, fault.code) for fault in reading.report.problems] == [(3, "header-again")]
 
 
 def test_says_what_is_missing_where_no_header_is_found() -> None:

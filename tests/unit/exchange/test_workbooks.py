@@ -9,12 +9,13 @@ import os
 import resource
 import zipfile
 from datetime import date
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 
 from exchange import workbook, workbook_child
+from exchange.tabular import MOST_COLUMNS, MOST_ROWS
 from exchange.workbook_child import as_text, lines, main, marks, sheet_parts
 from schema.errors import Malformed
 from tests.unit.exchange.making import csv_of, live, one, problem, read, row, xlsx_of
@@ -67,6 +68,45 @@ def test_serials_and_computed_and_broken_cells_are_told() -> None:
     assert (data["startDate"], data["value"]["amount"], data.get("endDate")) == ("2025-04-01", 12000, None)
     assert problem(reading, "ContractValue").code == "computed"
     assert {f.code for f in reading.report.problems if f.column == "EndDate"} == {"computed", "error-cell"}
+
+
+def test_a_sheet_that_is_a_chart_is_passed_over() -> None:
+    """A chart among the sheets is no register and moves none: formulas and rows stay with their own sheet."""
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out)
+    chart = book.add_chartsheet("Spending")
+    sheet = book.add_worksheet("Register")
+    sheet.write_row(0, 0, HEADER)
+    sheet.write_row(1, 0, CELLS[:3])
+    sheet.write_formula(1, 5, "=6000*2", None, 12000)
+    bars: Any = book.add_chart({"type": "column"})
+    bars.add_series({"values": "=Register!$F$2:$F$2"})
+    chart.set_chart(bars)
+    book.close()
+    told = list(lines(out.getvalue()))
+    assert [message["sheet"] for message in told if "sheet" in message] == ["Register"]
+    assert told[0]["formulas"] == [(2, 5)]
+    reading = read(out.getvalue())
+    assert one(reading)["value"]["amount"] == 12000
+    assert problem(reading, "ContractValue").code == "computed"
+
+
+def test_a_formula_beyond_the_header_is_nobodys_column() -> None:
+    """A computed cell right of the last column, in which nothing is shown, is neither told nor a fault of its row."""
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, HEADER)
+    sheet.write_row(1, 0, CELLS[:3])
+    nothing: Any = ""
+    sheet.write_formula(1, 5, "=6000*2", None, 12000)
+    sheet.write_formula(1, len(HEADER) + 2, '=IF(1,"")', None, nothing)
+    book.close()
+    reading = read(out.getvalue())
+    assert one(reading)["value"]["amount"] == 12000
+    assert [(f.column, f.code, f.message) for f in reading.report.problems] == [
+        ("ContractValue", "computed", "1 computed cell(s): the stored result was taken.")
+    ]
 
 
 def _archive(members: dict[str, bytes]) -> bytes:
@@ -122,6 +162,54 @@ def test_a_child_that_hangs_or_breaks_off_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(workbook, "_run", lambda _spool, _out, _told: os.EX_OK)
     with pytest.raises(Malformed, match="to its end"):
         read(book)
+
+
+def _far(row_: int, column: int) -> bytes:
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out)
+    sheet = book.add_worksheet("Register")
+    sheet.write_row(0, 0, HEADER)
+    sheet.write(row_, column, "far")
+    book.close()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("row_", "column"), [(20, 0), (1, 10)])
+def test_a_sheet_beyond_what_is_read_is_told_before_it_is_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], row_: int, column: int
+) -> None:
+    """The child names the sheet that has too many rows or columns, and gives none of them."""
+    monkeypatch.setattr(workbook_child, "MOST_ROWS", 20)
+    monkeypatch.setattr(workbook_child, "MOST_COLUMNS", 10)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr("sys.stdin", _Pipe(_far(row_, column)))
+    assert main() == workbook.UNREADABLE
+    told = capsys.readouterr()
+    assert told.err == "the sheet 'Register' has more than 20 rows or 10 columns"
+    assert [json.loads(line) for line in told.out.splitlines()] == [
+        {"sheet": "Register", "visible": True, "formulas": []}
+    ]
+
+
+def test_one_column_more_than_is_read_is_too_many() -> None:
+    """A sheet as wide as is read is read; with one column more it is refused by its name and by the bounds."""
+    assert len(read(_far(1, MOST_COLUMNS - 1)).refused) == 1  # the row has no title
+    with pytest.raises(Malformed, match=r"sheet 'Register' has more than 500000 rows or 1000 columns\.$"):
+        read(_far(1, MOST_COLUMNS))
+
+
+@pytest.mark.parametrize(("number", "width"), [(MOST_ROWS + 1, 1), (1, MOST_COLUMNS + 1)])
+def test_what_the_child_says_is_bounded_too(monkeypatch: pytest.MonkeyPatch, number: int, width: int) -> None:
+    """A child that a workbook has taken over cannot fill the memory of the server with rows and columns."""
+
+    def taken_over(_spool: IO[bytes], out: IO[bytes], _told: IO[bytes]) -> int:
+        said = ({"sheet": "R", "visible": True, "formulas": []}, {"row": number, "cells": ["x"] * width}, {"end": True})
+        out.writelines(json.dumps(message).encode() + b"\n" for message in said)
+        return os.EX_OK
+
+    monkeypatch.setattr(workbook, "_run", taken_over)
+    with pytest.raises(Malformed, match=r"^The sheet 'R' has more than 500000 rows or 1000 columns\.$"):
+        read(xlsx_of({"R": [HEADER, CELLS]}))
 
 
 def test_finds_marks_and_parts_in_the_raw_sheets() -> None:

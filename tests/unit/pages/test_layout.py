@@ -95,6 +95,40 @@ def test_unknown_members_are_shown_at_any_depth() -> None:
     assert "Supplier, identifiers, checked" in labels("contract", data)
 
 
+@pytest.mark.parametrize("count", [60, 61])
+def test_of_very_many_members_the_rest_is_told_to_be_more(count: int) -> None:
+    """Sixty members of what no plan names are shown; where there are more, the last line says where to find them."""
+    data = {"title": "x", "carbonPlan": {f"m{number}": number for number in range(count)}}
+    (section,) = layout.sections("contract", data)
+    (row,) = section.rows
+    told = [cell.text for cell in row.cells]
+    assert told[:60] == [f"M{number}: {number}" for number in range(60)]
+    assert told[60:] == ["and more: see the data as JSON"][: count - 60]
+
+
+@pytest.mark.parametrize(
+    ("data", "cells"),
+    [
+        ({"contact": "Digital team"}, [("Digital team", "", None)]),
+        ({"contact": ["Digital team", 7]}, [("Digital team", "", None), ("7", "", None)]),
+        ({"contact": {"email": "ict@exa.example"}}, [("ict@exa.example", "", "mailto:ict@exa.example")]),
+        ({"suppliers": [{"name": "Acme", "identifiers": ["01234567"]}]}, [("Acme", "01234567", None)]),
+        ({"suppliers": [{"name": "Acme", "identifiers": "none yet"}]}, [("Acme", "none yet", None)]),
+        (
+            {"suppliers": [{"name": "Acme", "identifiers": [{"scheme": "GB-COH", "id": "01234567"}, 7]}]},
+            [("Acme", "company number 01234567, 7", None)],
+        ),
+    ],
+)
+def test_what_is_not_of_its_shape_is_shown_as_it_stands(
+    data: dict[str, Any], cells: list[tuple[str, str, str | None]]
+) -> None:
+    """A contact or an identifier that is a mere text is shown as that text, not left out and not taken apart."""
+    (section,) = layout.sections("contract", data)
+    (row,) = section.rows
+    assert [(cell.text, cell.note, cell.mail) for cell in row.cells] == cells
+
+
 def test_an_unknown_kind_is_shown_as_plain_pairs() -> None:
     """A kind of a later version has its members listed."""
     assert labels("festival", {"title": "x", "startsOn": "2027-01-01"}) == ["Starts on"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Self
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator, model_validator
 
+from schema.base import Model, Opt
 from schema.errors import Invalid
 from schema.guard import check_json
 from schema.kinds import KINDS, check, parse
@@ -88,3 +90,55 @@ def test_escapes_are_left_to_the_model() -> None:
         raw = orjson.dumps(CONTRACT | {"title": title})
         check_json(raw)
         assert take(KINDS["contract"], raw) is None
+
+
+def _even(number: int) -> int:
+    if number % 2:
+        raise ValueError("odd")
+    return number
+
+
+class Twice(Model):
+    """Checked twice: a member that may be left out by itself, then the whole."""
+
+    half: Opt[Annotated[int, AfterValidator(_even)]] = None
+    whole: int
+
+    @model_validator(mode="after")
+    def _doubled(self) -> Self:
+        if self.half is not None and self.whole != 2 * self.half:
+            raise ValueError("not twice the half")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("data", "taken"),
+    [
+        (b'{"half":2,"whole":4}', True),
+        (b'{"half":3,"whole":6}', False),
+        (b'{"half":2,"whole":5}', False),
+        (b'{"whole":5}', True),
+    ],
+)
+def test_no_check_of_a_model_is_passed_over(data: bytes, *, taken: bool) -> None:
+    """Where a member and the whole are checked, both must agree; what is left out is not checked."""
+    assert (take(Twice, data) is not None) is taken
+
+
+class Sealed(Model):
+    """Has a sort of member that JSON does not."""
+
+    seal: bytes
+
+
+class Listed(Model):
+    """Has a check on each entry of a list."""
+
+    seals: list[Annotated[int, AfterValidator(_even)]]
+
+
+@pytest.mark.parametrize(("model", "sort"), [(Sealed, "bytes"), (Listed, "function-after")])
+def test_a_sort_of_member_that_is_not_known_is_told(model: type[Model], sort: str) -> None:
+    """A model with a member that has no quick type is a fault of ours, named at once, and never a quick yes."""
+    with pytest.raises(TypeError, match=f"^no quick type for {sort}$"):
+        take(model, b"{}")
