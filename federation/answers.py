@@ -148,7 +148,7 @@ def _slices(url: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     try:
         for piece in pieces:
             if unpacker.eof:
-                break
+                raise _more(url)
             left = piece
             while left:
                 yield unpacker.decompress(left, _SLICE)
@@ -160,4 +160,8 @@ def _slices(url: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     if not unpacker.eof:
         raise Later(f"{url} broke off in the middle of its gzip.")
     if unpacker.unused_data:
-        raise Refused("encoding", f"{url} carries more after the end of its gzip.")
+        raise _more(url)
+
+
+def _more(url: str) -> Refused:
+    return Refused("encoding", f"{url} carries more after the end of its gzip.")

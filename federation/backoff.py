@@ -36,6 +36,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     due = now + max(wait(error, fails, visit.jitter), visit.pause)
     rule, pointer = error.rule, error.pointer
     with visit.session() as session:
+        leases.hold(session, lease)
         gone, detail = _gone_since(session, lease, error, now), verdicts.clean(error.detail)
         values = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)
         values |= {"fails": fails, "last_error": detail, "gone_since": gone}

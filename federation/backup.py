@@ -104,7 +104,7 @@ def check_empty(base: Database) -> None:
 def check_copy(base: Database) -> None:
     """Raise `Misconfigured` where a copy is no sound file of ours."""
     with base.present() as session:
-        sound = session.connection().execute(text("PRAGMA integrity_check")).scalar_one()
+        sound = session.connection().execute(text("PRAGMA integrity_check(1)")).scalar_one()
         if sound != "ok":
             raise Misconfigured(f"The backup is damaged: {str(sound)[:200]}.")
         publishers.epoch(session)

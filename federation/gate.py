@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from federation import told
 from federation.checks import Report, examine
@@ -43,9 +43,9 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
 
 
 def _note(session: WriteSession, known: Known, report: Report, now: datetime) -> None:
-    told.examined(session, known.id, report.troubles, now)
-    if not report.passed:
-        return
-    let_in = update(_node).where(_node.c.id == known.id, _node.c.state == PREVIEW).values(state="active")
-    if session.connection().execute(let_in).rowcount != 1:
+    ours = _node.c.id == known.id, _node.c.state == PREVIEW
+    if session.connection().execute(select(_node.c.id).where(*ours).with_for_update()).first() is None:
         raise LeaseLost("The node was paused or removed while it was looked at.")
+    told.examined(session, known.id, report.troubles, now)
+    if report.passed:
+        session.connection().execute(update(_node).where(*ours).values(state="active"))

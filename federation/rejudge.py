@@ -19,13 +19,14 @@ from schema.tables import Record, Shadow
 
 _record, _shadow = table(Record), table(Shadow)
 _CHUNK = 500
+_SIGNED = (VALID, INVALID, UNKNOWN_KEY)
 
 
 def keys_changed(session: WriteSession, origin: str, ring: Ring, *, now: datetime) -> None:
     """Weigh what is held of an origin by the keys that it has now, and take up what waited for one of them.
 
-    A signature under a key that is now known is verified; one under a key that was revoked no longer holds. The record
-    stays, and says so.
+    A signature under a key that is now known is verified; one under a key that was revoked no longer holds, until a
+    person takes the revocation back. The record stays, and says so.
     """
     log.lock(session)
     ids = _ids(session, origin)
@@ -41,14 +42,14 @@ def keys_changed(session: WriteSession, origin: str, ring: Ring, *, now: datetim
 def _ids(session: WriteSession, origin: str) -> list[str]:
     """The records with words of this origin that were signed."""
     chosen = (
-        select(rows.c.id).where(rows.c.origin_node == origin, rows.c.signature.in_((VALID, INVALID, UNKNOWN_KEY)))
+        select(rows.c.id).where(rows.c.origin_node == origin, rows.c.signature.in_(_SIGNED))
         for rows in (_record, _shadow)
     )
     return list(session.connection().execute(union(*chosen)).scalars())
 
 
 def _anew(statement: Statement, origin: str, ring: Ring) -> Statement:
-    if statement.origin_node != origin or statement.signature not in (VALID, UNKNOWN_KEY):
+    if statement.origin_node != origin or statement.signature not in _SIGNED:
         return statement
     if statement.signature == VALID and ring.trusts(read_origin(statement.origin).sig):
         return statement

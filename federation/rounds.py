@@ -31,7 +31,7 @@ from federation.polite import Polite
 from federation.robots import AskRobots
 from federation.seam import Get
 from federation.visit import Visit
-from schema.errors import Crawling, LeaseLost
+from schema.errors import Crawling, LeaseLost, ReaderFault
 
 log = structlog.get_logger("folkmoot.crawl")
 IDLE_SECONDS = 1.0
@@ -144,7 +144,8 @@ class Crawler:
                 raise
             # A fault of ours in one feed must neither stop the others nor be tried again at once.
             log.exception("a visit broke off by a fault of ours", node=visit.key)
-            return await self._failed(visit, Crawling(f"A fault of ours: {type(error).__name__}: {error}"))
+            told = f"A fault of this aggregator's own broke the visit off ({type(error).__name__})."
+            return await self._failed(visit, ReaderFault(told))
 
     async def _failed(self, visit: Visit, error: Crawling) -> TurnResult:
         try:

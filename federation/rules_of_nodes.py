@@ -257,4 +257,12 @@ OF_CONDUCT: tuple[Rule, ...] = (
         "Not more than 20 % of a node's records go at once.",
         "Many records went at once. If that is right, tell the people who run this site; if not, publish them again.",
     ),
+    advised(
+        "conduct",
+        "reader-fault",
+        OURS,
+        _FEED,
+        "Whoever reads the feed reads it without a fault of its own.",
+        "Nothing is to be done at the node. If it stays for a day, tell the people who run this site.",
+    ),
 )

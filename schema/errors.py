@@ -27,6 +27,7 @@ FolkmootError
     │   └── Untrusted    its certificate or its TLS is at fault, so nothing was asked; carries rule
     ├── Refused          the node broke a rule: tell it; carries rule and JSON pointer
     ├── Vanished         404 or 410: stop hot polling, keep what is held
+    ├── ReaderFault      it broke off by a fault of ours, and nothing is said against the node
     └── LeaseLost        another worker has taken the feed: throw this turn away
 """
 
@@ -228,6 +229,12 @@ class Vanished(Crawling):
     def __init__(self, detail: str, status: int) -> None:
         self.status = status
         super().__init__(detail)
+
+
+class ReaderFault(Crawling):
+    """The visit broke off by a fault of ours: the log says which, the publisher only that it is not theirs to mend."""
+
+    rule = "reader-fault"
 
 
 class LeaseLost(Crawling):

@@ -46,7 +46,7 @@ class Store:
             try:
                 self._writer = self.index.writer(HEAP, 1)
             except ValueError as error:
-                if "Lock" not in str(error):
+                if "LockBusy" not in str(error):
                     raise
                 return False
         return True

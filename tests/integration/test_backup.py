@@ -150,6 +150,25 @@ def test_t34_what_is_no_backup_is_refused(run: CliRunner, app: typer.Typer, data
     assert len(rows(database)) == 6
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t34_a_damaged_backup_is_not_restored(
+    run: CliRunner, app: typer.Typer, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that no longer holds together is refused with what is wrong, though it opens, and nothing is restored."""
+    _published(database)
+    assert run.invoke(app, ["backup", "safe.db"]).exit_code == 0
+    whole = bytearray((tmp_path / "safe.db").read_bytes())
+    whole[36:40] = (5).to_bytes(4, "big")  # how many pages are free, says the header
+    (tmp_path / "safe.db").write_bytes(whole)
+    monkeypatch.setenv("FOLKMOOT_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    refused = run.invoke(app, ["restore", "safe.db"]).exception
+    assert isinstance(refused, Misconfigured)
+    assert refused.detail.startswith("The backup is damaged: ")
+    restored = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    assert rows(restored) == {}
+    restored.dispose()
+
+
 @pytest.fixture
 def world() -> World:
     """Return a world in which nobody lives yet."""

@@ -177,3 +177,60 @@ def test_result_names_the_node(moot: Aggregator, world: World) -> None:
     assert result.key == "exa.example"
     assert result.due is not None
     assert 295 <= (result.due - world.now).total_seconds() <= 331
+
+
+def test_a_feed_that_names_its_epoch_on_its_pages_alone_is_read_once(moot: Aggregator, world: World) -> None:
+    """An epoch that only the pages name is taken from the first of them, and is no reason to read anew."""
+    node = world.node(size=2)
+    node.more["epoch"] = "first"
+    whole = node.manifest
+    node.manifest = lambda: {name: value for name, value in whole().items() if name != "epoch"}  # type: ignore[method-assign]
+    for n in range(5):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+    assert feed(moot.database).epoch is None
+    (result,) = moot.crawl()
+    assert (result.outcome, result.pages, result.applied.created) == ("ended", 4, 6)
+    assert feed(moot.database).epoch == "first"
+    node.put("contract", "C-1", title="Changed")
+    world.pass_time(hours=1)
+    (second,) = moot.crawl()
+    assert (second.outcome, second.pages, second.applied.updated) == ("ended", 2, 1)
+
+
+def test_a_feed_that_begins_anew_twice_in_a_visit_is_refused(moot: Aggregator, world: World) -> None:
+    """A node whose every page is of another epoch is read anew once, then refused, told so, and tried later."""
+    node = world.node(size=1)
+    node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    page, epochs = node.page, iter(range(100))
+    node.page = lambda after: page(after) | {"epoch": f"epoch-{next(epochs)}"}  # type: ignore[method-assign]
+    whole = node.manifest
+    node.manifest = lambda: {name: value for name, value in whole().items() if name != "epoch"}  # type: ignore[method-assign]
+    node.put("contract", "C-1", title="Changed")
+    world.pass_time(hours=1)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.error) == ("failed", "The feed began anew twice within one visit.")
+    (told,) = problems(moot.database)
+    assert (told.rule, told.pointer, told.record_id) == ("epoch", "", "")
+    assert feed(moot.database).fails == 1
+    assert not any(row.deleted for row in rows(moot.database).values())
+
+
+def test_a_large_page_is_written_before_the_next_is_asked_for(moot: Aggregator, world: World) -> None:
+    """What a page of megabytes says is in the database when the next page is fetched: two are never held at a time."""
+    node = world.node(size=11)
+    for n in range(20):
+        node.put("contract", f"C-{n}", unknownMember=["Words. " * 31_000])
+    moot.add(node)
+    held: list[tuple[str, int]] = []
+
+    def count(url: str) -> None:
+        if "=" in url:
+            held.append((url.rpartition("=")[2], len(rows(moot.database)) - 1))
+
+    world.before = count
+    (result,) = moot.crawl()
+    assert (result.outcome, result.applied.created) == ("ended", 21)
+    assert held == [("11", 11), ("21", 21)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import time
 
 import pytest
+from structlog.testing import capture_logs
 
+from federation import nodes
 from federation.backoff import wait
+from federation.rounds import TurnResult
 from schema.errors import Crawling, Later, Refused, Vanished
 from tests.integration.crawl.world import Aggregator, World, feed, node_row, problems, rows
 
@@ -109,6 +114,24 @@ def test_changed_identity_is_refused(moot: Aggregator, world: World, member: str
     assert [(p.rule, p.pointer) for p in problems(moot.database)] == [("identity-changed", f"/{member}")]
 
 
+def test_a_manifest_that_is_broken_is_no_other_identity(moot: Aggregator, world: World) -> None:
+    """A manifest that became invalid is told at its place; the node is not held, and mends it by itself."""
+    node = world.node()
+    moot.add(node)
+    moot.crawl()
+    node.more = {"publishers": []}
+    world.pass_time(hours=1)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.pages, node_row(moot.database).state) == ("failed", 0, "active")
+    (told,) = problems(moot.database)
+    assert (told.rule, told.pointer, told.severity) == ("manifest-valid", "/publishers", "error")
+    assert told.message.startswith("The manifest is not valid: ")
+    node.more = {}
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert problems(moot.database) == []
+
+
 def test_names_follow_the_manifest(moot: Aggregator, world: World) -> None:
     """A publisher that is renamed is renamed here at the next visit."""
     node = world.node()
@@ -128,7 +151,7 @@ def test_fault_of_ours_stops_nothing(moot: Aggregator, world: World) -> None:
     (result,) = moot.crawl()
     row = feed(moot.database)
     assert (result.outcome, row.fails, row.owner) == ("failed", 1, None)
-    assert "fault of ours" in row.last_error
+    assert row.last_error == "A fault of this aggregator's own broke the visit off (ZeroDivisionError)."
 
 
 def test_error_text_cannot_harm_the_database(moot: Aggregator, world: World) -> None:
@@ -156,6 +179,78 @@ def test_paused_node_is_left_alone(moot: Aggregator, world: World) -> None:
     assert [r.outcome for r in moot.crawl()] == ["ended"]
 
 
+_ENDS = {"Later", "Refused", "Vanished", "ReaderFault", "LeaseLost"}
+
+
 def test_crawling_errors_are_the_only_ones_expected() -> None:
-    """Later, Refused and Vanished are all of what a visit can end in, besides a lost lease."""
-    assert {error.__name__ for error in Crawling.__subclasses__()} == {"Later", "Refused", "Vanished", "LeaseLost"}
+    """Later, Refused, Vanished and a fault of ours are all of what a visit can end in, besides a lost lease."""
+    assert {error.__name__ for error in Crawling.__subclasses__()} == _ENDS
+
+
+def test_a_fault_of_ours_in_one_visit_stops_no_other(moot: Aggregator, world: World) -> None:
+    """What breaks in the visit to one node is logged, told as ours, and tried later; the other nodes are read."""
+    first, second = world.node("a.example", "AAA"), world.node("b.example", "BBB")
+    moot.add(first)
+    moot.add(second)
+    record_id = second.put("contract", "C-1")
+    world.faults[first.url] = KeyError("a slip")
+    results: list[TurnResult] = []
+    with capture_logs() as lines:
+        asyncio.run(asyncio.wait_for(moot.crawler(workers=1, told=results.append).once(), 30))
+    told = "A fault of this aggregator's own broke the visit off (KeyError)."
+    assert {result.key: (result.outcome, result.error) for result in results} == {
+        "a.example": ("failed", told),
+        "b.example": ("ended", None),
+    }
+    assert record_id in rows(moot.database)
+    logged = [(line["node"], line["log_level"]) for line in lines if "fault of ours" in line["event"]]
+    assert logged == [("a.example", "error")]
+    assert [(p.rule, p.severity, p.message) for p in problems(moot.database)] == [("reader-fault", "warning", told)]
+    world.faults.clear()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert problems(moot.database) == []
+
+
+def test_a_daemon_begins_within_its_spread(moot: Aggregator, world: World) -> None:
+    """A daemon asks for nothing before its part of the spread is over; one that is stopped meanwhile ends."""
+    moot.add(world.node())
+    results: list[TurnResult] = []
+
+    async def go(spread: float, stop_after: float | None = None) -> float:
+        stop, began = asyncio.Event(), time.monotonic()
+        if stop_after is not None:
+            asyncio.get_running_loop().call_later(stop_after, stop.set)
+
+        def told(result: TurnResult) -> None:
+            results.append(result)
+            stop.set()
+
+        await asyncio.wait_for(moot.crawler(spread=spread, workers=1, told=told).run(stop), 30)
+        return time.monotonic() - began
+
+    assert asyncio.run(go(3600.0, 0.1)) < 10
+    assert (results, world.asked) == ([], [])
+    first = random.Random(1).uniform(0.0, 2.0)  # as the crawler's own jitter draws it
+    assert asyncio.run(go(2.0)) >= first > 0.2
+    assert [result.outcome for result in results] == ["ended"]
+
+
+def test_a_node_that_is_removed_while_its_visit_fails_stops_no_other(moot: Aggregator, world: World) -> None:
+    """A visit that fails after its node was removed is given up; the other nodes are read all the same."""
+    first, second = world.node("a.example", "AAA"), world.node("b.example", "BBB")
+    moot.add(first)
+    moot.add(second)
+    record_id = second.put("contract", "C-1")
+
+    def remove(url: str) -> None:
+        if url.startswith(first.url):
+            world.before = lambda _url: None
+            with moot.database.write() as session:
+                nodes.remove(session, nodes.find(session, "a.example"), now=world.now)
+
+    world.before = remove
+    world.faults[first.url] = Later("It hangs.")
+    assert {result.key: result.outcome for result in moot.crawl()} == {"a.example": "lost", "b.example": "ended"}
+    assert record_id in rows(moot.database)
+    assert problems(moot.database) == []

@@ -20,7 +20,7 @@ from federation.database import Database, WriteSession, clock, table
 from federation.leases import Lease
 from federation.polite import Polite
 from federation.seam import Answer
-from schema.errors import Later, LeaseLost
+from schema.errors import Later, LeaseLost, Refused
 from schema.tables import Feed, Host, Node, Publisher, Record
 from tests.integration.crawl.world import Aggregator, World, rows
 
@@ -284,6 +284,104 @@ def test_a_renewed_lease_lets_a_request_end(moot: Aggregator, world: World) -> N
         return await asking
 
     assert asyncio.run(go()).body == b"done"
+
+
+def test_a_renewal_does_not_mend_a_request_that_was_cut_off(moot: Aggregator, world: World) -> None:
+    """A renewal that comes just after a request was cut off is too late for it: that visit ends, and says why."""
+    _councils(moot, 1)
+    lease = _claim(moot)
+    assert lease is not None
+
+    async def go() -> None:
+        async def slow(_url: str, _headers: object = None) -> Answer:
+            try:
+                await asyncio.sleep(5)
+            except asyncio.CancelledError:
+                get.renewed(time.monotonic())
+                raise
+            return Answer(200, b"")
+
+        get = _polite(moot, lease, slow, seconds=0.2)
+        with pytest.raises(LeaseLost, match=r"^The lease ran out during a request\.$"):
+            await get("https://n0.example/v1/changes")
+
+    asyncio.run(go())
+
+
+def test_a_time_limit_that_is_not_the_leases_is_no_lost_lease(moot: Aggregator, world: World) -> None:
+    """A time-out within a request, while the lease lasts, comes through as what it is."""
+    _councils(moot, 1)
+    lease = _claim(moot)
+    assert lease is not None
+
+    async def late(_url: str, _headers: object = None) -> Answer:
+        raise TimeoutError("of its own")
+
+    with pytest.raises(TimeoutError, match="of its own"):
+        asyncio.run(_polite(moot, lease, late)("https://n0.example/v1/changes"))
+
+
+RULES = b"User-agent: *\nDisallow: /private\nCrawl-delay: 3"
+
+
+class _Robots:
+    """Answers for the robots.txt of every host, and notes whose was asked for."""
+
+    def __init__(self, answer: Answer | Exception) -> None:
+        self.answer, self.asked = answer, list[str]()
+
+    async def __call__(self, place: str) -> Answer:
+        self.asked.append(place)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def _visited(moot: Aggregator, robots: _Robots, path: str) -> Answer | Exception:
+    """Ask one page of the one council's host in a visit of its own; gives its answer, or why there is none."""
+    lease = _claim(moot)
+    assert lease is not None
+    world, began = moot.world, time.monotonic()
+    get = Polite(world.get, moot.database, lease, began=began, seconds=SECONDS, clock=world.clock, robots=robots)
+    try:
+        return asyncio.run(get(f"https://n0.example{path}"))
+    except (Later, Refused) as error:
+        return error
+    finally:
+        with moot.database.write() as session:
+            leases.give_back(session, lease, due=world.now, last_visit=world.now)
+        world.pass_time(seconds=GAP)
+
+
+@pytest.mark.parametrize("down", [Later("It hangs."), Answer(503, b""), Answer(429, b"")], ids=["hangs", "503", "429"])
+def test_a_robots_txt_that_cannot_be_had_leaves_the_kept_one_standing(
+    moot: Aggregator, world: World, down: Answer | Later
+) -> None:
+    """Where a host's robots.txt cannot be had a day later, what it forbade stays forbidden and the rest is asked."""
+    _councils(moot, 1)
+    robots = _Robots(Answer(200, RULES))
+    assert isinstance(_visited(moot, robots, "/v1/changes"), Answer)
+    assert isinstance(_visited(moot, robots, "/private"), Refused)
+    assert robots.asked == ["https://n0.example"], "it is kept for a day"
+    robots.answer = down
+    world.pass_time(hours=25)
+    forbidden = _visited(moot, robots, "/private")
+    assert isinstance(forbidden, Refused)
+    assert forbidden.rule == "robots"
+    assert isinstance(_visited(moot, robots, "/v1/changes"), Answer)
+    assert len(robots.asked) == 3, "it is asked for again on each visit until it can be had"
+
+
+def test_a_host_whose_robots_txt_was_never_had_is_left_for_later(moot: Aggregator, world: World) -> None:
+    """Where nothing is known of a host's robots.txt and it cannot be had, no page of it is asked for."""
+    _councils(moot, 1)
+    told = _visited(moot, _Robots(Answer(503, b"")), "/v1/changes")
+    assert isinstance(told, Later)
+    assert told.detail == "https://n0.example/robots.txt answers 503; until it can be read, nothing is asked."
+    assert world.asked == []
+    with moot.database.read() as session:
+        kept = session.connection().execute(select(table(Host).c.robots, table(Host).c.robots_at)).one()
+    assert tuple(kept) == (None, None)
 
 
 def test_feeds_of_before_learn_their_host(empty_url: str) -> None:

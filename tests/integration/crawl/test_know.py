@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import orjson
@@ -17,13 +18,13 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from federation import examining, hooks, ping, status
-from federation.database import table
+from federation import examining, hooks, hosts, nodes, ping, status
+from federation.database import clock, table
 from federation.examiner import Examiner
 from federation.seam import Answer
 from federation.webhooks import Herald
 from schema.errors import Busy, Invalid, Later, NotFound
-from schema.tables import Feed, Hook
+from schema.tables import Examination, Feed, Hook, Node
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import client, make_services
 
@@ -95,6 +96,15 @@ def examine(moot: Aggregator, url: str = "exa.example") -> str:
         made = examining.ask(session, examining.address(url), aggregator=False, now=moot.world.now)
     asyncio.run(Examiner(moot.database, moot.world.get, lambda: moot.world.now).turn())
     return made
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """Look again and again until it is so."""
+    for _look in range(1_000):
+        if met():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never was")
 
 
 # One table
@@ -241,10 +251,52 @@ def test_a_preview_with_bad_records_passes(moot: Aggregator, world: World) -> No
     assert [(p.rule, p.severity) for p in problems(moot.database)] == [("schema", "error")]
 
 
+def test_a_preview_that_does_not_answer_is_tried_later(moot: Aggregator, world: World) -> None:
+    """A preview that cannot be reached has broken no rule of what it publishes: it waits, and is told what failed."""
+    node = world.node()
+    moot.add(node, state="preview")
+    world.faults[node.url] = Later("It hangs.", 1800.0)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.error, node_row(moot.database).state) == ("failed", "It hangs.", "preview")
+    (told,) = problems(moot.database)
+    assert (told.rule, told.severity, told.message) == ("reachable", "error", "It hangs.")
+    assert node.prefix not in " ".join(rows(moot.database))
+    world.faults.clear()
+    world.pass_time(hours=1)
+    (result,) = moot.crawl()
+    assert (result.outcome, node_row(moot.database).state, problems(moot.database)) == ("ended", "active", [])
+
+
+@pytest.mark.parametrize("bad", [False, True])
+@pytest.mark.parametrize("end", [nodes.pause, nodes.remove])
+def test_a_preview_that_is_paused_while_it_is_looked_at_is_not_let_in(
+    moot: Aggregator, world: World, end: Callable[..., object], *, bad: bool
+) -> None:
+    """A node that is paused or removed during the look stays so, whether it passed or not; nothing of it is taken."""
+    node = world.node()
+    record = node.put("contract", "C-1")
+    if bad:
+        node.items[record]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-1"
+    moot.add(node, state="preview")
+
+    def act(url: str) -> None:
+        if url.startswith(node.url + node.feed_path):
+            world.before = lambda _url: None
+            with moot.database.write() as session:
+                end(session, nodes.find(session, "exa.example"), now=world.now)
+
+    world.before = act
+    (result,) = moot.crawl()
+    assert (result.outcome, result.error) == ("lost", "The node was paused or removed while it was looked at.")
+    with moot.database.read() as session:
+        states = session.connection().execute(select(table(Node).c.state)).scalars().all()
+    assert states == (["paused"] if end is nodes.pause else [])
+    assert node.prefix not in " ".join(rows(moot.database))
+    assert problems(moot.database) == []
+
+
 def test_a_pause_does_not_open_the_gate(moot: Aggregator, world: World) -> None:
     """A preview that is paused and resumed is a preview again."""
-    from federation import nodes
-
     node = world.node()
     moot.add(node, state="preview")
     with moot.database.write() as session:
@@ -279,8 +331,6 @@ def test_a_ping_brings_the_next_visit_forward(moot: Aggregator, world: World) ->
 
 def test_a_ping_is_answered(moot: Aggregator, world: World, tmp_path: Path) -> None:
     """A ping of a node says when it is visited; of one that is paused, that it is not; of nobody, 404."""
-    from federation import nodes
-
     moot.add(world.node())
     ask = served(moot, tmp_path)
     reply = ask.post("/v1/nodes/exa.example/ping", content=b"anything, and it is not read")
@@ -379,7 +429,186 @@ def test_a_check_that_never_ends_is_ended(moot: Aggregator, world: World) -> Non
     assert told["passed"] is False
 
 
+def asked_for(moot: Aggregator, url: str = "exa.example") -> str:
+    """Ask for a check that no worker has begun; gives its id."""
+    with moot.database.write() as session:
+        return examining.ask(session, examining.address(url), aggregator=False, now=moot.world.now)
+
+
+def report(moot: Aggregator, check: str) -> dict[str, Any]:
+    """What is known of a check."""
+    with moot.database.read() as session:
+        return examining.status(session, check)
+
+
+def test_a_check_that_ended_its_workers_is_not_begun_again(moot: Aggregator, world: World) -> None:
+    """A check that two workers began and never ended asks the node nothing more, and says that it took too long."""
+    world.node()
+    check = asked_for(moot)
+    for _try in range(examining.TRIES):
+        with moot.database.write() as session:
+            assert examining.claim(session) is not None
+            late = update(table(Examination)).values(leased_until=clock(session) - timedelta(seconds=1))
+            session.connection().execute(late)
+    assert asyncio.run(Examiner(moot.database, world.get, lambda: world.now).turn())
+    assert world.asked == []
+    told = report(moot, check)
+    assert (told["state"], told["report"]["passed"]) == ("done", False)
+    assert [(p["rule"], p["message"]) for p in told["report"]["problems"]] == [
+        ("reachable", "The look was ended: the node took too long to answer.")
+    ]
+
+
+def test_a_check_waits_for_the_hosts_turn_and_then_says_so(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that is being visited is not asked beside the visit: the check waits a while, then says to come back."""
+    monkeypatch.setattr("federation.examiner.PATIENCE", 0.3)
+    world.node()
+    with moot.database.write() as session:
+        at = clock(session)
+        assert hosts.take(session, "exa.example:443", "a visit", at=at, until=at + timedelta(minutes=1))
+    check = examine(moot)
+    assert world.asked == []
+    (problem,) = report(moot, check)["report"]["problems"]
+    assert (problem["rule"], problem["message"]) == (
+        "reachable",
+        "exa.example:443 is being visited. Ask again in a moment.",
+    )
+    with moot.database.write() as session:
+        hosts.leave(session, "exa.example:443", "a visit", free_at=at)
+    world.pass_time(minutes=2)
+    assert report(moot, examine(moot))["report"]["passed"] is True
+
+
+def test_a_check_that_another_worker_took_meanwhile_is_that_ones(moot: Aggregator, world: World) -> None:
+    """A worker whose lease ran out while it looked keeps nothing and tells nothing: the one that took over does."""
+    node = bent(world)
+    moot.add(node)
+    check = asked_for(moot)
+    taken: list[str] = []
+
+    def take(url: str) -> None:
+        del url
+        world.before = lambda _url: None
+        with moot.database.write() as session:
+            late = update(table(Examination)).values(leased_until=clock(session) - timedelta(seconds=1))
+            session.connection().execute(late)
+            found = examining.claim(session)
+            assert found is not None
+            taken.append(found.id)
+
+    world.before = take
+    assert asyncio.run(Examiner(moot.database, world.get, lambda: world.now).turn())
+    assert taken == [check]
+    assert (report(moot, check)["state"], report(moot, check)["report"]) == ("running", None)
+    assert problems(moot.database) == []
+
+
+def test_a_check_that_did_not_see_the_end_mends_nothing_of_the_feed(moot: Aggregator, world: World) -> None:
+    """A check that read the first pages alone takes nothing for mended that a visit found wrong with the whole feed."""
+    node = world.node(size=1)
+    for n in range(6):
+        node.put("contract", f"C-{n}")
+    node.items[node.prefix + "contract/C-5"]["state"] = "perhaps"
+    moot.add(node)
+    moot.crawl()
+    assert [p.rule for p in problems(moot.database)] == ["item-state"]
+    examine(moot)
+    assert [p.rule for p in problems(moot.database)] == ["item-state"]
+    node.items[node.prefix + "contract/C-5"]["state"] = "updated"
+    node.size = 50
+    world.pass_time(minutes=2)
+    examine(moot)
+    assert problems(moot.database) == [], "the whole was read"
+
+
+def test_a_check_tells_what_is_mended_of_a_record(moot: Aggregator, world: World) -> None:
+    """A record that a check finds mended is a problem no more, at once, and one that is still bad stays one."""
+    node = bent(world)
+    bad, worse = node.put("contract", "C-2", title=5), node.put("contract", "C-3", title=6)
+    moot.add(node)
+    moot.crawl()
+    node.put("contract", "C-2")
+    assert {p.record_id for p in problems(moot.database)} == {bad, worse, ""}
+    examine(moot)
+    assert {(p.rule, p.record_id) for p in problems(moot.database)} == {("contact", ""), ("schema", worse)}
+
+
+@pytest.mark.parametrize("waiting", [0, 2])
+def test_the_worker_of_checks_works_until_it_is_stopped(moot: Aggregator, world: World, waiting: int) -> None:
+    """It does what waits, one after the other, then looks again now and then, and ends when it is told to."""
+    hostnames = [f"n{n}.example" for n in range(waiting)]
+    for n, host in enumerate(hostnames):
+        world.node(host, f"N{chr(65 + n)}X")
+    checks = [asked_for(moot, host) for host in hostnames]
+
+    async def go() -> str:
+        stop = asyncio.Event()
+        worker = Examiner(moot.database, world.get, lambda: world.now, every=0.05)
+        working = asyncio.create_task(worker.run(stop))
+        await until(lambda: all(report(moot, check)["state"] == "done" for check in checks))
+        world.node("late.example", "LTE")
+        late = await asyncio.to_thread(asked_for, moot, "late.example")
+        await until(lambda: report(moot, late)["state"] == "done")
+        stop.set()
+        await asyncio.wait_for(working, 10)
+        return late
+
+    late = asyncio.run(asyncio.wait_for(go(), 30))
+    assert [report(moot, check)["report"]["passed"] for check in [*checks, late]] == [True] * (waiting + 1)
+
+
 # Webhooks
+
+
+def test_the_worker_of_webhooks_works_until_it_is_stopped(moot: Aggregator, world: World) -> None:
+    """It makes its key, sends what is due, looks for more now and then, and ends when it is told to."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    receiver = Receiver()
+
+    async def go() -> None:
+        stop = asyncio.Event()
+        made = Herald(moot.database, receiver, moot.url, lambda: moot.world.now, every=0.05)
+        working = asyncio.create_task(made.run(stop))
+        await until(lambda: len(receiver.got) == 1)
+        node.put("contract", "C-3", title=6)
+        world.pass_time(hours=1)
+        await moot.crawler().turn()
+        world.pass_time(hours=1)
+        await until(lambda: len(receiver.got) == 2)
+        stop.set()
+        await asyncio.wait_for(working, 10)
+
+    asyncio.run(asyncio.wait_for(go(), 30))
+    assert [orjson.loads(body)["data"]["problems"]["error"] for _url, body, _headers in receiver.got] == [1, 2]
+    with moot.database.read() as session:
+        assert (hooks.counts(session)["delivered"], hooks.counts(session)["waiting"]) == (2, 0)
+        assert hooks.public_key(session) is not None
+
+
+def test_of_two_workers_one_sends_a_message(moot: Aggregator, world: World) -> None:
+    """A message in one worker's hands is nobody else's, and what became of it is noted by the last that took it."""
+    moot.add(bent(world))
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    made.look()
+    with moot.database.write() as session:
+        first = hooks.claim(session, now=world.now)
+        assert first is not None
+        assert hooks.claim(session, now=world.now) is None
+    world.pass_time(seconds=hooks.LEASE.total_seconds() + 1)
+    with moot.database.write() as session:
+        second = hooks.claim(session, now=world.now)
+        assert second is not None
+        assert second.id == first.id
+        hooks.settle(session, first, good=True, gone=False, answer="It answers 204.", wait=0, now=world.now)
+        assert hooks.counts(session)["delivered"] == 0, "its lease is another's"
+        hooks.settle(session, second, good=True, gone=False, answer="It answers 204.", wait=0, now=world.now)
+        assert (hooks.counts(session)["delivered"], hooks.counts(session)["waiting"]) == (1, 0)
 
 
 def test_a_webhook_is_signed_and_thin(moot: Aggregator, world: World, tmp_path: Path) -> None:

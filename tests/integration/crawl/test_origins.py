@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -81,6 +82,27 @@ def test_list_of_members_is_read_page_by_page(world: World) -> None:
     assert heard is not None
     assert (heard.vouched_by, dict(heard.prefixes)) == (relay.id, {node.prefix: node.publisher})
     assert _learn({first: pages[first]}, node, relay) is None
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["it ends", "it has no end"])
+def test_a_list_that_does_not_name_the_origin_vouches_for_nobody(world: World, *, ends: bool) -> None:
+    """A list is read to its end, or for fifty pages: who is not on them is not vouched for, and it is asked no more."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    relay.more["members"] = first = "https://relay.example/v1/nodes"
+    urls = [first, *(f"{first}?cursor={n}" for n in range(1, origins.MEMBER_PAGES + 5))]
+    asked: list[str] = []
+
+    class Pages(dict[str, Any]):
+        def __getitem__(self, url: str) -> Any:
+            asked.append(url)
+            return super().__getitem__(url)
+
+    pages = Pages({url: {"items": [{"id": "x"}], "next": more} for url, more in pairwise(urls)})
+    pages[urls[-2]] = {"items": [{"id": node.id, "manifest": node.manifest()}]}
+    if ends:
+        pages[urls[2]] = {"items": [{"id": "x"}], "next": None}
+    assert _learn(pages, node, relay) is None
+    assert asked == urls[: 3 if ends else origins.MEMBER_PAGES]
 
 
 @pytest.mark.parametrize(

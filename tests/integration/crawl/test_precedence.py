@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from federation import nodes, scan, snapshot
+from federation import nodes, precedence, publishers, scan, snapshot
 from federation.database import Database
 from schema.errors import Vanished
 from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
@@ -144,3 +144,16 @@ def test_a_relayed_record_is_hidden_too(moot: Aggregator, world: World, hosted: 
     moot.add(relay, relays=True)
     moot.crawl()
     assert _seen(moot.database) == {OWN}
+
+
+def test_where_nobody_has_a_node_of_its_own_nothing_is_hidden(moot: Aggregator, hosted: FakeNode) -> None:
+    """Where no body's own node is known, not even this server's, all that nodes publish is shown."""
+    with moot.database.write() as session:
+        publishers.change(
+            session, "XM-TEST-AGG", public_url=moot.url, members={}, now=moot.world.now, relation="unofficial"
+        )
+        assert precedence.owners(session) == {}
+    moot.add(hosted)
+    moot.crawl()
+    assert _seen(moot.database) == {HOSTED}
+    assert not any(row.hidden for row in rows(moot.database).values())

@@ -277,3 +277,22 @@ def test_t10_a_prefix_of_another_host_needs_a_grant(moot: Aggregator, world: Wor
     origin.items[record_id] = item | {"id": record_id, "modified": origin.number}
     moot.crawl()
     assert rows(moot.database)[record_id].publisher == "GB-LAE-EXA"
+
+
+def test_t10_a_prefix_that_is_anothers_is_not_granted(moot: Aggregator, world: World, origin: FakeNode) -> None:
+    """The operator cannot grant a node ids under which another was pinned first, nor a part of them."""
+    owner = world.node("owner.example", "EXA")
+    moot.add(owner)
+    origin.more = {
+        "publishers": [
+            *origin.manifest()["publishers"],
+            *(origin.manifest()["publishers"][0] | {"idPrefix": p} for p in (owner.prefix, f"{owner.prefix}x/")),
+        ]
+    }
+    moot.add(origin)
+    for prefix in (owner.prefix, f"{owner.prefix}x/"):
+        with pytest.raises(Conflict) as refused, moot.database.write() as session:
+            nodes.grant(session, nodes.find(session, origin.url), prefix, now=world.now)
+        assert refused.value.detail == f"Ids under {prefix} are another node's."
+    with moot.database.read() as session:
+        assert dict(nodes.find(session, origin.url).prefixes) == {origin.prefix: origin.publisher}

@@ -178,6 +178,32 @@ def test_what_is_signed_with_an_unknown_key_waits(moot: Aggregator, world: World
     assert (_waiting(moot.database), problems(moot.database)) == (0, [])
 
 
+def test_what_is_said_again_under_a_known_key_waits_no_more(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """A word under a known key takes the place of the one that waits for an unknown key; other words wait on."""
+    record_id, other, old = signed.put("contract", "C-1"), signed.put("contract", "C-2"), signed.signer
+    moot.add(signed)
+    moot.crawl()
+    signed.key("2026-2", publish=False)
+    for reference in ("C-1", "C-2"):
+        signed.put("contract", reference, title="under a key that nobody knows")
+    world.pass_time(minutes=10)
+    moot.crawl()
+    assert _waiting(moot.database) == 2
+    signed.signer = old
+    signed.put("contract", "C-1", title="said again")
+    world.pass_time(minutes=10)
+    moot.crawl()
+    assert orjson.loads(rows(moot.database)[record_id].data)["title"] == "said again"
+    assert _waiting(moot.database) == 1
+    told = [(p.rule, p.record_id, p.severity) for p in problems(moot.database)]
+    assert told == [("signature-unknown-key", other, "warning")]
+    signed.key("2026-2", by=old)
+    world.pass_time(hours=1)
+    moot.crawl()
+    held = {i: orjson.loads(rows(moot.database)[i].data)["title"] for i in (record_id, other)}
+    assert held == {record_id: "said again", other: "under a key that nobody knows"}
+
+
 def test_a_rotation_between_two_visits_is_taken(moot: Aggregator, world: World, signed: FakeNode) -> None:
     """A visit that meets a new key asks for the manifest first: an endorsed key costs nobody a problem."""
     record_id, old = signed.put("contract", "C-1"), signed.signer
@@ -317,6 +343,26 @@ def test_t11_a_person_confirms_an_identity(moot: Aggregator, world: World, signe
     assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
 
 
+@pytest.mark.parametrize("role", ["aggregator", "node"])
+def test_t11_an_aggregator_relays_for_as_long_as_it_is_one(moot: Aggregator, world: World, role: str) -> None:
+    """Confirmed as an aggregator still, a node goes on relaying; confirmed as a node, it speaks for itself alone."""
+    origin, relay = world.node("origin.example", "ORG"), _relay(world)
+    relay.key("2026-1")
+    relay.pass_on(origin.items[origin.put("contract", "C-1")])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    relay.keys.clear()
+    relay.key("2027-1")
+    relay.role = role
+    _release(moot, relay)
+    row = node_row(moot.database, "relay.example")
+    assert (row.role, row.relays, row.state) == (role, role == "aggregator", "active")
+    later = origin.put("contract", "C-2")
+    relay.pass_on(origin.items[later])
+    moot.crawl()
+    assert (later in rows(moot.database)) is (role == "aggregator")
+
+
 def test_t11_a_mistake_that_is_taken_back_mends_itself(moot: Aggregator, world: World, signed: FakeNode) -> None:
     """A held node is asked on: when it shows its pinned keys again, it is active again."""
     moot.add(signed)
@@ -353,9 +399,62 @@ def test_a_revoked_key_verifies_nothing_any_more(moot: Aggregator, world: World,
         "2026-1": (True, "stolen"),
         "2026-2": (False, None),
     }
+    signed.key("2026-3", by=signed.signer)
+    world.pass_time(hours=1)
+    moot.crawl()
+    after = rows(moot.database)[record_id]
+    assert (after.signature, after.number) == ("invalid", row.number), "another new key says nothing of it"
     signed.all_again()
     world.pass_time(hours=1)
     moot.crawl()
+    assert rows(moot.database)[record_id].signature == "valid"
+
+
+def test_a_revocation_that_is_taken_back_waits_for_a_person(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """A node that shows a revoked key as good again is held, is told so, and the key stays revoked here."""
+    old = signed.signer
+    moot.add(signed)
+    moot.crawl()
+    signed.key("2026-2", by=old)
+    world.pass_time(hours=1)
+    moot.crawl()
+    signed.keys["2026-1"].update(REVOKED)
+    signed.all_again()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
+    for name in REVOKED:
+        del signed.keys["2026-1"][name]
+    signed.signer = old
+    record_id = signed.put("contract", "C-1")
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = node_row(moot.database)
+    pinned = {key["kid"]: "revoked" in key for key in orjson.loads(row.jwks)}
+    assert (row.state, pinned) == ("held", {"2026-1": True, "2026-2": False})
+    (told,) = problems(moot.database)
+    assert (told.rule, told.pointer, told.severity) == ("identity-changed", "/keys", "error")
+    assert told.message.startswith("The key 2026-1 was revoked and is not any more. ")
+    assert record_id not in rows(moot.database)
+
+
+def test_what_a_revocation_spoiled_is_good_again_when_a_person_takes_it_back(
+    moot: Aggregator, world: World, signed: FakeNode
+) -> None:
+    """A revocation that was a mistake, and is released, leaves no record marked invalid, though none is said again."""
+    record_id, old = signed.put("contract", "C-1"), signed.signer
+    moot.add(signed)
+    moot.crawl()
+    signed.key("2026-2", by=old)
+    world.pass_time(hours=1)
+    moot.crawl()
+    signed.keys["2026-1"].update(REVOKED)
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert rows(moot.database)[record_id].signature == "invalid"
+    for name in REVOKED:
+        del signed.keys["2026-1"][name]
+    _release(moot, signed)
     assert rows(moot.database)[record_id].signature == "valid"
 
 
@@ -435,3 +534,35 @@ def test_two_keys_of_one_name_are_held(signed: FakeNode, world: World) -> None:
     doubled = read_manifest(orjson.dumps(signed.manifest() | {"keys": [*signed.keys.values()] * 2}), signed.id)
     pinned = pinning.anew(read_manifest(signed.answer(signed.id), signed.id), now=world.now)
     assert pinning.take(pinned, doubled, now=world.now).objections == ("The key 2026-1 stands there twice.",)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"x": "A" * 42 + "E", "exp": "2026-11-01T00:00:00Z"},
+        {"exp": "2026-11-03T00:00:00Z"},
+        {"revoked": None, "exp": "2026-11-01T00:00:00Z"},
+        None,
+    ],
+    ids=["another key", "a later end", "no revocation", "no such key"],
+)
+def test_an_end_is_taken_from_the_key_itself_alone(
+    signed: FakeNode, world: World, shown: dict[str, str | None] | None
+) -> None:
+    """Where a change of keys has nobody's word, a key that shows anything but a new end stays as it is pinned."""
+    signed.keys["2026-1"] |= {"exp": "2026-11-02T00:00:00Z"} | (REVOKED if shown and "revoked" in shown else {})
+    pinned = pinning.anew(read_manifest(signed.answer(signed.id), signed.id), now=world.now)
+    now = {name: value for name, value in (signed.keys["2026-1"] | (shown or {})).items() if value is not None}
+    signed.keys = {"2026-1": now, "2027-1": signed.keys["2026-1"] | {"kid": "2027-1"}}
+    if shown is None:
+        del signed.keys["2026-1"]
+    assert pinning.ended(pinned, read_manifest(signed.answer(signed.id), signed.id)) == pinned
+
+
+def test_an_end_that_is_new_is_taken_whoever_stands_behind_the_rest(signed: FakeNode, world: World) -> None:
+    """Of a change of keys that has nobody's word, an earlier end and a revocation are taken, and no new key is."""
+    pinned = pinning.anew(read_manifest(signed.answer(signed.id), signed.id), now=world.now)
+    ends = REVOKED | {"exp": "2026-11-01T00:00:00Z"}
+    signed.keys = {"2026-1": signed.keys["2026-1"] | ends, "2027-1": signed.keys["2026-1"] | {"kid": "2027-1"}}
+    after = pinning.ended(pinned, read_manifest(signed.answer(signed.id), signed.id))
+    assert after == [{**pinned[0], **ends}]

@@ -259,6 +259,44 @@ def test_t12_later_words_meet_what_is_held(moot: Aggregator, world: World) -> No
     assert (_live(moot, node), _held(moot), problems(moot.database)) == (60, 0, [])
 
 
+def test_t12_personal_data_goes_though_its_removal_is_held(moot: Aggregator, world: World) -> None:
+    """A held removal that its node says again as personal data is done at once, and the others stay held."""
+    node = _published(world, moot, 60)
+    _ended(30)(world, node)
+    _again(world, moot)
+    gone = node.delete("contract", "C-3", "personal-data")
+    _again(world, moot)
+    row = rows(moot.database)[gone]
+    assert (row.deleted, row.data, row.reason) == (True, None, "personal-data")
+    assert (_live(moot, node), _held(moot), [p.rule for p in problems(moot.database)]) == (59, 29, [REMOVAL_HELD])
+    _ended(30, "personal-data")(world, node)
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot), problems(moot.database)) == (30, 0, [])
+
+
+def test_t12_an_older_word_cancels_no_removal(moot: Aggregator, world: World) -> None:
+    """What a relay passes on late, of before the tombstone that is held, is served, and the removal stays held."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator", size=500)
+    for n in range(30):
+        node.put("contract", f"C-{n}")
+    for item in node.items.values():
+        relay.pass_on(item)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    late = node.items[node.put("contract", "C-3", title="On its way")]
+    for n in range(30):
+        relay.pass_on(node.items[node.delete("contract", f"C-{n}")])
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (31, 30)
+    relay.pass_on(late)
+    _again(world, moot)
+    assert orjson.loads(rows(moot.database)[late["id"]].data)["title"] == "On its way"
+    assert (_live(moot, node), _held(moot)) == (31, 30)
+    relay.pass_on(node.items[node.put("contract", "C-3", title="Back")])
+    _again(world, moot)
+    assert (_live(moot, node), _held(moot)) == (31, 29)
+
+
 def test_t12_an_operator_releases(moot: Aggregator, world: World) -> None:
     """Released, the removals go with the reason that the node gave, and count no more among what went by itself."""
     node = _published(world, moot, 60)

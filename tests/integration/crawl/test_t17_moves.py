@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from api.app import create_app
-from federation import log, moving, nodes, publishers
+from federation import log, moved, moving, nodes, publishers
 from federation.database import Database, table
 from federation.identity import read_manifest
 from schema.errors import Conflict, Misconfigured, Refused
@@ -181,8 +182,33 @@ def test_t17_old_ids_redirect(database: Database, tmp_path: Path) -> None:
     name = f"{first}/id/GB-LAE-EXA/organisation/GB-LAE-EXA"
     with client(create_app(services)) as asking:
         for path in ("/v1/records", "/records"):
-            moved = asking.get(path, params={"id": name}, follow_redirects=False)
-            assert moved.status_code == 301, moved.text
-            assert moved.headers["location"].startswith(f"{third}{path}?id=http%3A%2F%2Fthree.test%2Fid%2F")
+            said = asking.get(path, params={"id": name}, follow_redirects=False)
+            assert said.status_code == 301, said.text
+            assert said.headers["location"].startswith(f"{third}{path}?id=http%3A%2F%2Fthree.test%2Fid%2F")
             assert asking.get(path, params={"id": name}, follow_redirects=True).status_code == 200
         assert asking.get("/v1/records", params={"id": f"{first}/id/GB-LAE-EXA/contract/none"}).status_code == 404
+
+
+@pytest.mark.parametrize("moves", [0, 1, 8, 9])
+def test_t17_an_old_id_is_followed_over_eight_moves_at_a_time(database: Database, moves: int) -> None:
+    """An id leads on over eight moves; what has moved more often is asked again at the address where that ends."""
+    prefixes = [f"https://n{n}.example/id/GB-LAE-EXA/" for n in range(moves + 1)]
+    with database.write() as session:
+        for old, new in pairwise(prefixes):
+            moved.remember(session, {old: new}, now=NOW)
+    with database.read() as session:
+        found = moved.leads_to(session, f"{prefixes[0]}contract/C-1")
+        assert found == (f"{prefixes[min(moves, 8)]}contract/C-1" if moves else None)
+        last = moved.leads_to(session, f"{prefixes[-2]}contract/C-1") if moves else None
+        assert last == (f"{prefixes[-1]}contract/C-1" if moves else None)
+        assert moved.leads_to(session, "https://n0.example/id/GB-LAE-EXAMPLE/contract/C-1") is None
+
+
+def test_t17_back_at_an_old_address_its_ids_lead_nowhere_else(database: Database) -> None:
+    """A node that moves back is at home there again, and what it was called meanwhile leads to it."""
+    here, there = "https://a.example/id/GB-LAE-EXA/", "https://b.example/id/GB-LAE-EXA/"
+    with database.write() as session:
+        moved.remember(session, {here: there}, now=NOW)
+        moved.remember(session, {there: here}, now=NOW)
+        assert moved.leads_to(session, f"{here}contract/C-1") is None
+        assert moved.leads_to(session, f"{there}contract/C-1") == f"{here}contract/C-1"

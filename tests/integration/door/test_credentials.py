@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from federation import tokens
-from schema.errors import BadToken, Conflict
+from federation import publishers, tokens
+from federation.database import Database, WriteSession
+from schema.errors import BadParameter, BadToken, Conflict
 from tests.integration.writes.conftest import Moot
 from tests.integration.writes.test_access import CALLS
-from tests.services import NOW
+from tests.services import EXAMPLESHIRE, NODE, NOW
 
 Made = Callable[[Moot], str | bytes | None]
 
@@ -121,3 +122,48 @@ def test_t22_two_tokens_overlap_while_one_takes_the_others_place(moot: Moot, con
     assert moot.post(new.secret, contract).status_code == 201
     with pytest.raises(Conflict), moot.services.database.write() as session:
         tokens.rotate(session, old.id, later)
+
+
+REFUSED: dict[str, tuple[Callable[[WriteSession, int], object], str]] = {
+    "a kind that is none": (
+        lambda session, _old: tokens.create(session, publisher="GB-LAE-EXA", name="x", kinds=["contracts"], now=NOW),
+        "Parameter 'kinds' is 'contracts'; expected kinds of record: ",
+    ),
+    "one kind of two": (
+        lambda session, _old: tokens.create(session, publisher="GB-LAE-EXA", name="x", kinds=["tool", ""], now=NOW),
+        "Parameter 'kinds' is ''; expected kinds of record: ",
+    ),
+    "no day": (
+        lambda session, _old: tokens.create(session, publisher="GB-LAE-EXA", name="x", days=0, now=NOW),
+        "Parameter 'days' is '0'; expected 1 to 3650.",
+    ),
+    "an overlap of a year": (
+        lambda session, old: tokens.rotate(session, old, NOW, overlap_days=365),
+        "Parameter 'overlap-days' is '365'; expected 0 to 90.",
+    ),
+    "an overlap of 91 days": (
+        lambda session, old: tokens.rotate(session, old, NOW, overlap_days=91),
+        "Parameter 'overlap-days' is '91'; expected 0 to 90.",
+    ),
+    "an overlap below none": (
+        lambda session, old: tokens.rotate(session, old, NOW, overlap_days=-1),
+        "Parameter 'overlap-days' is '-1'; expected 0 to 90.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "told"), REFUSED.values(), ids=REFUSED.keys())
+def test_t22_a_token_that_reaches_too_far_is_not_made(
+    database: Database, ask: Callable[[WriteSession, int], object], told: str
+) -> None:
+    """An unknown kind, a life or an overlap out of bounds makes no token, and leaves the one there is as it was."""
+    with database.write() as session:
+        publishers.add(session, public_url=NODE, organisation=EXAMPLESHIRE, now=NOW)
+        old = tokens.create(session, publisher="GB-LAE-EXA", name="system", now=NOW)
+    with database.read() as session:
+        before = [one.model_dump() for one in tokens.every(session)]
+    with pytest.raises(BadParameter) as refused, database.write() as session:
+        ask(session, old.id)
+    assert refused.value.detail.startswith(told)
+    with database.read() as session:
+        assert [one.model_dump() for one in tokens.every(session)] == before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -276,6 +278,48 @@ def test_the_worker_beside_the_server_does_what_is_asked(moot: Moot) -> None:
 
     asyncio.run(serve())
     assert _state(moot, token, place) == "done"
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_import_lasts(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that takes longer than its lease keeps it, so that nobody else begins it; afterwards it runs out."""
+    monkeypatch.setattr(jobs, "RENEW", 0.02)
+    _ask(moot, moot.token(), contracts(1))
+    database = moot.services.database
+    with database.write() as session:
+        held = jobs.claim(session)
+    assert held is not None
+    _expire(database)
+    with database.read() as session:
+        assert jobs.waiting(session)
+    with jobs._renewed(database, held):
+        for _look in range(500):
+            with database.read() as session:
+                if not jobs.waiting(session):
+                    break
+            time.sleep(0.02)
+        assert not _turn(moot), "it is somebody's again"
+    assert "import-lease" not in {thread.name for thread in threading.enumerate()}
+    _expire(database)
+    assert _turn(moot)
+
+
+def test_what_imports_hold_of_a_person_is_forgotten(moot: Moot) -> None:
+    """When a record goes as personal data, reports of its kind lose what their cells held, those of others do not."""
+    token = moot.token()
+    contract = _ask(
+        moot, token, [{"reference": "C1", "title": "Care"}, {"reference": "C2", "title": "X", "endDate": "Jo"}]
+    )
+    skill = "/v1/imports?kind=skill&publisher=" + PUBLISHER
+    body = b"reference,name,level\nS1,,Jo\n"
+    other = moot.call("POST", skill, token, body, Content_Type=CSV).headers["location"]
+    assert _turn(moot)
+    assert _turn(moot)
+    before = [_told(moot, token, place)["report"]["problems"] for place in (contract, other)]
+    assert [problem["value"] for problem in before[0]] == ["Jo"]
+    with moot.services.database.write() as session:
+        jobs.erase(session, PUBLISHER, "contract", f"{NODE}/id/{PUBLISHER}/contract/C2")
+    after = [_told(moot, token, place)["report"]["problems"] for place in (contract, other)]
+    assert after == [[problem | {"value": ""} for problem in before[0]], before[1]]
 
 
 def _state(moot: Moot, token: str, place: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from exchange.reading import read_register
-from federation import register
+from federation import publishers, register
 from federation.database import WriteSession
 from federation.register import Outcome
 from federation.wishes import File, Wish
@@ -222,3 +222,24 @@ def test_what_is_published_meanwhile_is_seen(office: Office, monkeypatch: pytest
     monkeypatch.setattr(register, "read_register", interrupted)
     assert counts(office.bring(contracts(3))) == (0, 0, 1, 3)
     assert "contract/LATE" not in office.live()
+
+
+def test_what_another_body_publishes_meanwhile_costs_no_second_reading(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the log has moved on, yet nothing of this register has changed, the file is not read again."""
+    office.bring(contracts(3))
+    readings: list[object] = []
+
+    def interrupted(*given: object, **named: object) -> object:
+        if not readings:
+            with office.database.write() as session:
+                other = {"name": "Otherton", "identifiers": [{"scheme": "GB-LAE", "id": "OTH"}]}
+                publishers.add(session, public_url=NODE, organisation=other, now=NOW)
+        readings.append(read_register(*given, **named))  # type: ignore[arg-type]
+        return readings[-1]
+
+    monkeypatch.setattr(register, "read_register", interrupted)
+    before = office.latest()
+    assert counts(office.bring(contracts(4))) == (1, 0, 0, 3)
+    assert (len(readings), office.latest(), len(office.live())) == (1, before + 2, 4)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from api.params import Asked
 from api.queries import query
 from federation import lists
-from federation.index import Query, SortBy
+from federation.index import Query, SortBy, Span
 from tests.integration.search import corpus
 from tests.integration.search.conftest import World
 from tests.integration.search.corpus import Made, bounds, end, publish, records, says, start, values, withdraw
@@ -232,3 +232,45 @@ def test_days_of_a_span_belong_to_it(world: World) -> None:
     found = set(world.ids(replace(query(Asked(ends_after=day, ends_before=day)), limit=200)))
     assert found == {o.id for o in world.made.values() if end(o) == day}
     assert date.fromisoformat(day)
+
+
+@pytest.mark.parametrize("name", ["start", "end", "changed"])
+def test_a_span_whose_end_comes_before_its_beginning_holds_nothing(world: World, name: str) -> None:
+    """Asked for what is after its own end, a list is empty, whatever else it is asked for."""
+    least, most = 800_000, 700_000
+    backwards = world.index.search(Query(filters=(Span(name, least, most),), facets=("kind",)))
+    assert (backwards.rows, backwards.count, backwards.facets["kind"].items) == ((), 0, ())
+    with_words = Query(words="parking", sort="relevance", filters=(Span(name, least, most),))
+    assert world.index.search(with_words).count == 0
+    assert world.index.search(Query(words="parking", sort="relevance")).count
+
+
+def test_only_the_last_commits_are_kept_for_later_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later page by relevance is of the commit of its first page while that is kept; then it is of the newest."""
+    monkeypatch.setattr("federation.tantivy_index._KEPT", 2)
+    asked, cursors = Query(words="parking", sort="relevance", limit=2), []
+    for turn in range(4):
+        first = world.index.search(asked)
+        assert first.next is not None
+        cursors.append((first.count, first.next))
+        new = next(one for one in world.made.values() if one.kind == "contract")
+        named = replace(
+            new, id=f"{new.id}-{turn}", data=new.data | {"title": f"Parking {turn}", "reference": f"P-{turn}"}
+        )
+        publish(world.database, [named])
+        world.follower.catch_up()
+    newest = world.index.search(replace(asked, limit=200)).count
+    counts = [world.index.search(replace(asked, after=after)).count for _count, after in reversed(cursors)]
+    assert [count for count, _after in cursors] == list(range(newest - 4, newest))
+    assert counts == [newest - 1, newest - 2, newest, newest]
+
+
+@pytest.mark.parametrize("years", [0, 5, 60, 900])
+def test_a_window_of_ends_holds_the_same_however_wide(world: World, years: int) -> None:
+    """A short window is found by its years and a long one without them: both hold whatever ends on a day of it."""
+    days = sorted(end(one) for one in world.made.values() if end(one))
+    first = days[0]
+    last = f"{min(int(first[:4]) + years, 9999):04}{first[4:]}".replace("02-29", "02-28")
+    found = set(world.ids(replace(query(Asked(ends_after=first, ends_before=last)), limit=200)))
+    assert found == {one.id for one in world.made.values() if end(one) and first <= end(one) <= last}
+    assert found

@@ -333,6 +333,39 @@ def test_a_rebuild_that_fails_leaves_the_old_index(world: World) -> None:
     ]
 
 
+def test_a_folder_that_nothing_was_put_into_is_cleared_away(world: World) -> None:
+    """A rebuild that was killed before it wrote anything leaves an empty folder: the next writer takes it away."""
+    empty, young = folder.fresh(world.index.root), folder.fresh(world.index.root)
+    hour_ago = time.time() - 3_600
+    os.utime(empty, (hour_ago, hour_ago))
+    assert world.index.claim() is not None
+    serving = folder.current(world.index.root)
+    assert {path for path in world.index.root.iterdir() if path.is_dir()} == {serving, young}
+    assert world.index.search(Query()).count == len(world.made)
+
+
+def test_only_who_claimed_a_folder_writes_to_it(world: World) -> None:
+    """Documents that are put into an index by a process that is not its writer are refused, and nothing is changed."""
+    serving = folder.current(world.index.root)
+    assert serving is not None
+    stranger = Store(serving)
+    with pytest.raises(RuntimeError, match="only the process that claimed the index writes to it"):
+        stranger.stage([], ["http://moot.test/x"])
+    with pytest.raises(RuntimeError, match="only the process that claimed the index writes to it"):
+        stranger.commit(Reached("e", 1))
+    assert not stranger.claim(), "another has"
+    assert world.index.search(Query()).count == len(world.made)
+
+
+def test_an_index_that_is_not_open_marks_no_words(tmp_path: Path) -> None:
+    """Where no folder is open yet, what needs one is busy, and may be asked again in a moment."""
+    index = TantivyIndex(tmp_path / "none")
+    with pytest.raises(Busy) as busy:
+        index.matcher("parking")
+    assert busy.value.detail == "The search index is not open yet. Try again in a moment."
+    index.close()
+
+
 def test_the_thread_follows_and_is_nudged(world: World) -> None:
     """A started follower sees what is published without being asked, and stops when it is told to."""
     world.follower.start()
@@ -508,3 +541,14 @@ def test_a_record_that_changes_while_the_index_is_built_stands_once(
     assert index.search(Query(words="zeppelin")).count == live > 2
     assert index.count() == sum(1 for _ in index.identities(0, 10**6))
     index.close()
+
+
+def test_a_folder_that_cannot_be_locked_is_no_other_writer(tmp_path: Path) -> None:
+    """A disk that fails is told as that: it is not taken for another process that writes, which one waits for."""
+    (tmp_path / "index").mkdir()
+    first, second = Store(tmp_path / "index"), Store(tmp_path / "index")
+    assert (first.claim(), second.claim()) == (True, False)
+    first.close()
+    shutil.rmtree(tmp_path / "index")
+    with pytest.raises(ValueError, match="IoError"):
+        second.claim()

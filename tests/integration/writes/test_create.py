@@ -7,8 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from federation import log, publishers, writes
+from federation.database import Database
+from schema.errors import Invalid
 from tests.integration.writes.conftest import OTHER, Moot
-from tests.services import PREFIX
+from tests.services import EXAMPLESHIRE, NOW, PREFIX, PUBLISHER
 
 EACH = {
     "roadmap-items": {"reference": "R 1/ä", "title": "Online forms"},
@@ -119,3 +122,20 @@ def test_each_publisher_has_its_own_prefix(moot: Moot, contract: dict[str, Any])
     """The publisher's prefix decides the id, so that two may use one reference."""
     one, other = moot.post(moot.token(), contract), moot.post(moot.token(OTHER), contract, to=OTHER)
     assert one.headers["location"].replace("EXA/", "OTH/", 1) == other.headers["location"]
+
+
+def test_a_reference_that_makes_too_long_an_id_is_refused(database: Database) -> None:
+    """Below a long address a long reference makes no id that others take: it is refused at its place, not logged."""
+    host = ".".join(["a" * 50] * 4)
+    with database.write() as session:
+        publishers.add(session, public_url=f"https://{host}.example", organisation=EXAMPLESHIRE, now=NOW)
+        desk = writes.Desk(session, publishers.node_id(f"https://{host}.example"), NOW)
+        body = orjson.dumps({"reference": "\N{GRINNING FACE}" * 200, "title": "Bins"})
+        with pytest.raises(Invalid) as refused:
+            writes.create(desk, PUBLISHER, "contract", body)
+        assert log.latest(session) == 1
+        short = orjson.dumps({"reference": "\N{GRINNING FACE}" * 150, "title": "Bins"})
+        assert len(writes.create(desk, PUBLISHER, "contract", short).id) <= 2600
+    (fault,) = refused.value.faults
+    assert (fault.pointer, fault.rule, fault.message) == ("/reference", "id", "The reference is too long for an id.")
+    assert fault.expected == "a reference that makes an id of at most 2600 characters"

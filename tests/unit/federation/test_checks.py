@@ -158,6 +158,35 @@ def test_each_rule_finds_its_fault(world: World, bend: Any, expected: tuple[str,
     assert all(result.advice for result in report.results if not result.kept)
 
 
+@pytest.mark.parametrize(
+    ("feed", "broken_rule", "pointer", "found"),
+    [
+        (
+            {"layout": "files"},
+            "feed-layout",
+            "/feeds/0",
+            "The manifest names no feed but of plain files, which is not read yet.",
+        ),
+        (
+            {"url": "https://exa.example:8443/v1/changes"},
+            "feed-own-origin",
+            "/feeds/0/url",
+            "The feed https://exa.example:8443/v1/changes does not lie at the scheme, host and port of the manifest.",
+        ),
+    ],
+)
+def test_a_feed_that_is_not_read_keeps_a_node_out(
+    world: World, feed: dict[str, str], broken_rule: str, pointer: str, found: str
+) -> None:
+    """A manifest whose one feed is of plain files, or lies elsewhere, does not pass, and nothing else is asked for."""
+    node = signed(world)
+    node.more = {"feeds": [node.manifest()["feeds"][0] | feed]}
+    report = examined(world)
+    told = [(r.rule, r.pointer, r.found) for r in report.results if not r.kept]
+    assert (report.passed, report.unreachable, told) == (False, False, [(broken_rule, pointer, found)])
+    assert [url for url, _headers in world.asked] == [node.id]
+
+
 def test_only_an_aggregator_may_relay(world: World) -> None:
     """--aggregator asks for the role; then what it relays is judged by the origins' own manifests."""
     node, relay = signed(world), signed(world, "relay.example", "REL", role="aggregator")

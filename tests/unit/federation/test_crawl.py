@@ -108,6 +108,13 @@ def test_broken_feeds_are_refused(pages: Pages, broken: str) -> None:
     assert rule(pages) == broken
 
 
+def test_a_next_that_goes_back_is_refused_with_both_numbers() -> None:
+    """A page whose next has a lower change number than its own is refused, though that page was never read."""
+    with pytest.raises(Refused, match=r"^next goes back from 5 to 3\.$") as refused:
+        read(page(5, 3, 6) | page(3, 6, 7) | page(6, 6), start=5)
+    assert (refused.value.rule, refused.value.pointer) == ("next-advances", "/next")
+
+
 def test_twenty_empty_pages_are_refused() -> None:
     """Nineteen empty pages that lead on are borne, twenty are not."""
     pages: dict[str, Any] = {}

@@ -140,3 +140,95 @@ def test_a_name_is_shown_in_its_commonest_plain_spelling() -> None:
     assert spelling(["ACME LTD", "ACME LTD", "Acme Ltd", "Acme Limited", "Acme Limited"]) == "Acme Limited"
     assert spelling(["ACME LTD", "BT"]) == "ACME LTD"
     assert spelling([]) == ""
+
+
+ODD: dict[str, tuple[str, dict[str, object], set[str]]] = {
+    "a code that is no text": ("contract", {"stage": 5, "phase": ["x"], "status": None}, {"stage", "phase", "status"}),
+    "a supplier without a name": ("contract", {"suppliers": [{"role": "x"}, "Acme", {}]}, {"supplier", "any_supplier"}),
+    "a supplier that cannot be one": (
+        "contract",
+        {"suppliers": [{"name": " ", "identifiers": [{"scheme": "", "id": ""}, 5]}]},
+        {"supplier", "any_supplier"},
+    ),
+    "an empty vendor": ("asset", {"vendor": " "}, {"supplier", "any_supplier"}),
+    "a vendor that is no text": ("asset", {"vendor": {"name": "Acme"}}, {"supplier", "any_supplier"}),
+    "empty services": ("asset", {"services": ["", 5]}, {"service", "any_service"}),
+    "empty areas": ("asset", {"serviceAreas": ["", " ", None]}, {"service", "any_service"}),
+    "empty links": ("asset", {"tools": ["", 5]}, {"tool", "any_tool"}),
+    "a CPV that is none": (
+        "contract",
+        {"classifications": [{"scheme": "CPV", "id": "4821"}, {"scheme": "CPV"}, {"id": "48211000-0"}]},
+        {"cpv", "any_cpv"},
+    ),
+    "a budget that is a number": ("roadmap-item", {"budget": 5}, {"low", "high"}),
+    "a budget without bounds": ("roadmap-item", {"budget": {"min": "5", "currency": "GBP"}}, {"low", "high"}),
+    "a value that is a number": ("contract", {"value": 5}, {"low", "high"}),
+    "an amount that is true": ("contract", {"value": {"amount": True}}, {"low", "high"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "data", "absent"), ODD.values(), ids=ODD.keys())
+def test_what_says_nothing_is_filtered_by_nothing(kind: str, data: dict[str, object], absent: set[str]) -> None:
+    """A member of another type, or empty, gives the record no value to be found, counted or sorted by."""
+    made = document(source(kind, {"title": "T"} | data), None)
+    assert made is not None
+    assert absent.isdisjoint(made.members)
+    assert made.labels == {}
+    assert made.keys == {}
+    assert made.members["title"] == "T"
+
+
+def test_what_is_odd_hides_nothing_beside_it() -> None:
+    """Of a list in which some say nothing, the others are found."""
+    data = {
+        "title": "Parking",
+        "suppliers": [{"name": ""}, 5, {"name": "Acme Ltd", "identifiers": [{"scheme": "GB-COH", "id": ""}]}],
+        "services": ["", "http://id.example/bins"],
+        "tools": ["", "http://b.test/id/tool/1"],
+        "classifications": [{"scheme": "cpv", "id": "x"}, {"scheme": "cpv", "id": "48211000-0"}],
+    }
+    made = document(source("contract", data), None)
+    assert made is not None
+    assert (made.members["supplier"], made.members["any_supplier"]) == (["acme"], ["acme"])
+    assert (made.members["service"], made.members["any_service"]) == (["http://id.example/bins"],) * 2
+    assert made.members["any_tool"] == ["http://b.test/id/tool/1"]
+    assert (made.members["cpv"], made.members["any_cpv"][-1]) == (["48"], "48211000")
+
+
+@pytest.mark.parametrize(
+    ("data", "bounds"),
+    [
+        ({"budget": {"min": 10}}, (10.0, 10.0)),
+        ({"budget": {"max": 20}}, (20.0, 20.0)),
+        ({"budget": {"min": 20, "max": 10}}, (10.0, 20.0)),
+        ({"budget": {"min": 1}, "value": {"amount": 7}}, (7.0, 7.0)),
+        ({"value": {"minimum": "much", "maximum": 9}}, (9.0, 9.0)),
+    ],
+)
+def test_half_of_a_span_of_money_is_both_of_its_ends(data: dict[str, object], bounds: tuple[float, float]) -> None:
+    """One end of a sum that is known is both, ends the wrong way round are turned, and a value goes before a budget."""
+    made = document(source("roadmap-item", data), None)
+    assert made is not None
+    assert (made.members["low"], made.members["high"]) == bounds
+
+
+def test_a_tool_without_a_name_is_found_by_its_id() -> None:
+    """A tool whose name is empty has no name to be counted by, and its id finds it all the same."""
+    made = document(source("tool", {"title": " "}), None)
+    assert made is not None
+    assert "tool" not in made.members
+    assert made.members["any_tool"] == ["http://a.test/id/GB-LAE-EXA/tool/1"]
+
+
+def test_words_are_found_however_deep_they_lie() -> None:
+    """Texts in lists of lists and of objects are said; numbers, codes, dates and addresses among them are not."""
+    deep = [
+        ["Kerbside", [["Permit", 5, None]]],
+        {"note": [["Verge"]], "status": "open"},
+        "2027-03-31",
+        "http://b.test/x",
+    ]
+    made = document(source("contract", {"title": "T", "extra": deep, "count": 5}), None)
+    assert made is not None
+    assert {"Kerbside", "Permit", "Verge"} <= set(made.members["text"])
+    assert {"open", "2027-03-31", "http://b.test/x", 5, None}.isdisjoint(made.members["text"])

@@ -21,9 +21,11 @@ import pytest
 
 from federation import answers
 from federation.fetch import Door, Limits
+from federation.parcels import Parcel
 from federation.seam import Answer
 from folkmoot.ajar import Ajar
 from schema.errors import FolkmootError, Later, Refused, Vanished
+from tests.hostile.tls import serving, trusted
 
 OK = b'{"ok": true}'
 JSON = "application/json"
@@ -143,6 +145,8 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "bomb": (reply(BOMB, Content_Encoding="gzip"), "page-bytes"),
     "ratio": (reply(gzip.compress(b" " * 20_000_000), Content_Encoding="gzip"), "page-ratio"),
     "declared too long": (reply().replace(b"Length: 12", b"Length: 9999999"), "page-bytes"),
+    "another charset": (reply(kind='application/json; charset="ISO-8859-1"'), "content-type"),
+    "framed twice": (reply(b"c\r\n" + OK + b"\r\n0\r\n\r\n", Transfer_Encoding="chunked"), "framing"),
     "forbidden": (reply(status="403 Forbidden"), "status"),
     "created": (reply(status="201 Created"), "status"),
 }  # fmt: skip
@@ -168,6 +172,19 @@ def test_endless_body_is_cut() -> None:
     assert error.rule == "page-bytes"
 
 
+def test_a_body_in_crumbs_is_refused() -> None:
+    """Thousands of pieces of a byte each are not read to the end: they are sent for what each costs."""
+
+    async def crumble(_head: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\n1\r\n" * (answers.MANY_PIECES + 1) + b"0\r\n\r\n")
+
+    error = raised(Server(handler=crumble), limits=Limits())
+    assert isinstance(error, Refused)
+    assert error.rule == "framing"
+    assert error.detail.endswith("comes in crumbs: 4097 bytes in 4097 pieces.")
+
+
 @pytest.mark.parametrize("status", ["500 Oops", "502 Bad", "503 Busy", "429 Slow down", "408 Late"])
 def test_trouble_is_for_later(status: str) -> None:
     """What may pass is tried again."""
@@ -191,6 +208,8 @@ def test_retry_after_is_read() -> None:
     at = format_datetime(now.replace(hour=10), usegmt=True)
     read = [answers.retry_after(text, now) for text in (at, "5", " 7 ", "soon", "-3", None, "٣", "9" * 30)]
     assert read == [3600, 5, 7, None, None, None, None, 1e9]
+    unzoned = ["Mon, 02 Nov 2026 10:00:00 -0000", "Mon, 02 Nov 2026 10:00:00", "Mon, 02 Nov 2026 08:00:00"]
+    assert [answers.retry_after(text, now) for text in unzoned] == [3600, 3600, 0], "a date without a zone is UTC"
 
 
 async def _hang(_head: str, _writer: asyncio.StreamWriter) -> None:
@@ -253,6 +272,71 @@ def test_nobody_listens() -> None:
                 await door.get("https://exa.example/")
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("addresses", "reached"),
+    [
+        (["127.0.9.9", "127.0.0.1"], True),
+        (["127.0.0.1", "127.0.9.9"], True),
+        (["127.0.9.9", "127.0.9.8"], False),
+        (["127.0.9.9", "127.0.9.8", "127.0.0.1"], False),
+    ],
+)
+def test_the_second_address_is_tried_where_the_first_is_dead(addresses: list[str], *, reached: bool) -> None:
+    """A host of several addresses is asked at the first, and where nobody listens there at the second; not further."""
+
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return addresses
+
+    async def go() -> bytes | Parcel:
+        async with Server(reply()) as server, Door(user_agent="test", allow_private=True, resolve=resolve) as door:
+            return (await door.get(f"http://exa.example:{server.port}/")).body
+
+    if reached:
+        assert asyncio.run(go()) == OK
+        return
+    with pytest.raises(Later) as later:
+        asyncio.run(go())
+    assert later.value.cause == "connection"
+
+
+def _told_over_tls(ending: Callable[[asyncio.StreamWriter], None]) -> Answer | Later:
+    """Fetch what a server of https says without a length, and how it ends."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + OK)
+        await writer.drain()
+        ending(writer)
+
+    async def go() -> Answer | Later:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving("127.0.0.1"))
+        port = server.sockets[0].getsockname()[1]
+        try:
+            async with Door(user_agent="test", allow_private=True, ca=trusted()) as door:
+                return await door.get(f"https://127.0.0.1:{port}/")
+        except Later as error:
+            return error
+        finally:
+            server.close()
+
+    return asyncio.run(asyncio.wait_for(go(), 20))
+
+
+def test_what_tls_says_is_all_is_whole() -> None:
+    """An answer without a length is whole where the server ends TLS as it should."""
+    answer = _told_over_tls(lambda writer: writer.close())
+    assert isinstance(answer, Answer)
+    assert answer.body == OK
+
+
+def test_what_is_cut_off_within_tls_is_not_whole() -> None:
+    """An answer without a length whose connection breaks off is for later: more may have stood behind the cut."""
+    error = _told_over_tls(lambda writer: writer.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR))
+    assert isinstance(error, Later)
+    told = "127.0.0.1 cut the connection off without saying that this is all."
+    assert (error.detail, error.cause) == (told, "connection")
 
 
 def _moved(**to: str) -> Handler:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -272,3 +273,29 @@ def test_t37_a_relay_brings_nothing_back_in_a_full_reconcile() -> None:
     withdrawn = Held(replace(said(9, 5, None, rank=DIRECT), reason=PERSONAL))
     assert hear(withdrawn, said(1, 4, "old"), afresh=True) is withdrawn
     assert hear(withdrawn, said(9, 4, "old", rank=DIRECT)) is withdrawn
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (said(1, 2, None), said(2, 2, "a")),
+        (said(1, 2, "b"), said(2, 2, "a")),
+        (replace(said(1, 2, "a"), signature=VALID), said(2, 2, None)),
+        (said(1, 2, None, reason="error"), said(2, 2, None, reason="ended")),
+    ],
+    ids=["tombstone", "larger bytes", "signed", "larger reason"],
+)
+def test_of_two_with_one_number_all_readers_choose_the_same(one: Statement, other: Statement) -> None:
+    """Of two words with one number and other content: the signed one, then the tombstone, else the larger bytes."""
+    assert (beats(one, other), beats(other, one)) == (True, False)
+    for held in (after([one, other]), after([other, one])):
+        assert held.winner is not None
+        assert (held.winner, list(held.others)) == (one, [2])
+
+
+def test_a_route_that_did_not_win_takes_its_own_word_alone_with_it() -> None:
+    """When a relay stops carrying a record, its word is gone, and the record and the other relays' words stay."""
+    held = after([said(9, 1, "own", rank=DIRECT), said(1, 3, "b"), said(2, 4, "c")])
+    ended = end(held, 1)
+    assert (ended.winner, dict(ended.others)) == (held.winner, {2: said(2, 4, "c")})
+    assert end(ended, 1) is ended, "it carries nothing any more"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from federation.answers import JSON, ROBOTS
+from federation.answers import JSON, RATIO_FLOOR, ROBOTS, gunzip
 from federation.crawl import walk
 from federation.parcels import KEPT, Parcel, Parcels
 from federation.seam import Answer
@@ -72,8 +73,9 @@ def _small(answer: Answer) -> str:
         (gzip.compress(b" " * 33_000_000), Refused),
         (gzip.compress(noise(9_000_000), 1)[:-20], Later),
         (gzip.compress(noise(9_000_000), 1) + b"more", Refused),
+        (gzip.compress(b"{}") + b"more" * 100_000, Refused),
     ],
-    ids=["a bomb", "broken off", "more behind"],
+    ids=["a bomb", "broken off", "more behind", "much more behind"],
 )
 def test_a_large_body_is_held_to_the_rules_when_it_comes(sent: bytes, error: type[Exception]) -> None:
     """Bombs and broken gzip are refused before they have a turn."""
@@ -83,6 +85,16 @@ def test_a_large_body_is_held_to_the_rules_when_it_comes(sent: bytes, error: typ
 
     with pytest.raises(error):
         run(go())
+
+
+def test_what_is_left_in_the_unpacker_counts_too() -> None:
+    """A gzip that breaks off with more packed in its last byte than it may hold is a bomb, not one to ask for again."""
+    whole, unpacker = gzip.compress(b" " * 3_000_000), zlib.decompressobj(16 + zlib.MAX_WBITS)
+    unpacker.decompress(whole, RATIO_FLOOR)
+    cut = whole[: len(whole) - len(unpacker.unconsumed_tail)]  # gives the floor, and then a little
+    with pytest.raises(Refused, match="to more than 50 times as many") as refused:
+        gunzip(URL, [cut], len(cut))
+    assert refused.value.rule == "page-ratio"
 
 
 def test_t05_one_large_page_is_open_at_a_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,16 @@ def test_large_pages_are_asked_for_in_parts(verifies: Verifier, monkeypatch: pyt
     assert verifies.states(PAGE, RINGS) == WORTH
 
 
+@pytest.mark.parametrize("most", [5, 11, len(PAGE), len(PAGE) + 1])
+def test_parts_are_the_page_and_none_is_empty(verifies: Verifier, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """However many go over at once, the parts are the page in its order, and nothing is asked for in vain."""
+    monkeypatch.setattr(verifier, "MOST", most)
+    parts = list(verifier._parts(PAGE))
+    assert [one for part in parts for one in part] == PAGE
+    assert all(1 <= len(part) <= most for part in parts)
+    assert verifies.states(PAGE, RINGS) == WORTH
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_page_survives_the_process_that_verifies_it(verifies: Verifier, how: signal.Signals) -> None:
     """Where the process dies or stands still, the page is verified here, and the next one by a new process."""
@@ -95,6 +106,20 @@ def test_a_process_that_breaks_off_again_and_again_is_given_up(
     for _ in range(5):
         assert verifies.states(PAGE, RINGS) == WORTH
     assert (verifies._left, verifies._child) == (0, None)
+
+
+def test_a_page_is_whole_though_it_comes_in_pieces(verifies: Verifier) -> None:
+    """What the process answers is read to its end, however the kernel cuts it; an end before that breaks off."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for part in (b"abc", b"d", b"ef"):
+            theirs.sendall(part)
+        assert verifier._exactly(ours, 5) == b"abcde"
+        theirs.sendall(b"g")
+        theirs.close()
+        with pytest.raises(ConnectionError, match="the other end is gone"):
+            verifier._exactly(ours, 5)
+    assert verifies._child is None
 
 
 def test_the_process_ends_with_the_one_that_asks(verifies: Verifier) -> None:
