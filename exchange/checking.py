@@ -58,15 +58,17 @@ def checked(draft: Draft, kind: str, publisher: PublisherFacts, problems: Proble
         column = _column(draft.fed, found.pointer)
         gone = "" if vital else _removed(draft, found.pointer)
         if not gone:
-            return _refused(draft, found, problems)
+            _refuse(draft, found, problems)
+            return None
         _tell(draft, found, column, problems, left_out="It" if gone == found.pointer else gone)
     found = _first_fault(draft, kind, publisher)
     if isinstance(found, Ready):
         return found
-    return _refused(draft, Fault("", "Too much of the row cannot be read."), problems)
+    _refuse(draft, Fault("", "Too much of the row cannot be read."), problems)
+    return None
 
 
-def _refused(draft: Draft, fault: Fault, problems: Problems) -> None:
+def _refuse(draft: Draft, fault: Fault, problems: Problems) -> None:
     _tell(draft, fault, _column(draft.fed, fault.pointer), problems)
     draft.refused = True
 
