@@ -60,7 +60,7 @@ def checked(draft: Draft, kind: str, publisher: PublisherFacts, problems: Proble
         if not gone:
             _refuse(draft, found, problems)
             return None
-        _tell(draft, found, column, problems, left_out="It" if gone == found.pointer else gone)
+        _tell(draft, found, column, problems, left_out="It" if gone == found.pointer else "The part that lacks it")
     found = _first_fault(draft, kind, publisher)
     if isinstance(found, Ready):
         return found
@@ -159,13 +159,13 @@ def _tell(draft: Draft, fault: Fault, column: str, problems: Problems, *, left_o
 
 
 def _column(fed: Mapping[str, str], pointer: str) -> str:
-    """Name the column that fed a member, or the nearest part of the record around or in it."""
-    around = pointer
+    """Name the column that fed a member, or the nearest part around or in it, but no other entry of a list."""
+    around, step = pointer, ""
     while around:
-        below = (column for at, column in fed.items() if at.startswith(f"{around}/"))
-        if found := fed.get(around) or next(below, ""):
+        below = () if step.isdigit() else (column for at, column in fed.items() if at.startswith(f"{around}/"))
+        if found := fed.get(around) or next(iter(below), ""):
             return found
-        around = around.rpartition("/")[0]
+        around, _, step = around.rpartition("/")
     return ""
 
 

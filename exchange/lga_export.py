@@ -1,7 +1,8 @@
 """Contracts as the LGA register: its 38 columns verbatim, a row for each contract and supplier (RFC 4180, UTF-8).
 
 What the layout has no column for is left out: the value's basis, several services, notices, lots. What it has is
-read back unchanged by exchange/lga.py.
+read back unchanged by exchange/lga.py, but that several codes of ProClass come back as one, and so does a label of a
+classification that has no code beside those that have.
 """
 
 from __future__ import annotations
@@ -133,10 +134,11 @@ def _classified(cells: Cells, data: Mapping[str, Any]) -> None:
         _put(cells, "ProcurementCategory", own.get("description") or own.get("id"))
     for scheme in ("CPV", "Proclass"):
         if scheme in found:
-            ranked = sorted(found[scheme], key=lambda one: "id" not in one)
-            labels = [str(one.get("description", "")) for one in ranked]
-            _put(cells, f"{scheme}Code", "; ".join(str(one["id"]) for one in ranked if "id" in one))
-            _put(cells, f"{scheme}Label", "; ".join(labels) if any(labels) else "")
+            codes = [str(one["id"]) for one in found[scheme] if "id" in one]
+            labels = [str(one.get("description", "")) for one in found[scheme]]
+            each = any(labels) and len(codes) == len(labels)  # an empty label keeps the others at their codes
+            _put(cells, f"{scheme}Code", "; ".join(codes))
+            _put(cells, f"{scheme}Label", "; ".join(labels if each else filter(None, labels)))
 
 
 def _places(cells: Cells, data: Mapping[str, Any]) -> None:

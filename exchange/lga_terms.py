@@ -44,6 +44,9 @@ def classified(reader: RowReader, data: dict[str, Any]) -> None:
         labels = labels if len(labels) == len(codes) else [label]
         for place in range(max(len(codes), 1 if label else 0)):
             one = {"scheme": scheme}
+            if place:
+                reader.feed(f"/classifications/{len(found)}/id", code_field)
+                reader.feed(f"/classifications/{len(found)}/description", label_field)
             if place < len(codes):
                 one["id"] = codes[place]
             if place < len(labels) and labels[place]:

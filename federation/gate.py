@@ -45,7 +45,7 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
 def _note(session: WriteSession, known: Known, report: Report, now: datetime) -> None:
     ours = _node.c.id == known.id, _node.c.state == PREVIEW
     if session.connection().execute(select(_node.c.id).where(*ours).with_for_update()).first() is None:
-        raise LeaseLost("The node was paused or removed while it was looked at.")
+        raise LeaseLost("The node was paused, removed or let in while it was looked at.")
     told.examined(session, known.id, report.troubles, now)
     if report.passed:
         session.connection().execute(update(_node).where(*ours).values(state="active"))

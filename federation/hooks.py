@@ -20,6 +20,7 @@ from federation import publishers, told
 from federation.database import Reading, WriteSession, table, upserting
 from federation.verdicts import Trouble
 from schema.entry import stamp
+from schema.errors import ReaderFault
 from schema.tables import Feed, Hook, Meta, Node, Problem
 
 SEED, PUBLIC = "webhookSeed", "webhookKey"
@@ -107,9 +108,10 @@ def _look(session: WriteSession, row: Any, public_url: str, now: datetime) -> bo
 
 
 def _digest(session: WriteSession, node_id: int, state: str) -> str:
-    """The status in so far as somebody must hear of it: the state, and which places break which rules."""
+    """The status in so far as its people must hear of it: the state, and which places break which rules of theirs."""
     chosen = select(_problem.c.rule, _problem.c.record_id, _problem.c.pointer)
-    rows = session.connection().execute(chosen.where(_problem.c.node_id == node_id, _problem.c.rule != RULE))
+    theirs = _problem.c.rule.not_in([RULE, ReaderFault.rule])
+    rows = session.connection().execute(chosen.where(_problem.c.node_id == node_id, theirs))
     return hashlib.sha256(orjson.dumps([state, sorted(list(row) for row in rows)])).hexdigest()
 
 

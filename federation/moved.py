@@ -14,7 +14,7 @@ _moved = table(Moved)
 
 
 def leads_to(session: Reading, record_id: str) -> str | None:
-    """The id under which a record stands since its node has moved, over eight moves; asked for that, over the next."""
+    """The id under which a record stands since its node has moved, over at most eight moves; it leads on from there."""
     name = record_id
     for _hop in range(8):
         cuts = [place + 1 for place, sign in enumerate(name[:2600]) if sign == "/"]

@@ -80,10 +80,11 @@ def pin(
     """
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
     check_free(session, manifest.id, key, prefixes, me=me)
+    heard = origins.keys(session, manifest.id)
     origins.give_way(session, manifest.id, prefixes)
     put_in(session, manifest, body, relays=relays, every=every, now=now, state=state)
     if manifest.keys:
-        rejudge.keys_changed(session, manifest.id, Ring(pinning.offered(manifest)), now=now)
+        rejudge.keys_changed(session, manifest.id, Ring(pinning.offered(manifest)), before=heard, now=now)
     precedence.settle(session, precedence.claimed(manifest), now=now)
     return key
 
@@ -178,7 +179,7 @@ def _take_over(
     values["jwks"] = orjson.dumps(list(keys)).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     if list(keys) != list(known.keys):
-        rejudge.keys_changed(session, known.url, after.ring, now=now)
+        rejudge.keys_changed(session, known.url, after.ring, before=known.keys, now=now)
     return after
 
 

@@ -18,7 +18,7 @@ from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import prefixes_of, read_manifest, without_overlap
 from federation.seam import Get
-from federation.sign import Ring
+from federation.sign import Jwk, Ring
 from federation.verdicts import Prefixes
 from schema.bounded import first_of
 from schema.errors import Crawling, Invalid, Refused, Vanished
@@ -139,16 +139,15 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     for origin in heard:
         kept[origin.id] = without_overlap(origin.prefixes, taken(session, but=origin.id))
         text = orjson.dumps(dict(kept[origin.id])).decode()
-        known = select(_origin.c.jwks).where(_origin.c.id == origin.id)
-        before = orjson.loads(session.connection().execute(known).scalar_one_or_none() or "[]")
-        keys = before
+        before = keys(session, origin.id)
+        after = before
         if origin.manifest is not None and origin.id not in pinned:
             change = pinning.take(before, origin.manifest, now=now)
-            keys = pinning.ended(before, origin.manifest) if change.objections else change.keys
+            after = pinning.ended(before, origin.manifest) if change.objections else change.keys
         row = {"id": origin.id, "prefixes": text, "vouched_by": origin.vouched_by, "fetched": now}
-        upsert(session, Origin, [row | {"jwks": orjson.dumps(keys).decode()}], ["id"])
-        if before != keys:
-            rejudge.keys_changed(session, origin.id, Ring(keys), now=now)
+        upsert(session, Origin, [row | {"jwks": orjson.dumps(after).decode()}], ["id"])
+        if before != after:
+            rejudge.keys_changed(session, origin.id, Ring(after), before=before, now=now)
     return kept
 
 
@@ -160,6 +159,13 @@ def taken(session: Reading, *, but: str, heard_too: bool = True) -> list[str]:
     if heard_too:
         heard = session.connection().execute(select(_origin.c.prefixes).where(_origin.c.id != but)).scalars()
     return [*own, *(prefix for text in (*pinned, *heard) for prefix in orjson.loads(text))]
+
+
+def keys(session: Reading, origin: str) -> list[Jwk]:
+    """The keys of an origin that was heard of; none of one that is not known."""
+    chosen = select(_origin.c.jwks).where(_origin.c.id == origin)
+    found: list[Jwk] = orjson.loads(session.connection().execute(chosen).scalar_one_or_none() or "[]")
+    return found
 
 
 def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from federation.identity import read_manifest
 from federation.leases import Lease
 from federation.nodes import Known
 from federation.seam import Get
-from schema.errors import Refused
+from schema.errors import LeaseLost, Refused
 from schema.manifest import Manifest
 from schema.tables import Feed
 
@@ -82,9 +82,11 @@ class Papers:
 
 
 def load(session: Reading, lease: Lease) -> Papers:
-    """A node as it stands in the database."""
+    """A node as it stands in the database. Raises `LeaseLost` where it was removed."""
     chosen = select(_feed.c.manifest_etag, _feed.c.manifest_at).where(_feed.c.id == lease.feed_id)
-    row = session.connection().execute(chosen).one()
+    row = session.connection().execute(chosen).one_or_none()
+    if row is None:
+        raise LeaseLost
     return Papers(nodes.load(session, lease.node_id), row.manifest_etag, row.manifest_at)
 
 

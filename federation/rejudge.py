@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import select, union
@@ -11,7 +12,7 @@ from federation.apply import apply, held, settle
 from federation.database import WriteSession, table
 from federation.judge import look
 from federation.merge import Statement, weigh
-from federation.sign import INVALID, UNKNOWN_KEY, VALID, Ring
+from federation.sign import INVALID, UNKNOWN_KEY, VALID, Jwk, Ring
 from federation.signed import signatures, weighed
 from federation.verdicts import Judged
 from schema.change import read_origin
@@ -22,18 +23,19 @@ _CHUNK = 500
 _SIGNED = (VALID, INVALID, UNKNOWN_KEY)
 
 
-def keys_changed(session: WriteSession, origin: str, ring: Ring, *, now: datetime) -> None:
+def keys_changed(session: WriteSession, origin: str, ring: Ring, *, before: Iterable[Jwk], now: datetime) -> None:
     """Weigh what is held of an origin by the keys that it has now, and take up what waited for one of them.
 
+    What a key that stands as it stood `before` was found to have signed is not verified again.
     A signature under a key that is now known is verified; one under a key that was revoked no longer holds, until a
     person takes the revocation back. The record stays, and says so.
     """
     log.lock(session)
-    ids = _ids(session, origin)
+    ids, same = _ids(session, origin), _same(before, ring)
     for start in range(0, len(ids), _CHUNK):
-        before = held(session, ids[start : start + _CHUNK])
-        after = {name: weigh(state, lambda s: _anew(s, origin, ring)) for name, state in before.items()}
-        settle(session, before, after, now=now)
+        stood = held(session, ids[start : start + _CHUNK])
+        after = {name: weigh(state, lambda s: _anew(s, origin, ring, same)) for name, state in stood.items()}
+        settle(session, stood, after, now=now)
     for route, statements in unproven.take(session, origin).items():
         waiting = Judged([(statement, False) for statement in statements])
         apply(session, route, look(waiting, rings={origin: ring}), now=now)
@@ -48,10 +50,23 @@ def _ids(session: WriteSession, origin: str) -> list[str]:
     return list(session.connection().execute(union(*chosen)).scalars())
 
 
-def _anew(statement: Statement, origin: str, ring: Ring) -> Statement:
+def _same(before: Iterable[Jwk], ring: Ring) -> Ring:
+    """The keys of a ring that verify what they verified before."""
+    stood = {str(key["kid"]): key for key in before}
+    kept = (
+        key for key in ring.jwks if (old := stood.get(str(key["kid"]))) is not None and _weight(old) == _weight(key)
+    )
+    return Ring(kept)
+
+
+def _weight(key: Jwk) -> tuple[object, ...]:
+    return tuple(key.get(name) for name in ("x", "exp", "revoked"))
+
+
+def _anew(statement: Statement, origin: str, ring: Ring, same: Ring) -> Statement:
     if statement.origin_node != origin or statement.signature not in _SIGNED:
         return statement
-    if statement.signature == VALID and ring.trusts(read_origin(statement.origin).sig):
+    if statement.signature == VALID and same.trusts(read_origin(statement.origin).sig):
         return statement
     (state,) = signatures([statement], {origin: ring})
     return weighed(statement, state)

@@ -151,6 +151,7 @@ class Crawler:
         try:
             due = await asyncio.to_thread(failed, visit, error)
         except LeaseLost as lost:
+            await asyncio.to_thread(self._let_go, visit.lease)
             return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=lost.detail)
         return TurnResult(visit.key, "failed", visit.pages, visit.applied, due, error.detail)
 

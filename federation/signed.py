@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from federation import sign
-from federation.merge import DIRECT, DROPPED, SIGNED, UNSIGNED, Statement
+from federation.merge import DIRECT, DROPPED, LAPSED, SIGNED, UNSIGNED, Statement
 from federation.sign import Asked, Ring, State
 from federation.verdicts import broken
 from schema.change import read_origin
@@ -62,5 +62,5 @@ def weighed(statement: Statement, state: State) -> Statement:
     if state == statement.signature:
         return statement
     relayed = SIGNED if state == sign.VALID else UNSIGNED
-    rank = statement.rank if statement.rank == DIRECT else relayed
+    rank = statement.rank if statement.rank in (DIRECT, LAPSED) else relayed
     return msgspec.structs.replace(statement, signature=state, rank=rank)

@@ -10,14 +10,16 @@ import operator
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import msgspec
 import orjson
 
+from schema.base import MAX_DEPTH
 from schema.bounded import first_of
 from schema.errors import Fault, Invalid, Refused
+from schema.guard import check_json
 
 PAGE_SIZE = 500
 MAX_ITEMS = 1_000
@@ -271,9 +273,11 @@ def _check_head(item: bytes, position: int, last: int, seen: set[bytes]) -> int:
 
 def _spelled(name: bytes) -> bytes:
     """An id in the one spelling that has no escape without need: RFC 8259, section 8.3."""
+    if not name.startswith(b'"') or b"\\" not in name:
+        return name  # what is no text is refused when its item is read
     try:
-        return orjson.dumps(orjson.loads(name)) if b"\\" in name else name
-    except orjson.JSONDecodeError:  # half a character: the item is refused for it when it is read
+        return orjson.dumps(orjson.loads(name))
+    except orjson.JSONDecodeError:  # half a character: likewise
         return name
 
 
@@ -281,7 +285,7 @@ def read_item(raw: bytes | Loose) -> Item:
     """Read one item alone. Raises `Invalid` where the item itself is at fault."""
     try:
         item = raw if isinstance(raw, Loose) else _item.decode(_bounded(raw))
-        origin_bytes = bytes(item.origin)
+        origin_bytes = _read_alike(bytes(item.origin))
         origin = _origin.decode(origin_bytes)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise Invalid([Fault("", f"The item is no change of a feed: {error}.", rule="item-members")]) from error
@@ -298,6 +302,18 @@ def read_item(raw: bytes | Loose) -> Item:
         item.reason,
         item.moved_to,
     )
+
+
+def _read_alike(origin: bytes) -> bytes:
+    """An origin that any reader reads alike, like a record: who relays it and who signs it write it as JSON again."""
+    if b"\\" in origin or origin.count(b"{") + origin.count(b"[") > MAX_DEPTH:
+        try:
+            check_json(origin, MAX_ITEM_BYTES)
+        except Invalid as error:
+            raise Invalid(
+                [replace(one, pointer=f"/origin{one.pointer}", rule="origin") for one in error.faults]
+            ) from error
+    return origin
 
 
 def read_origin(raw: bytes) -> Origin:

@@ -27,7 +27,7 @@ FolkmootError
     │   └── Untrusted    its certificate or its TLS is at fault, so nothing was asked; carries rule
     ├── Refused          the node broke a rule: tell it; carries rule and JSON pointer
     ├── Vanished         404 or 410: stop hot polling, keep what is held
-    ├── ReaderFault      it broke off by a fault of ours, and nothing is said against the node
+    ├── ReaderFault      it broke off by a fault of ours, which its publisher need not mend
     └── LeaseLost        another worker has taken the feed: throw this turn away
 """
 

@@ -188,14 +188,18 @@ def ending(process: Process) -> Iterator[Process]:
 def stop(base: Database, pid: int) -> bool:
     """Stop a process. False where it then holds a lock: its transaction would stop the others until it is ended."""
     os.kill(pid, signal.SIGSTOP)
-    while not all(map(_stands, Path(f"/proc/{pid}/task").iterdir())):
+    while not all(map(_stands, list(Path(f"/proc/{pid}/task").iterdir()))):
         time.sleep(0.001)
     time.sleep(0.02)  # the server takes up what was sent before
     return not (_sqlite_locked(base) if base.dialect == "sqlite" else _postgresql_locked(base))
 
 
 def _stands(thread: Path) -> bool:
-    return (thread / "stat").read_text().rpartition(") ")[2].startswith("T")
+    """Whether a thread is stopped, or has ended."""
+    try:
+        return (thread / "stat").read_text().rpartition(") ")[2].startswith(("T", "Z", "X"))
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _sqlite_locked(base: Database) -> bool:

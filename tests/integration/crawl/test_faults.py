@@ -7,12 +7,15 @@ import random
 import time
 
 import pytest
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from federation import nodes
 from federation.backoff import wait
+from federation.database import table
 from federation.rounds import TurnResult
 from schema.errors import Crawling, Later, Refused, Vanished
+from schema.tables import Host
 from tests.integration.crawl.world import Aggregator, World, feed, node_row, problems, rows
 
 
@@ -254,3 +257,5 @@ def test_a_node_that_is_removed_while_its_visit_fails_stops_no_other(moot: Aggre
     assert {result.key: result.outcome for result in moot.crawl()} == {"a.example": "lost", "b.example": "ended"}
     assert record_id in rows(moot.database)
     assert problems(moot.database) == []
+    with moot.database.read() as session:
+        assert session.connection().execute(select(table(Host).c.owner)).scalars().all() == [None, None]

@@ -287,7 +287,7 @@ def test_a_preview_that_is_paused_while_it_is_looked_at_is_not_let_in(
 
     world.before = act
     (result,) = moot.crawl()
-    assert (result.outcome, result.error) == ("lost", "The node was paused or removed while it was looked at.")
+    assert (result.outcome, result.error) == ("lost", "The node was paused, removed or let in while it was looked at.")
     with moot.database.read() as session:
         states = session.connection().execute(select(table(Node).c.state)).scalars().all()
     assert states == (["paused"] if end is nodes.pause else [])
@@ -637,6 +637,20 @@ def test_the_log_of_a_webhook_names_the_node(moot: Aggregator, world: World) -> 
     with capture_logs() as lines:
         tell(herald(moot, Receiver()))
     assert [line["node"] for line in lines if line["event"] == "webhook"] == ["exa.example"]
+
+
+def test_nobody_is_called_for_a_fault_of_ours(moot: Aggregator, world: World) -> None:
+    """A visit that we broke off ourselves stands on the node's page, and its people get no webhook for it."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    made = herald(moot, Receiver())
+    assert tell(made) == ["delivered"]
+    world.faults[node.url] = KeyError("a slip")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert "reader-fault" in {problem.rule for problem in problems(moot.database)}
+    assert tell(made) == []
 
 
 def test_a_webhook_is_tried_again_and_given_up(moot: Aggregator, world: World) -> None:

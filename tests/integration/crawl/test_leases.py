@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from federation import leases, nodes
+from federation import leases, nodes, papers
 from federation.crawl import number_of
 from federation.database import WriteSession, clock, table
 from federation.leases import Lease
@@ -199,3 +199,14 @@ def test_once_ends_when_nothing_is_due(moot: Aggregator, world: World) -> None:
     moot.add(world.node("b.example", "BBB"))
     asyncio.run(asyncio.wait_for(moot.crawler(budget=2, every=1).once(), 20))
     assert len(rows(moot.database)) == 1 + 7 + 1
+
+
+def test_a_node_that_was_removed_is_a_lease_lost(moot: Aggregator, world: World) -> None:
+    """What a visit needs to know of its node is not there any more: the visit is given up, and nothing is at fault."""
+    moot.add(world.node())
+    lease = _claim(moot)
+    assert lease is not None
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, "exa.example"), now=NOW)
+    with pytest.raises(LeaseLost), moot.database.present() as session:
+        papers.load(session, lease)

@@ -296,3 +296,19 @@ def test_t10_a_prefix_that_is_anothers_is_not_granted(moot: Aggregator, world: W
         assert refused.value.detail == f"Ids under {prefix} are another node's."
     with moot.database.read() as session:
         assert dict(nodes.find(session, origin.url).prefixes) == {origin.prefix: origin.publisher}
+
+
+def test_one_origin_that_cannot_be_read_holds_up_nothing_else(moot: Aggregator, world: World, origin: FakeNode) -> None:
+    """A relay's item whose origin is nested without end is refused and told; what other councils say is taken."""
+    relay, other = world.node("relay.example", "REL", role="aggregator", size=50), world.node("b.example", "BBB")
+    bad, good = origin.put("contract", "C-1"), other.put("contract", "C-2")
+    moot.add(relay, relays=True)
+    deep: list[Any] = []
+    for _ in range(100):
+        deep = [deep]
+    item = origin.items[bad]
+    relay.pass_on(item, origin=item["origin"] | {"more": deep})
+    relay.pass_on(other.items[good])
+    (result,) = moot.crawl()
+    assert (result.outcome, good in rows(moot.database), bad in rows(moot.database)) == ("ended", True, False)
+    assert [(p.rule, p.record_id, p.pointer) for p in problems(moot.database)] == [("origin", bad, "/origin")]

@@ -13,6 +13,9 @@ from api.app import create_app
 from federation import nodes, pinning, status
 from federation.database import Database, table
 from federation.identity import read_manifest
+from federation.merge import DIRECT, SIGNED
+from federation.sign import Signer
+from schema.errors import Later
 from schema.tables import Unproven
 from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, problems, rows, signature
 from tests.services import client, make_services
@@ -566,3 +569,39 @@ def test_an_end_that_is_new_is_taken_whoever_stands_behind_the_rest(signed: Fake
     signed.keys = {"2026-1": signed.keys["2026-1"] | ends, "2027-1": signed.keys["2026-1"] | {"kid": "2027-1"}}
     after = pinning.ended(pinned, read_manifest(signed.answer(signed.id), signed.id))
     assert after == [{**pinned[0], **ends}]
+
+
+def test_another_key_under_the_name_of_the_old_verifies_anew(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """What the old key signed is no longer valid when a person confirms another key that has its name."""
+    record_id = signed.put("contract", "C-1")
+    moot.add(signed)
+    moot.crawl()
+    assert rows(moot.database)[record_id].signature == "valid"
+    (kid,) = signed.keys
+    signed.keys[kid] = {**Signer(kid, bytes(32)).jwk}
+    _release(moot, signed)
+    assert rows(moot.database)[record_id].signature == "invalid"
+
+
+def test_a_node_that_comes_back_with_a_revoked_key_has_its_rank_again(
+    moot: Aggregator, world: World, signed: FakeNode
+) -> None:
+    """After ten silent days a relay's word applies; the node's own, signed by what is revoked now, applies again."""
+    relay, record_id = _relay(world), signed.put("contract", "C-1")
+    relay.pass_on(signed.items[record_id])
+    moot.add(signed)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    signed.key("2026-2", by=signed.signer)
+    world.pass_time(hours=1)
+    moot.crawl()
+    world.faults[signed.url] = Later("It hangs.")
+    for _ in range(12):
+        world.pass_time(hours=20)
+        moot.crawl()
+    assert rows(moot.database)[record_id].rank == SIGNED
+    world.faults.clear()
+    signed.keys["2026-1"].update(REVOKED)
+    world.pass_time(hours=20)
+    moot.crawl()
+    assert (rows(moot.database)[record_id].rank, rows(moot.database)[record_id].signature) == (DIRECT, "invalid")

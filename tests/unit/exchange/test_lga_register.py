@@ -335,6 +335,16 @@ def test_the_register_has_a_row_for_each_contract_and_supplier() -> None:
             {"CPVCode": "77310000; 45000000", "CPVLabel": "; Building"},
         ),
         ("classifications", [{"scheme": "CPV", "id": "77310000"}], {"CPVCode": "77310000"}),
+        (
+            "classifications",
+            [{"scheme": "CPV", "id": "77310000"}, {"scheme": "CPV", "description": "Hedges"}],
+            {"CPVCode": "77310000", "CPVLabel": "Hedges"},
+        ),
+        (
+            "classifications",
+            [{"scheme": "CPV", "id": "77310000"}, {"scheme": "CPV", "id": "45000000"}],
+            {"CPVCode": "77310000; 45000000"},
+        ),
         ("services", ["http://id.esd.org.uk/service/461", "http://id.esd.org.uk/service/7"],
          {"ServiceCategoryURI": "http://id.esd.org.uk/service/461"}),
         ("services", [], {}),
@@ -464,3 +474,10 @@ def test_a_line_break_in_a_charity_number_is_told() -> None:
     reading = read_rows([row(CharityCommissionNumber="10894\n64")])
     assert "identifiers" not in one(reading)["suppliers"][0]
     assert problem(reading, "CharityCommissionNumber").code == "identifier"
+
+
+@pytest.mark.parametrize("own", ["", "Grounds"])
+def test_the_label_of_a_later_code_is_told_at_its_column(own: str) -> None:
+    """A label that is too long is told at the labels' column, whichever of several codes it belongs to."""
+    reading = read_rows([row(ProcurementCategory=own, CPVCode="77310000; 45000000", CPVLabel="A; " + "x" * 30_000)])
+    assert [fault.column for fault in reading.report.problems] == ["CPVLabel"]

@@ -145,7 +145,7 @@ def test_a_part_without_what_it_must_have_is_left_out_whole() -> None:
     reading = read_rows([{"reference": "R1", "title": "x"} | cells], kind="roadmap-item")
     assert one(reading)["links"] == [{"url": "https://exa.example/a", "title": "A"}]
     assert [(f.row, f.column, f.field, f.code, f.message) for f in reading.report.problems] == [
-        (2, "links.1.title", "/links/1/url", "schema", "It is missing. /links/1 is left out.")
+        (2, "links.1.title", "/links/1/url", "schema", "It is missing. The part that lacks it is left out.")
     ]
 
 

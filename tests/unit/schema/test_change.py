@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from schema import change
-from schema.errors import Refused
+from schema.errors import Invalid, Refused
 from tests.unit.schema.test_plain_pages import ITEM, URL
 
 
@@ -58,3 +58,30 @@ def test_two_bodies_say_the_same_whatever_their_spelling(
     """Order and blanks of JSON say nothing; a tombstone has no body and is the same as a tombstone alone."""
     assert change.same(one, other) is alike
     assert change.same(other, one) is alike
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "message"),
+    [
+        (b"[" * 300 + b"]" * 300, "/origin", "It is nested too deeply."),
+        (rb'"\u0007"', "/origin/more", "It holds a control character."),
+    ],
+)
+def test_an_origin_that_not_all_read_alike_is_refused_alone(more: bytes, pointer: str, message: str) -> None:
+    """An item whose origin a relay could not write again, or a signature not cover, is refused; its page is not."""
+    sent = orjson.dumps(ITEM).replace(b'"seq"', b'"more":' + more + b',"seq"')
+    page = _page([]).replace(b"[]", b"[" + sent + b"]")
+    with pytest.raises(Invalid) as refused:
+        change.read_item(change.check_page(page, URL).items[0])
+    (fault,) = refused.value.faults
+    assert (fault.rule, fault.pointer) == ("origin", pointer)
+    assert fault.message.startswith(message)
+
+
+def test_an_id_that_is_no_text_is_refused_alone() -> None:
+    """However deep what stands for an id is, and whatever is in it, the page is read, and only the item refused."""
+    deep = b"[" * 300 + rb'"\n"' + b"]" * 300
+    page = _page([ITEM | {"id": "?"}]).replace(b'"?"', deep)
+    with pytest.raises(Invalid) as refused:
+        change.read_item(change.check_page(page, URL).items[0])
+    assert refused.value.faults[0].rule == "item-members"
