@@ -12,6 +12,7 @@ from schema.identifiers import origin_of, prefixes_overlap, same_origin
 from schema.manifest import Feed, Manifest
 
 WELL_KNOWN = "/.well-known/folkmoot"
+LONGEST_POLL = 86_400
 
 
 def manifest_url(url: str) -> str:
@@ -54,6 +55,11 @@ def prefixes_of(manifest: Manifest) -> dict[str, str]:
     """The prefixes on the manifest's own scheme, host and port, each with its publisher id."""
     own = [p for p in manifest.publishers if same_origin(p.id_prefix, manifest.id) and len(p.id_prefix) <= MAX_ID]
     return {publisher.id_prefix: publisher.publisher_id for publisher in own}
+
+
+def poll_of(manifest: Manifest, every: int) -> int:
+    """Seconds to leave the feed alone: what its node asks for, at most a day; `every` where it says nothing."""
+    return min(feed_of(manifest).min_poll_seconds or every, LONGEST_POLL)
 
 
 def feed_of(manifest: Manifest) -> Feed:

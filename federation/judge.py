@@ -108,7 +108,7 @@ def place(
     for reading in readings:
         if isinstance(reading, Trouble):
             found.refused.append(reading)
-            found.named += [reading.record_id] if reading.record_id else []
+            found.named += _named(reading.record_id)
             continue
         if _is_loop(reading, me):
             found.loops += 1
@@ -171,8 +171,13 @@ def _believe(found: Judged, statement: Statement, state: sign.State, *, ends: bo
 
 def _refuse(found: Judged, record_id: str, error: Invalid) -> None:
     name = clean(record_id)[:MAX_ID]
-    found.named.append(name)
+    found.named += _named(name)
     found.refused += [Trouble(f.rule, f.pointer, sentence(f), name) for f in error.faults]
+
+
+def _named(record_id: str) -> list[str]:
+    """The id of a refused item, where a record that is held may have it: RFC 3986 knows no other letters."""
+    return [record_id] if record_id and record_id.isascii() else []
 
 
 def _is_loop(item: Item, me: str) -> bool:
@@ -219,19 +224,27 @@ def _relayed(item: Item, source: Source, origins: Mapping[str, Prefixes]) -> Pre
 
 
 def _check_words(item: Item, source: Source, *, direct: bool) -> None:
-    if not _TIME.fullmatch(item.origin.time):
+    if not _is_time(item.origin.time):
         raise broken("origin", "/origin/time", "This is no time in UTC.", item.origin.time, "2026-11-02T09:00:00Z")
     if direct and item.via:
         raise broken("via", "/via", "A node's own record has passed nobody.", len(item.via), "no via")
     if not direct and (not item.via or item.via[-1].node != source.id):
         raise broken("via", "/via", "An aggregator puts itself at the end of via.", None, source.id)
     for place, hop in enumerate(item.via):
-        if not is_node(hop.node) or not _TIME.fullmatch(hop.harvested):
+        if not is_node(hop.node) or not _is_time(hop.harvested):
             raise broken("via", f"/via/{place}", "A hop is the id of a node and a time in UTC.", hop.node)
     if item.reason == DROPPED and direct:
         raise broken("tombstone-reason", "/reason", "dropped is a relay's word alone.", DROPPED)
     if item.moved_to is not None and not (is_canonical(item.moved_to) and len(item.moved_to) <= MAX_ID):
         raise broken("moved-to", "/movedTo", "movedTo is no id.", item.moved_to, "the record's new id")
+
+
+def _is_time(text: str) -> bool:
+    """Whether this is a moment of the calendar, in UTC: RFC 3339, section 5.6."""
+    try:
+        return _TIME.fullmatch(text) is not None and sign.moment(text) is not None
+    except ValueError:
+        return False
 
 
 def _check_id(item: Item, prefixes: Prefixes) -> None:

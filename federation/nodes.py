@@ -18,6 +18,7 @@ from federation.identity import (
     feed_of,
     key_of,
     name_of,
+    poll_of,
     prefixes_of,
     read_manifest,
     webhook_of,
@@ -119,7 +120,7 @@ def put_in(
     first: dict[str, Any] = {"node_id": node_id, "url": feed.url, "cursor": feed.url, "due": now, "position": 0}
     first["place"] = place_of(feed.url)
     counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped", "visits", "good_visits", "pages"), 0)
-    wait = feed.min_poll_seconds or every
+    wait = poll_of(manifest, every)
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
 
 
@@ -200,9 +201,10 @@ def grant(session: WriteSession, known: Known, prefix: str, *, now: datetime) ->
     return named[prefix]
 
 
-def load(session: Reading, node_id: int) -> Known:
-    """A node by its number."""
-    return _known(session.connection().execute(select(_node).where(_node.c.id == node_id)).one())
+def load(session: Reading, node_id: int, *, hold: bool = False) -> Known:
+    """A node by its number; `hold` keeps its row to ourselves until commit."""
+    chosen = select(_node).where(_node.c.id == node_id)
+    return _known(session.connection().execute(chosen.with_for_update() if hold else chosen).one())
 
 
 def find(session: Reading, name: str) -> Known:

@@ -17,6 +17,7 @@ log = structlog.get_logger("folkmoot.crawl")
 _KINDS = (OperationalError, InternalError, InterfaceError, NoConnection)
 _NAMES = frozenset(("OperationalError", "InternalError", "InterfaceError"))
 _DRIVERS = ("sqlite3", "psycopg")
+_PROGRAM_LIMIT = "54"  # PostgreSQL, appendix A, class of SQLSTATE
 
 
 def is_outage(error: BaseException) -> bool:
@@ -31,6 +32,8 @@ def is_outage(error: BaseException) -> bool:
     raised = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return False  # what was asked is at fault, such as a table that is not there; SQLite calls that operational too
+    if str(getattr(raised, "sqlstate", None)).startswith(_PROGRAM_LIMIT):
+        return False  # likewise: a row that no page of PostgreSQL holds
     return isinstance(error, _KINDS) or any(kind.__name__ in _NAMES for kind in _of_driver(raised))
 
 

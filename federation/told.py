@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy import case, delete, func, select, true
 from federation.database import Reading, WriteSession, table, upserting
 from federation.looks import LOOKS
 from federation.rules import severity_of
-from federation.verdicts import Trouble
+from federation.verdicts import Trouble, clean
 from schema.entry import stamp
 from schema.tables import Problem
 
@@ -26,6 +27,8 @@ WEBHOOK = "webhook"
 _APART = (REMOVAL_HELD, WEBHOOK)  # neither a visit nor an examination tells whether they are mended
 _DECIDED = (IDENTITY_CHANGED, REMOVAL_HELD)  # what waits for the operator of this server
 _KEY = ("node_id", "rule", "record_id", "pointer")
+_KEY_BYTES, _POINTER, _STRANGE = 2_640, 500, 1_000
+"""The most bytes of a key, a pointer, and an id that is no record's: a row of an index has 2,704 in PostgreSQL."""
 
 
 def tell(
@@ -69,13 +72,28 @@ Place = tuple[str, str, str, str]  # rule, record id, pointer, message
 
 
 def _place(trouble: Trouble) -> Place:
-    return trouble.rule[:60], trouble.record_id, trouble.pointer[:500], trouble.message[:2_000]
+    rule, record_id = trouble.rule[:60], trouble.record_id
+    if not record_id.isascii():  # no record has such an id; those of records are never cut, for they are looked up
+        record_id = _cut(record_id, _STRANGE)
+    most = min(_POINTER, _KEY_BYTES - len(rule) - len(record_id.encode()))
+    return rule, record_id, _cut(clean(trouble.pointer), most), trouble.message[:2_000]
+
+
+def _cut(text: str, most: int) -> str:
+    """A text of at most so many bytes of UTF-8; of two that begin alike each is still itself."""
+    whole = text.encode()
+    if len(whole) <= most:
+        return text
+    end = "~" + hashlib.sha256(whole).hexdigest()[:16]
+    return whole[: max(0, most - len(end))].decode(errors="ignore") + end
 
 
 def _gathered(places: Counter[Place]) -> Counter[Place]:
     found: Counter[Place] = Counter()
     for (rule, record_id, _pointer, message), count in places.items():
-        found[rule, MANY if record_id else "", "", message] += count
+        # What was found in a record must go with the record, and this row stays.
+        about = (MANY, "", message.partition(" Found: ")[0]) if record_id else ("", "", message)
+        found[rule, *about] += count
     return found
 
 

@@ -12,6 +12,7 @@ from schema.identifiers import is_canonical
 
 MAX_ID = 2_600
 MAX_NODE = 2_000
+MAX_PLACE = 260  # a host of at most 253 characters (RFC 1035, section 2.3.4) and a port
 MAX_PUBLISHER = 120
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -77,7 +78,7 @@ class Judged:
 
 def is_node(node: str) -> bool:
     """Whether this can be the id of a node: the address of a manifest, in its canonical form."""
-    return len(node) <= MAX_NODE and is_canonical(node)
+    return len(node) <= MAX_NODE and is_canonical(node) and len(node.split("/", 3)[2]) <= MAX_PLACE
 
 
 def broken(rule: str, pointer: str, message: str, found: object = None, expected: str = "") -> Invalid:

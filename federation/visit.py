@@ -16,7 +16,7 @@ from federation.apply import Applied, apply
 from federation.crawl import Step, walk
 from federation.database import Database, WriteSession, table
 from federation.gather import Desk, Gather, Load
-from federation.identity import feed_of
+from federation.identity import feed_of, poll_of
 from federation.leases import Lease
 from federation.papers import Papers, plain_etag
 from federation.parcels import Waits
@@ -254,7 +254,7 @@ class Visit:
             if self._restarted:
                 raise Refused("latest", f"latest is {page.latest}, yet {self._place.position} was read.", "/latest")
             raise Restart(page.epoch or self._place.epoch)
-        wish = feed_of(self._papers.manifest).min_poll_seconds or self._every
+        wish = poll_of(self._papers.manifest, self._every)
         self.due = self.now + max(timedelta(seconds=wish * self.jitter.uniform(1.0, 1.1)), self.pause)
 
         def last(session: WriteSession, done: Applied) -> None:

@@ -122,6 +122,8 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE, pat
 """One line that names something."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE)]
 """A short code or label."""
+Epoch = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+"""What tells one making of a log from another."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=LINES)]
 """Prose: the only texts that may hold tabs and line breaks."""
 Reference = Annotated[

@@ -8,6 +8,7 @@ from schema.base import (
     MAX_LINK,
     MAX_LIST,
     Count,
+    Epoch,
     Gss,
     Language,
     Many,
@@ -173,7 +174,7 @@ class Manifest(Model):
         description="The manifest's own address: the node's identity everywhere.",
         examples=["https://moot.exampleshire.example/.well-known/folkmoot"],
     )
-    epoch: Opt[Word] = Field(None, description="Changes when the log was made anew.", examples=["k3v9x2"])
+    epoch: Opt[Epoch] = Field(None, description="Changes when the log was made anew.", examples=["k3v9x2"])
     publishers: Annotated[list[ManifestPublisher], Field(min_length=1, max_length=10_000)] = Field(
         description="The bodies that it publishes for."
     )
