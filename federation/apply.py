@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, select
 from federation import erasure, log, precedence, told, unproven
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
-from federation.merge import PERSONAL, Held, Statement, end, hear, says_same
+from federation.merge import PERSONAL, Held, Statement, end, hear, is_withdrawn, says_same
 from federation.verdicts import Judged
 from federation.waiting import Pending, waits
 from schema.tables import Record, Shadow, Sighting
@@ -80,7 +80,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     applied.refused, applied.dropped = len(judged.refused), judged.loops
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
-    unproven.keep(session, node_id, judged.unproven, [*ids, *judged.standing], now)
+    unproven.keep(session, node_id, _not_withdrawn(session, judged.unproven), [*ids, *judged.standing], now)
     told.tell(session, node_id, judged.warned, now, severity="warning")
     if reconciling:
         said_so = (s.id for s in (*(s for s, ends in judged.heard if not ends), *judged.unproven))
@@ -128,6 +128,12 @@ def _echoes(session: WriteSession, node_id: int, judged: Judged) -> list[tuple[S
     """End what this route said before of records that it now has of us: or two would keep each other's echo (0026)."""
     known = held(session, [statement.id for statement in judged.looped]) if judged.looped else {}
     return [(statement, True) for statement in judged.looped if known.get(statement.id, _NOTHING).of(node_id)]
+
+
+def _not_withdrawn(session: WriteSession, words: Sequence[Statement]) -> list[Statement]:
+    """Those of a route's unproven words that their origin has not withdrawn since: the others are not kept."""
+    known = held(session, [word.id for word in words]) if words else {}
+    return [word for word in words if not is_withdrawn(word, known.get(word.id, _NOTHING).winner)]
 
 
 def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str, Held], *, now: datetime) -> Applied:

@@ -2,7 +2,8 @@
 
 The tombstone itself waits for nothing: it hides the record everywhere when it lands. What is kept beside the record
 (its history, other routes' words, removals, problems that quote it, stored answers, files of imports) goes when it is
-due, and bulk files with it (`federation/bulk.py`). What is logged names the record and has no content.
+due, under the ids that it had before its node moved too, and bulk files with it (`federation/bulk.py`). What is logged
+names the record and has no content.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import structlog
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from federation import idempotency, jobs, log
+from federation import examining, idempotency, jobs, log, moved
 from federation.database import Database, Reading, WriteSession, clock, table, upserting
-from schema.tables import Erasure, History, Problem, Publisher, Record, Removal, Shadow
+from schema.change import read_origin
+from schema.tables import Erasure, History, Problem, Publisher, Record, Removal, Shadow, Unproven
 
 AFTER = timedelta(hours=72)
 _CHUNK = 500
-_erasure, _history, _shadow = table(Erasure), table(History), table(Shadow)
+_erasure, _history, _shadow, _unproven = table(Erasure), table(History), table(Shadow), table(Unproven)
 _removal, _problem, _record, _publisher = table(Removal), table(Problem), table(Record), table(Publisher)
 logger = structlog.get_logger("folkmoot.erasure")
 
@@ -96,7 +98,7 @@ def _erase_where(session: WriteSession, which: ColumnElement[bool], *, now: date
     log.lock(session)
     found = _waiting(session, which, limit=_CHUNK)
     if found:
-        _erase(session, found)
+        _erase(session, found, now=now)
         done = update(_erasure).where(_erasure.c.id.in_([record for record, _number in found]))
         session.connection().execute(done.values(erased=now))
     for record, number in found:
@@ -104,28 +106,43 @@ def _erase_where(session: WriteSession, which: ColumnElement[bool], *, now: date
     return len(found)
 
 
-def _erase(session: WriteSession, found: Sequence[tuple[str, int]]) -> None:
+def _erase(session: WriteSession, found: Sequence[tuple[str, int]], *, now: datetime) -> None:
     """Purge what is kept of records up to the change that withdrew each; what was published after it stays."""
     connection = session.connection()
-    each = [{"record": record, "upto": number} for record, number in found]
+    names = moved.earlier(session, [record for record, _number in found])
+    numbers = {name: number for record, number in found for name in names[record]}
+    ids = list(numbers)
+    seqs = _seqs(session, [number for _record, number in found])  # before the history goes, where a tombstone may be
+    each = [{"record": name, "upto": number} for name, number in numbers.items()]
     before = and_(_history.c.id == bindparam("record"), _history.c.number <= bindparam("upto"))
     connection.execute(delete(_history).where(before), each)
-    ids = [record for record, _number in found]
-    older = select(_record.c.seq).where(_record.c.id == _shadow.c.id).scalar_subquery()
-    connection.execute(
-        delete(_shadow).where(_shadow.c.id.in_(ids), _shadow.c.data.is_not(None), _shadow.c.seq <= older)
-    )
+    said = [{"record": name, "upto": seqs[number]} for name, number in numbers.items() if number in seqs]
+    for words in (_shadow, _unproven) if said else ():
+        older = and_(words.c.id == bindparam("record"), words.c.seq <= bindparam("upto"))
+        connection.execute(delete(words).where(older, words.c.data.is_not(None)), said)
     gone = select(_record.c.id).where(_record.c.id.in_(ids), _record.c.deleted)
     connection.execute(delete(_problem).where(_problem.c.record_id.in_(gone)))
     connection.execute(delete(_removal).where(_removal.c.id.in_(gone), _removal.c.state != "gone"))
     own = select(_record.c.id, _record.c.kind, _record.c.publisher).join(
         _publisher, _publisher.c.id == _record.c.publisher
     )
-    for record, kind, publisher in connection.execute(
-        own.where(_record.c.id.in_(ids), _record.c.node_id.is_(None))
-    ).all():
-        idempotency.erase(session, record)
-        jobs.erase(session, publisher, kind, record)
+    mine = connection.execute(own.where(_record.c.id.in_(ids), _record.c.node_id.is_(None))).all()
+    for row in mine:
+        idempotency.erase(session, row.id)
+    for publisher, kind in {(row.publisher, row.kind) for row in mine}:
+        jobs.erase(session, publisher, kind, now=now)
+
+
+def _seqs(session: Reading, numbers: Sequence[int]) -> dict[int, int]:
+    """The origin's own number of each tombstone, by its change number here.
+
+    It is the state of its record, or in the history of one that was published again.
+    """
+    found: dict[int, int] = {}
+    for states in (_record, _history):
+        chosen = select(states.c.number, states.c.origin).where(states.c.number.in_(numbers), states.c.deleted)
+        found.update((number, read_origin(origin).seq) for number, origin in session.connection().execute(chosen))
+    return found
 
 
 class Eraser:
@@ -137,9 +154,13 @@ class Eraser:
         self._database, self._every, self._clock = database, every, clock
 
     def turn(self) -> int:
-        """Erase what is due by the database's clock."""
+        """Erase what is due by the database's clock, and checks that are over: their reports quote what was found."""
         with self._database.present() as session:
             now = self._clock(session)
+            over = examining.over(session, now)
+        if over:
+            with self._database.write() as writing:
+                examining.forget(writing, now)
         return sweep(self._database, now=now)
 
     async def run(self, stop: asyncio.Event) -> None:

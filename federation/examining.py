@@ -61,7 +61,7 @@ def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> 
 
     Raises `Busy` where too many wait or were asked for within the hour.
     """
-    session.connection().execute(delete(_examination).where(_examination.c.created < now - KEPT))
+    forget(session, now)
     same = (_examination.c.url == url) & (_examination.c.aggregator.is_(aggregator))
     recent = select(_examination.c.id).where(same, _examination.c.created > now - AGAIN)
     found: str | None = session.connection().execute(recent.order_by(_examination.c.created.desc())).scalars().first()
@@ -76,6 +76,17 @@ def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> 
     row = {"id": made, "url": url, "aggregator": aggregator, "state": "queued", "tries": 0, "created": now}
     insert(session, Examination, [row])
     return made
+
+
+def over(session: Reading, now: datetime) -> bool:
+    """Whether there are examinations that were kept for long enough."""
+    old = select(_examination.c.id).where(_examination.c.created < now - KEPT).limit(1)
+    return session.connection().execute(old).first() is not None
+
+
+def forget(session: WriteSession, now: datetime) -> None:
+    """Delete the examinations that were kept for long enough: a report may quote what was withdrawn since."""
+    session.connection().execute(delete(_examination).where(_examination.c.created < now - KEPT))
 
 
 def status(session: Reading, examination: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from federation import log
 from federation.database import WriteSession, insert, table
@@ -75,5 +75,6 @@ def _remember(session: WriteSession, answer: Answer, **told: object) -> None:
 
 def erase(session: WriteSession, record: str) -> None:
     """Forget the answers that showed a record, whose id stands in their headers; a repeat is told that it is gone."""
-    shown = _row.c.headers.contains(orjson.dumps(record).decode(), autoescape=True)
+    # Not LIKE, which takes C-1 for c-1 on SQLite.
+    shown = func.replace(_row.c.headers, orjson.dumps(record).decode(), "") != _row.c.headers
     session.connection().execute(update(_row).where(shown).values(status=_ERASED, headers="{}", body=b""))

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import orjson
 from pydantic.alias_generators import to_camel
@@ -39,6 +38,10 @@ TRIES = 3
 MOST_WAITING = 20
 LEASE = timedelta(seconds=60)
 RENEW = 15.0
+_OVERTAKEN = (
+    "A record was withdrawn as personal data before this file was imported, and the file may still hold it: "
+    "take it out there and send the file again."
+)
 _job = table(Job)
 
 
@@ -193,29 +196,21 @@ def _finish(session: WriteSession, held: Claim, state: str, result: Mapping[str,
         raise LeaseLost("Another worker has taken this import.")
 
 
-def erase(session: WriteSession, publisher: str, kind: str, record: str) -> None:
-    """Forget what imports hold of a record that was withdrawn as personal data.
+def erase(session: WriteSession, publisher: str, kind: str, *, now: datetime) -> None:
+    """Forget what imports of a kind hold, when a record of it is withdrawn as personal data. Reports keep no cell.
 
-    A file that still waits and may hold it is not imported: that would publish it again. Reports keep no cell.
+    A file that is not imported yet never is, for it could publish the record again: under which ids its rows would
+    land only an import can tell. A worker that has it in hand has lost it, and what it did is rolled back.
     """
-    reference = unquote(record.rpartition("/")[2]).encode()
-    mine = select(_job.c.id, _job.c.state, _job.c.options).where(_job.c.publisher == publisher)
-    for job, state, options in session.connection().execute(mine).all():
-        if orjson.loads(options)["kind"] != kind:
-            continue
-        one = select(_job.c.body, _job.c.result).where(_job.c.id == job)
-        body, result = session.connection().execute(one).one()
-        values: dict[str, Any] = {"result": _without_cells(result)} if result else {}
-        if state == "queued" and body is not None and _may_hold(body, reference):
-            told = {"error": "The file may hold a record that was since withdrawn as personal data; send it again."}
-            values = {"state": "failed", "body": None, "result": orjson.dumps(told)}
-        if values:
-            session.connection().execute(update(_job).where(_job.c.id == job).values(values))
-
-
-def _may_hold(body: bytes, reference: bytes) -> bool:
-    """Whether a file may name a record: a workbook and UTF-16 hold NUL, and cannot be looked through here."""
-    return reference in body or b"\0" in body or not reference.isascii()
+    asked = select(_job.c.id, _job.c.options).where(_job.c.publisher == publisher)
+    rows = session.connection().execute(asked)
+    mine = _job.c.id.in_([job for job, options in rows if orjson.loads(options)["kind"] == kind])
+    failed = {"state": "failed", "body": None, "result": orjson.dumps({"error": _OVERTAKEN}), "finished": now}
+    unfinished = update(_job).where(mine, _job.c.finished.is_(None))
+    session.connection().execute(unfinished.values(**failed, owner=None, leased_until=None))
+    told = select(_job.c.id, _job.c.result).where(mine, _job.c.result.is_not(None))
+    for job, result in session.connection().execute(told).all():
+        session.connection().execute(update(_job).where(_job.c.id == job).values(result=_without_cells(result)))
 
 
 def _without_cells(result: bytes) -> bytes:

@@ -13,8 +13,7 @@ from sqlalchemy import Select, select, union
 from federation import log
 from federation.apply import held, settle
 from federation.database import WriteSession, table
-from federation.merge import DIRECT, LAPSED, SIGNED, UNSIGNED, Statement, weigh
-from federation.sign import VALID
+from federation.merge import LAPSED, Statement, earned, weigh
 from schema.tables import Record, Shadow
 
 AFTER = timedelta(days=7)
@@ -46,13 +45,8 @@ def _weigh(session: WriteSession, node_id: int, chosen: list[Select[str]], *, la
 
 
 def _ranked(statement: Statement, node_id: int, *, lapsed: bool) -> Statement:
-    """A word of this node with the rank that it has now: its route tells whether it was relayed."""
+    """A word of this node with the rank that it has now."""
     if statement.node_id != node_id:
         return statement
-    relayed = SIGNED if statement.signature == VALID else UNSIGNED
-    rank = LAPSED if lapsed else relayed if _hops(statement) > 1 else DIRECT
+    rank = LAPSED if lapsed else earned(statement)
     return statement if rank == statement.rank else msgspec.structs.replace(statement, rank=rank)
-
-
-def _hops(statement: Statement) -> int:
-    return len(msgspec.json.decode(statement.via or b"[]"))

@@ -114,22 +114,31 @@ def hear(held: Held, new: Statement, *, afresh: bool = False) -> Held:
     assert route is not None
     if held.winner is None and not held.shadows:
         return Held(new)
-    if _is_withdrawn(new, held.winner) and not (afresh and new.rank == DIRECT):
+    if is_withdrawn(new, held.winner) and not (afresh and new.rank == DIRECT):
         return held
     return _without_withdrawn(_heard(held, new, route, afresh=afresh))
 
 
-def _is_withdrawn(old: Statement, winner: Statement | None) -> bool:
+def earned(statement: Statement) -> int:
+    """The rank that a word has while its route is active: its route tells whether it was relayed."""
+    if len(msgspec.json.decode(statement.via or b"[]")) <= 1:
+        return DIRECT
+    return SIGNED if statement.signature == VALID else UNSIGNED
+
+
+def is_withdrawn(old: Statement, winner: Statement | None) -> bool:
     """Whether a word shows what its origin has since withdrawn for a person's sake: it is not kept, nor comes back."""
     if winner is None or winner.reason != PERSONAL or old.deleted or old.origin_node != winner.origin_node:
         return False
-    return old.rank >= winner.rank and old.seq <= winner.seq
+    # A node that is gone for long gives way to others, but what it withdrew stays withdrawn.
+    rank = earned(winner) if winner.rank == LAPSED else winner.rank
+    return old.rank >= rank and old.seq <= winner.seq
 
 
 def _without_withdrawn(held: Held) -> Held:
     if held.winner is None or held.winner.reason != PERSONAL or not held.others:
         return held
-    kept = {node: shadow for node, shadow in held.others.items() if not _is_withdrawn(shadow, held.winner)}
+    kept = {node: shadow for node, shadow in held.others.items() if not is_withdrawn(shadow, held.winner)}
     return held if len(kept) == len(held.others) else Held(held.winner, kept)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select
@@ -26,6 +26,21 @@ def leads_to(session: Reading, record_id: str) -> str | None:
             break
         name = row.new + name.removeprefix(row.old)
     return None if name == record_id else name
+
+
+def earlier(session: Reading, ids: Sequence[str]) -> dict[str, list[str]]:
+    """The ids under which each record has stood, its own first: those that lead to it, over at most eight moves."""
+    pairs = [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
+    return {record: _led_to(record, pairs) for record in ids}
+
+
+def _led_to(record_id: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    found = last = [record_id]
+    for _hop in range(8):
+        led = [old + name.removeprefix(new) for name in last for old, new in pairs if name.startswith(new)]
+        last = [name for name in dict.fromkeys(led) if name not in found]
+        found = found + last
+    return found
 
 
 def remember(session: WriteSession, prefixes: Mapping[str, str], *, now: datetime) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from federation import erasure
+from federation import erasure, examining
 from federation.database import Database, Reading, table
-from schema.tables import Erasure
+from federation.examiner import Examiner
+from schema.tables import Erasure, Examination
 from tests.integration.crawl.conftest import Run
-from tests.integration.crawl.world import NOW, Aggregator
+from tests.integration.crawl.world import NOW, Aggregator, World
 
 RECORD = "https://exa.example/id/GB-LAE-EXA/contract/C-1"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -53,6 +54,21 @@ def test_the_worker_erases_and_stops(database: Database) -> None:
 
     asyncio.run(go())
     assert _rows(database)[0].erased == NOW
+
+
+def test_a_report_of_a_check_is_kept_for_a_day(moot: Aggregator, world: World) -> None:
+    """What a check quotes of a record that is withdrawn later is gone in time, though nobody asks for another check."""
+    node = world.node()
+    node.put("contract", "C-1", startDate="Jo Invented")
+    with moot.database.write() as session:
+        check = examining.ask(session, node.id, aggregator=False, now=world.now)
+    assert asyncio.run(Examiner(moot.database, world.get, lambda: world.now).turn())
+    for hours, quoted in ((23, True), (25, False)):
+        at = world.now + timedelta(hours=hours)
+        erasure.Eraser(moot.database, clock=lambda _session, at=at: at).turn()  # type: ignore[misc]
+        with moot.database.read() as session:
+            kept = session.connection().execute(select(table(Examination)).where(table(Examination).c.id == check))
+            assert [b"Jo Invented" in row.result for row in kept] == [True] * quoted
 
 
 def test_a_second_withdrawal_delays_nothing(database: Database) -> None:

@@ -17,15 +17,18 @@ from sqlmodel import SQLModel
 
 import migrations
 from api.app import create_app
-from federation import erasure, jobs, nodes, removals
+from federation import erasure, jobs, log, moving, nodes, removals, writes
 from federation.bulk import BulkFiles
 from federation.database import Database, table
+from federation.identity import read_manifest
+from federation.merge import LAPSED
 from federation.tokens import Grant
 from federation.wishes import File, Wish
+from schema.errors import Refused, Vanished
 from schema.tables import Erasure, History, Job
 from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
 from tests.proof import figure
-from tests.services import EXAMPLESHIRE, NOW, client, make_services
+from tests.services import EXAMPLESHIRE, NODE, NOW, client, make_services
 
 SECRET = "Ermintrude Quillfeather"  # a person who does not exist
 HOURS = timedelta(hours=1)
@@ -196,6 +199,127 @@ def test_t37_what_is_published_again_stays(moot: Aggregator, world: World) -> No
     assert [orjson.loads(row.data)["title"] for row in history if row.data] == ["Care, without a name"]
 
 
+def test_t37_erasing_leaves_what_a_relay_said_since(moot: Aggregator, world: World) -> None:
+    """Another route's word goes where it is older than the withdrawal; a newer one stays and takes over."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    record = _secret(node)
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    node.put("contract", "C-1", title="Care, without a name")
+    relay.pass_on(node.items[record])
+    _tick(world, moot)
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 1
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, "exa.example"), now=world.now)
+    row = rows(moot.database)[record]
+    assert (row.deleted, orjson.loads(row.data)["title"]) == (False, "Care, without a name")
+
+
+def test_t37_a_withdrawal_holds_though_its_node_is_gone(moot: Aggregator, world: World) -> None:
+    """A node that is gone for long gives way to other routes, but none brings back what it withdrew."""
+    node = world.node()
+    relays = [world.node(f"relay{n}.example", code, role="aggregator") for n, code in ((1, "RONE"), (2, "RTWO"))]
+    record = _secret(node)
+    old = node.items[record]
+    moot.add(node)
+    for relay in relays:
+        moot.add(relay, relays=True)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    relays[0].pass_on(node.items[record])
+    _tick(world, moot)
+    world.faults[node.url] = Vanished("gone", 410)
+    for _day in range(6):
+        world.pass_time(days=1)
+        moot.crawl()
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, "relay1.example"), now=world.now)
+    assert rows(moot.database)[record].rank == LAPSED
+    relays[1].pass_on(old)
+    _tick(world, moot)
+    erasure.sweep(moot.database, now=world.now)
+    assert (rows(moot.database)[record].deleted, _shown(moot.database)) == (True, [])
+
+
+def test_t37_what_waits_for_a_key_is_erased_and_not_kept_again(moot: Aggregator, world: World) -> None:
+    """Another route's older word that is signed with an unknown key goes too, and is not kept when it comes again."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    known = node.key("1")
+    node.all_again()
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    node.key("2", publish=False)
+    record = _secret(node)
+    old = node.items.pop(record)
+    relay.pass_on(old)
+    _tick(world, moot)
+    assert _shown(moot.database) == ["unproven"]
+    node.signer = known
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    assert rows(moot.database)[record].reason == "personal-data"
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 1
+    assert _shown(moot.database) == []
+    relay.pass_on(old | {"origin": dict(old["origin"])})
+    _tick(world, moot)
+    assert _shown(moot.database) == []
+
+
+def test_t37_a_reader_erases_what_it_kept_under_the_old_id(moot: Aggregator, world: World) -> None:
+    """Withdrawn after a move, a record's history under the id of before goes as well."""
+    old = world.node("old.example")
+    _secret(old)
+    moot.add(old)
+    moot.crawl()
+    old.put("contract", "C-1", title="Care, changed")
+    _tick(world, moot)
+    assert _shown(moot.database) == ["history"]
+    new = world.node("new.example")
+    new.epoch, new.number = "second", 50
+    new.put("contract", "C-1", title="Care, changed")
+    del world.servers[old.url]
+    world.faults[old.url] = Refused("gone", "Nobody answers.")
+    body = new.answer(new.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, "old.example")
+        moving.there(session, known, read_manifest(body, new.id), body, me=moot.id, now=world.now)
+    _tick(world, moot)
+    new.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 1
+    assert _shown(moot.database) == []
+
+
+def test_t37_a_node_that_moved_erases_what_it_kept_under_the_old_id(database: Database, tmp_path: Path) -> None:
+    """After two moves the history of a withdrawn record is erased under all its ids; another record's stays."""
+    services = make_services(database, tmp_path)
+    publisher = "GB-LAE-EXA"
+    with database.write() as session:
+        for title in (SECRET, "Care"):
+            said = [
+                log.Draft(f"{NODE}/id/{publisher}/contract/{one}", "contract", publisher, orjson.dumps({"title": text}))
+                for one, text in (("C-1", title), ("C-2", title.replace(SECRET, "Roads")))
+            ]
+            log.append(session, said, node=services.node, now=NOW)
+        for host in ("one", "two"):
+            moving.here(session, f"https://{host}.example", now=NOW)
+    assert _shown(database) == ["history"]
+    with database.write() as session:
+        desk = writes.Desk(session, "https://two.example/.well-known/folkmoot", NOW)
+        writes.remove(desk, writes.Place(publisher, "contract", "C-1"), "personal-data", None, lambda _number: True)
+    assert _shown(database) == []
+    with database.read() as session:
+        kept = session.connection().execute(select(table(History).c.id, table(History).c.data)).all()
+    assert [(row.id, orjson.loads(row.data)["title"]) for row in kept] == [
+        (f"{NODE}/id/{publisher}/contract/C-2", "Roads")
+    ]
+
+
 def test_t37_the_log_names_it_without_content(moot: Aggregator, world: World) -> None:
     """The log and the row that stays say which record, when, at which change; never what stood in it."""
     node = world.node()
@@ -229,13 +353,13 @@ def test_t37_at_its_own_node_nothing_waits(database: Database, tmp_path: Path) -
     where = answer.headers["location"].removeprefix(services.public_url)
     with database.write() as session:
         grant = Grant(1, "GB-LAE-EXA", None)
-        for reference in ("C-1", "C-2"):
-            register = f"reference,title\n{reference},{SECRET}\n".encode()
-            jobs.ask(session, grant, File(register, "register.csv", "contract", "GB-LAE-EXA"), Wish(), NOW)
+        register = f"reference,title\nC-1,{SECRET}\n".encode()
+        for kind in ("contract", "skill"):
+            jobs.ask(session, grant, File(register, "register.csv", kind, "GB-LAE-EXA"), Wish(), NOW)
     assert SECRET in site.get("/v1/bulk/contracts.ndjson").text
     gone = site.delete(f"{where}?reason=personal-data", headers=heads | {"If-Match": answer.headers["etag"]})
     assert gone.status_code == 204
-    assert sorted(_shown(database)) == ["job"]  # the file that does not name the record waits on
+    assert sorted(_shown(database)) == ["job"]  # the file of another kind waits on
     with database.read() as session:
         states = session.connection().execute(select(table(Job).c.state)).scalars().all()
     assert sorted(states) == ["failed", "queued"]

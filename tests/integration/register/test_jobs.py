@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import text, update
 
 from api.app import create_app
-from federation import jobs, publishers, register, tokens
+from federation import jobs, log, publishers, register, tokens
 from federation.database import Database, clock, table
+from schema.entry import Entry
 from schema.tables import Job
 from tests.integration.register.conftest import as_csv, contracts
 from tests.integration.writes.conftest import OTHER, OTHERTON, Moot
@@ -317,9 +318,64 @@ def test_what_imports_hold_of_a_person_is_forgotten(moot: Moot) -> None:
     before = [_told(moot, token, place)["report"]["problems"] for place in (contract, other)]
     assert [problem["value"] for problem in before[0]] == ["Jo"]
     with moot.services.database.write() as session:
-        jobs.erase(session, PUBLISHER, "contract", f"{NODE}/id/{PUBLISHER}/contract/C2")
+        jobs.erase(session, PUBLISHER, "contract", now=NOW)
     after = [_told(moot, token, place)["report"]["problems"] for place in (contract, other)]
     assert after == [[problem | {"value": ""} for problem in before[0]], before[1]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"reference,title\nC-1,Care for Jo Invented\nC-2,Roads\n",
+        b"title,suppliers.0.name,startDate\nCare,Jo Invented,2026-01-01\nRoads,Acme Ltd,2026-01-01\n",
+        b"reference,title,startDate\nC-1,Care for Jo Invented,2026-01-01\nC-1,Roads,2026-02-01\n",
+    ],
+    ids=["reference", "derived", "suffix"],
+)
+def test_a_file_that_waits_does_not_publish_what_is_withdrawn(moot: Moot, body: bytes) -> None:
+    """An import that waits when a record of its kind goes as personal data fails, and says why and what to do."""
+    token = moot.token()
+    _ask(moot, token, body)
+    assert _turn(moot)
+    place = _ask(moot, token, body)
+    record = _withdraw(moot, token)
+    assert not _turn(moot)
+    told = _told(moot, token, place)
+    assert (told["state"], told["finished"]) == ("failed", told["created"])
+    assert told["error"].startswith("A record was withdrawn as personal data")
+    assert told["error"].endswith("take it out there and send the file again.")
+    assert [entry.id for entry in _contracts(moot.services.database) if entry.data is None] == [record]
+
+
+def test_a_file_that_is_being_read_does_not_publish_what_is_withdrawn(moot: Moot) -> None:
+    """The worker that has such a file in hand has lost it: what it did is rolled back, and nobody takes it up again."""
+    token, database = moot.token(), moot.services.database
+    body = b"reference,title\nC-1,Care for Jo Invented\nC-2,Roads\n"
+    _ask(moot, token, body)
+    assert _turn(moot)
+    place = _ask(moot, token, body)
+    with database.write() as session:
+        held = jobs.claim(session)
+    assert held is not None
+    record = _withdraw(moot, token)
+    jobs._work(database, held, moot.services.node, NOW)
+    _expire(database)
+    assert not _turn(moot)
+    assert _state(moot, token, place) == "failed"
+    assert [entry.id for entry in _contracts(database) if entry.data is None] == [record]
+
+
+def _withdraw(moot: Moot, token: str) -> str:
+    """Withdraw the contract that names a person. Gives its id."""
+    (record,) = [entry.id for entry in _contracts(moot.services.database) if b"Jo Invented" in (entry.data or b"")]
+    tag = moot.http.get(record, headers={"Accept": "application/json"}).headers["etag"]
+    assert moot.call("DELETE", f"{record}?reason=personal-data", token, If_Match=tag).status_code == 204
+    return record
+
+
+def _contracts(database: Database) -> list[Entry]:
+    with database.read() as session:
+        return log.after(session, 0, kind="contract")
 
 
 def _state(moot: Moot, token: str, place: str) -> str:

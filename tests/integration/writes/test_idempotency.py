@@ -59,6 +59,18 @@ def test_a_key_is_visible_ascii(moot: Moot, contract: dict[str, Any], key: str) 
     assert said.status_code == 422
 
 
+def test_a_withdrawal_takes_no_other_records_answer(moot: Moot, contract: dict[str, Any]) -> None:
+    """Erasure forgets the stored answers of one record: those of another, whose id differs in case alone, stay."""
+    token = moot.token()
+    other = moot.post(token, {**contract, "reference": "EXA-C-1"}, Idempotency_Key="one")
+    mine = moot.post(token, {**contract, "reference": "exa-c-1"}, Idempotency_Key="two")
+    where = f"{PREFIX}contract/exa-c-1?reason=personal-data"
+    assert moot.call("DELETE", where, token, If_Match=mine.headers["etag"]).status_code == 204
+    again = moot.post(token, {**contract, "reference": "EXA-C-1"}, Idempotency_Key="one")
+    assert (again.status_code, again.content) == (201, other.content)
+    assert moot.post(token, {**contract, "reference": "exa-c-1"}, Idempotency_Key="two").status_code == 410
+
+
 def test_doubles_at_once_make_one_record(moot: Moot, contract: dict[str, Any]) -> None:
     """Sixteen equal POSTs at once with one key: sixteen equal answers, one change."""
     token, before = moot.token(), moot.latest()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from federation.merge import DIRECT, DROPPED, PERSONAL, UNSIGNED, Held, Statement, beats, end, hear, says_same
+from federation.merge import DIRECT, DROPPED, LAPSED, PERSONAL, UNSIGNED, Held, Statement, beats, end, hear, says_same
 from federation.sign import VALID
 
 ORIGIN = "https://exa.example/.well-known/folkmoot"
@@ -256,6 +256,16 @@ def test_t37_what_is_newer_or_of_another_origin_is_heard_after_a_withdrawal() ->
     assert hear(Held(withdrawn), newer).winner == newer
     assert hear(Held(withdrawn), direct).winner == direct
     assert hear(Held(withdrawn), foreign).of(2) == foreign
+
+
+def test_t37_a_withdrawal_of_a_node_that_is_gone_weighs_as_it_did() -> None:
+    """What the origin withdrew stays withdrawn when it lapses; what a relay made up is no better for having lapsed."""
+    lapsed = replace(said(9, 5, None, rank=LAPSED), reason=PERSONAL)
+    assert hear(Held(lapsed), said(1, 4, "old")) == Held(lapsed)
+    assert hear(Held(lapsed), said(1, 6, "new")).winner == said(1, 6, "new")
+    relayed = replace(lapsed, via=orjson.dumps([{"node": "one"}, {"node": "two"}]))
+    direct = said(9, 3, rank=DIRECT)
+    assert hear(Held(relayed), direct).winner == direct
 
 
 def test_t37_only_what_was_withdrawn_leaves_the_shadows() -> None:
