@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from federation import told
+from federation import log, precedence, told
 from federation.checks import Report, examine
 from federation.database import WriteSession, table
 from federation.nodes import Known
@@ -43,9 +43,11 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
 
 
 def _note(session: WriteSession, known: Known, report: Report, now: datetime) -> None:
+    log.lock(session)  # before the node's row
     ours = _node.c.id == known.id, _node.c.state == PREVIEW
     if session.connection().execute(select(_node.c.id).where(*ours).with_for_update()).first() is None:
         raise LeaseLost("The node was paused, removed or let in while it was looked at.")
     told.examined(session, known.id, report.troubles, now)
     if report.passed:
         session.connection().execute(update(_node).where(*ours).values(state="active"))
+        precedence.settle(session, known.own, now=now)

@@ -95,7 +95,8 @@ def _look(session: WriteSession, row: Any, public_url: str, now: datetime) -> bo
     values: dict[str, Any] = {"node_id": row.id, "url": row.webhook, "looked": row.last_visit}
     moved = row.hook_url != row.webhook
     if moved:
-        values |= {"disabled": None, "tries": 0, "answer": None, "told": None}
+        # Who still holds a message for the old address holds it no more: its answer says nothing of the new one.
+        values |= {"disabled": None, "tries": 0, "answer": None, "told": None, "owner": None, "leased_until": None}
     changed = moved or digest != row.hook_told
     if changed and (moved or row.hook_disabled is None):
         due = now if row.hook_sent is None else max(now, row.hook_sent + QUIET)

@@ -17,7 +17,7 @@ from federation.again import again
 from federation.apply import Applied, end_routes
 from federation.database import WriteSession, table
 from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
-from federation.nodes import Known, check_free
+from federation.nodes import Known, check_free, lock
 from schema.errors import Conflict
 from schema.identifiers import place_of
 from schema.manifest import Manifest
@@ -115,6 +115,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     What it published under the old address stays until the reading has ended, and goes then where the new is there.
     Raises `Conflict` where another is there already, or one that publishes for nobody that it did.
     """
+    known = lock(session, known)
     if manifest.id == known.url:
         raise Conflict(f"{known.key} is at {known.url} already.")
     shown = prefixes_of(manifest)

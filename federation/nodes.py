@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import lapse, origins, pinning, precedence, rejudge, told
+from federation import lapse, log, origins, pinning, precedence, rejudge, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import (
@@ -157,6 +157,7 @@ def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes
 
 def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:
     """Take a node as it is now, keys and role included: a person has confirmed that it is who it says."""
+    known = lock(session, known)
     after = _take_over(session, known, manifest, body, pinning.anew(manifest, now=now), now=now)
     own = precedence.claimed(manifest)
     values: dict[str, Any] = {"role": manifest.role, "state": "active", "stale_since": None}
@@ -189,6 +190,7 @@ def grant(session: WriteSession, known: Known, prefix: str, *, now: datetime) ->
 
     Raises `NotFound` where the manifest does not name it, `Conflict` where it is another's.
     """
+    known = lock(session, known)
     manifest = read_manifest(known.manifest, known.url)
     named = {one.id_prefix: one.publisher_id for one in manifest.publishers}
     if prefix not in named:
@@ -201,10 +203,24 @@ def grant(session: WriteSession, known: Known, prefix: str, *, now: datetime) ->
     return named[prefix]
 
 
-def load(session: Reading, node_id: int, *, hold: bool = False) -> Known:
-    """A node by its number; `hold` keeps its row to ourselves until commit."""
-    chosen = select(_node).where(_node.c.id == node_id)
-    return _known(session.connection().execute(chosen.with_for_update() if hold else chosen).one())
+def load(session: Reading, node_id: int) -> Known:
+    """A node by its number."""
+    return _known(session.connection().execute(select(_node).where(_node.c.id == node_id)).one())
+
+
+def lock(session: WriteSession, known: Known) -> Known:
+    """Keep a node to ourselves until commit: its feed, the log, its row. Gives it as it stands now.
+
+    Whoever changes more than one of these takes them in this order, so that no two wait for each other. Raises
+    `NotFound` where it was removed meanwhile.
+    """
+    session.connection().execute(select(_feed.c.id).where(_feed.c.node_id == known.id).with_for_update()).all()
+    log.lock(session)
+    mine = select(_node).where(_node.c.id == known.id).with_for_update(key_share=True)  # problems may name it all along
+    row = session.connection().execute(mine).first()
+    if row is None:
+        raise NotFound(f"{known.key} is not among the nodes any more.")
+    return _known(row)
 
 
 def find(session: Reading, name: str) -> Known:
@@ -230,6 +246,7 @@ def _known(row: Any) -> Known:
 
 def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Stop visiting a node; a visit that is under way loses its lease. Its records stay."""
+    known = lock(session, known)
     _fence_out(session, known.id)
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state="paused"))
     precedence.settle(session, known.own, now=now)
@@ -237,6 +254,7 @@ def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
 
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Visit a node again, at once. One that was never read to its end passes the gate again, for it may not have."""
+    known = lock(session, known)
     read = select(_feed.c.last_good).where(_feed.c.node_id == known.id)
     fresh = session.connection().execute(read).scalar_one() is None
     state = "preview" if fresh else "active" if known.stale_since is None else "stale"
@@ -253,6 +271,7 @@ def make_due(session: WriteSession, *, now: datetime, node_id: int | None = None
 
 def remove(session: WriteSession, known: Known, *, now: datetime) -> Applied:
     """Forget a node. Its records become tombstones (`dropped`), or what another route says of them."""
+    known = lock(session, known)
     _fence_out(session, known.id)
     ids = session.connection().execute(select(_record.c.id).where(_record.c.node_id == known.id)).scalars().all()
     done = end_routes(session, known.id, ids, now=now)
@@ -268,6 +287,7 @@ def _fence_out(session: WriteSession, node_id: int) -> None:
 
 def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Note a good visit: a node that was stale is active again."""
+    log.lock(session)  # before the node's row
     back = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "held", "active")))
     session.connection().execute(back.values(state="active", stale_since=None))
     if known.state == "retired":
@@ -287,6 +307,7 @@ def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
 
 def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool, now: datetime) -> None:
     """Note that the last good copy is served since `since`; `retired` after three days of 410."""
+    log.lock(session)  # before the node's row
     state = "retired" if retired else "stale"
     chosen = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
     session.connection().execute(chosen.values(state=state, stale_since=func.coalesce(_node.c.stale_since, since)))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 
 from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
@@ -30,6 +30,8 @@ _origin, _node, _publisher = table(Origin), table(Node), table(Publisher)
 MEMBER_PAGES = 50
 MEMBERS_A_PAGE = 1_000
 IN_VAIN = timedelta(hours=1)
+AGAIN, AGAIN_VOUCHED = timedelta(days=1), timedelta(hours=1)
+"""How long an origin's manifest is taken as it stands, and a relay's copy of it."""
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -60,8 +62,8 @@ class Heard:
     manifest: Manifest | None = None
 
 
-async def learn(get: Get, node: str, *, relay: Manifest) -> Heard | None:
-    """Ask the origin itself, else the relay's list of members. None where neither knows it.
+async def learn(get: Get, node: str, *, relay: Manifest | None) -> Heard | None:
+    """Ask the origin itself, else the relay's list of members (where one is given). None where neither knows it.
 
     Raises `Later` where the relay's own list cannot be had just now: then nobody can say yet.
     """
@@ -70,6 +72,8 @@ async def learn(get: Get, node: str, *, relay: Manifest) -> Heard | None:
         manifest = read_manifest(await answer.small(), node)
         return Heard(node, prefixes_of(manifest), None, manifest)
     except Crawling:
+        if relay is None:
+            return None
         try:
             return await _vouched(get, node, relay)
         except (Refused, Vanished):
@@ -119,6 +123,16 @@ def every(session: Reading, *, now: datetime) -> dict[str, Prefixes]:
     return found | {row.url: orjson.loads(row.prefixes) for row in pinned}
 
 
+def overdue(session: Reading, *, now: datetime) -> list[str]:
+    """The origins that were heard of and are to be asked again, longest ago first: what they said may have changed."""
+    old = or_(
+        _origin.c.fetched <= now - AGAIN,
+        and_(_origin.c.vouched_by.is_not(None), _origin.c.fetched <= now - AGAIN_VOUCHED),
+    )
+    chosen = select(_origin.c.id).where(old, _origin.c.id.not_in(select(_node.c.url)))  # those are visited themselves
+    return list(session.connection().execute(chosen.order_by(_origin.c.fetched, _origin.c.id)).scalars())
+
+
 def rings(session: Reading) -> dict[str, Ring]:
     """The keys of all origins that are pinned or were heard of, of those that publish any."""
     found: dict[str, Ring] = {}
@@ -132,23 +146,39 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     """Keep what was learnt, less the prefixes that others were pinned with first. Gives what each may publish under.
 
     Its keys are taken as those of a pinned node are: of a change that no known key stands behind, only
-    the ends of keys count.
+    the ends of keys count. What a relay vouched for gives way to the origin's own word, and never the other way round.
     """
     kept: dict[str, Prefixes] = {}
+    changed: list[tuple[str, list[Jwk], list[Jwk]]] = []
     pinned = set(session.connection().execute(select(_node.c.url)).scalars())
-    for origin in heard:
-        kept[origin.id] = without_overlap(origin.prefixes, taken(session, but=origin.id))
+    for origin in sorted(heard, key=lambda one: one.id):  # in one order, so that no two workers wait for each other
+        row = session.connection().execute(select(_origin).where(_origin.c.id == origin.id).with_for_update()).first()
+        before: list[Jwk] = [] if row is None else orjson.loads(row.jwks)
+        after, prefixes, voucher = before, origin.prefixes, origin.vouched_by
+        if row is not None and origin.manifest is None:
+            voucher = row.vouched_by
+        elif row is not None and voucher is not None and row.vouched_by is None and row.prefixes != "{}":
+            prefixes, voucher = orjson.loads(row.prefixes), None
+        elif origin.manifest is not None and origin.id not in pinned:
+            itself = row is not None and row.vouched_by is not None and voucher is None
+            after = _keys(before, origin.manifest, anew=itself, now=now)
+        kept[origin.id] = without_overlap(prefixes, taken(session, but=origin.id))
         text = orjson.dumps(dict(kept[origin.id])).decode()
-        before = keys(session, origin.id)
-        after = before
-        if origin.manifest is not None and origin.id not in pinned:
-            change = pinning.take(before, origin.manifest, now=now)
-            after = pinning.ended(before, origin.manifest) if change.objections else change.keys
-        row = {"id": origin.id, "prefixes": text, "vouched_by": origin.vouched_by, "fetched": now}
-        upsert(session, Origin, [row | {"jwks": orjson.dumps(after).decode()}], ["id"])
+        values = {"id": origin.id, "prefixes": text, "vouched_by": voucher, "fetched": now}
+        upsert(session, Origin, [values | {"jwks": orjson.dumps(after).decode()}], ["id"])
         if before != after:
-            rejudge.keys_changed(session, origin.id, Ring(after), before=before, now=now)
+            changed.append((origin.id, before, after))
+    for name, before, after in changed:
+        rejudge.keys_changed(session, name, Ring(after), before=before, now=now)
     return kept
+
+
+def _keys(before: Sequence[Jwk], manifest: Manifest, *, anew: bool, now: datetime) -> list[Jwk]:
+    """The keys of an origin after its manifest came; `anew` where only a relay's word stood for those before."""
+    if anew:
+        return pinning.anew(manifest, now=now)
+    change = pinning.take(before, manifest, now=now)
+    return pinning.ended(before, manifest) if change.objections else change.keys
 
 
 def taken(session: Reading, *, but: str, heard_too: bool = True) -> list[str]:
@@ -170,7 +200,7 @@ def keys(session: Reading, origin: str) -> list[Jwk]:
 
 def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> None:
     """Forget what was heard of a node that is now pinned, and of origins that claim its prefixes."""
-    for row in session.connection().execute(select(_origin)).all():
+    for row in session.connection().execute(select(_origin).order_by(_origin.c.id)).all():
         claimed = orjson.loads(row.prefixes)
         if row.id == node or any(prefixes_overlap(one, other) for one in claimed for other in prefixes):
             session.connection().execute(delete(_origin).where(_origin.c.id == row.id))

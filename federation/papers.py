@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import select
 
-from federation import nodes, told
+from federation import leases, nodes, told
 from federation.database import Reading, WriteSession, table
 from federation.identity import read_manifest
 from federation.leases import Lease
@@ -43,6 +43,7 @@ class Papers:
     """A node as it is known. `asked` is whether its manifest came from the node itself within this visit."""
 
     known: Known
+    lease: Lease
     etag: str | None
     at: datetime | None
     asked: bool = False
@@ -72,9 +73,14 @@ class Papers:
             body = await answer.small()
             manifest = own(body, known.url, known.key)
             if body != known.manifest:
-                self.known = await write(lambda session: nodes.refresh(session, known, manifest, body, now=now))
+                self.known = await write(lambda session: self._take_over(session, manifest, body, now))
             self._read, self.etag = manifest, plain_etag(answer.headers.get("etag"))
         self.at, self.asked = now, True
+
+    def _take_over(self, session: WriteSession, manifest: Manifest, body: bytes, now: datetime) -> Known:
+        """By what is known of the node now: an operator may have granted a prefix since the visit began."""
+        leases.hold(session, self.lease)
+        return nodes.refresh(session, nodes.lock(session, self.known), manifest, body, now=now)
 
     def columns(self) -> dict[str, Any]:
         """What the feed's row remembers of it."""
@@ -87,7 +93,7 @@ def load(session: Reading, lease: Lease) -> Papers:
     row = session.connection().execute(chosen).one_or_none()
     if row is None:
         raise LeaseLost
-    return Papers(nodes.load(session, lease.node_id), row.manifest_etag, row.manifest_at)
+    return Papers(nodes.load(session, lease.node_id), lease, row.manifest_etag, row.manifest_at)
 
 
 def plain_etag(etag: str | None) -> str | None:

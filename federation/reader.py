@@ -18,6 +18,8 @@ from federation.verdicts import Judged, Prefixes, Source
 from schema.change import Item, Loose
 
 ORIGINS_A_VISIT = 100
+AGAIN_A_VISIT = 10
+"""How many of those may be origins that are known and asked again, so that a visit stays short."""
 Learnt = dict[str, Prefixes]
 
 
@@ -31,7 +33,9 @@ class Reader:
         self._me, self._papers, self._first = me, papers, first
         self._origins: Learnt | None = None
         self._rings: dict[str, Ring] | None = None
+        self._overdue: list[str] | None = None
         self._asked: set[str] = set()
+        self._again: set[str] = set()
 
     @property
     def _source(self) -> Source:
@@ -54,7 +58,21 @@ class Reader:
         readings = judge.read(items)
         strays = judge.strays(readings, self._source, self._heard_of(now), self._keys())
         fresh = [node for node in strays if node not in self._asked]
-        return fresh or self._judge(readings, waiting, now)
+        again = self._once_more(readings, {*fresh, *self._asked}, now)
+        return [*again, *fresh] or self._judge(readings, waiting, now)
+
+    def _once_more(self, readings: Sequence[judge.Reading], but: Collection[str], now: datetime) -> list[str]:
+        """The origins of a page that are known, but were not asked for long: some of them, longest ago first."""
+        if self._overdue is None:
+            with self._database.present() as session:
+                self._overdue = origins.overdue(session, now=now) if self._papers.known.relays else []
+        room = min(AGAIN_A_VISIT - len(self._again), ORIGINS_A_VISIT - len(self._asked))
+        if not self._overdue or room <= 0:
+            return []
+        named = {item.origin.node for item in readings if isinstance(item, Item)}
+        again = [node for node in self._overdue if node in named and node not in but][:room]
+        self._again.update(again)
+        return again
 
     def _judge(self, readings: Sequence[judge.Reading], waiting: Collection[str], now: datetime) -> Judged:
         heard_of, source, rings = self._heard_of(now), self._source, self._keys()
@@ -94,7 +112,9 @@ class Reader:
             if node == self._papers.known.url:
                 await self._papers.ask(self._get, self._write, now=now, afresh=False)
             else:
-                found = await origins.learn(self._get, node, relay=self._papers.manifest)
+                # Of one that is known with this prefix and key the relay's copy would change nothing.
+                relay = None if node in self._again else self._papers.manifest
+                found = await origins.learn(self._get, node, relay=relay)
                 heard.append(found or origins.Heard(node, known.get(node, {})))
         if heard:
             known |= await self._write(lambda session: origins.remember(session, heard, now=now))

@@ -1,18 +1,18 @@
 """The end of a pass: what waits to be removed goes, or is held until a person releases or rejects it (section 5).
 
-By origin node: where more than 20 % of its live records (and at least 20) would go within 24 hours, those that went
-among them, they are held: the records stay served and marked, and later tombstones join them. One rule for a crawl and
-for the end of a full reconcile (`federation/reconcile.py`); an import asks the same `guard` before it publishes.
+By origin node, over all routes: where more than 20 % of its live records (and at least 20) would go within 24 hours,
+those that went among them, they are held: the records stay served and marked, and later tombstones of that route join
+them. One rule for a crawl and for the end of a full reconcile (`federation/reconcile.py`); an import asks the same
+`guard` before it publishes.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from federation import log, told, waiting
 from federation.apply import Applied, held, settle
@@ -43,7 +43,7 @@ def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied
     yesterday = (_removal.c.state == GONE) & (_removal.c.since <= now - DAY)
     session.connection().execute(delete(_removal).where(_removal.c.node_id == node_id, yesterday))
     done = Applied()
-    for origin, held_back in _judged(session, node_id).items():
+    for origin, held_back in _judged(session, node_id, now).items():
         if held_back:
             done.held += _hold(session, node_id, origin)
         else:
@@ -77,26 +77,41 @@ def counts(session: Reading, node_ids: Sequence[int]) -> dict[int, int]:
     return dict(session.connection().execute(chosen.group_by(_removal.c.node_id)).all())
 
 
-def _judged(session: Reading, node_id: int) -> dict[str, bool]:
-    """By origin node with waiting removals: whether they are held."""
-    chosen = select(_removal.c.origin_node, _removal.c.state, func.count()).where(_removal.c.node_id == node_id)
-    found: dict[str, Counter[str]] = {}
-    for origin, state, count in session.connection().execute(chosen.group_by(_removal.c.origin_node, _removal.c.state)):
-        found.setdefault(origin, Counter())[state] = count
-    asked = {origin: count for origin, count in found.items() if count[WAITING]}
-    large = any(count[WAITING] + count[GONE] >= LEAST and not count[HELD] for count in asked.values())
-    live = _live(session, node_id) if large else {}
-    return {
-        origin: bool(count[HELD]) or not guard(live.get(origin, 0) + count[GONE], count[WAITING] + count[GONE])
-        for origin, count in sorted(asked.items())
-    }
+def _judged(session: Reading, node_id: int, now: datetime) -> dict[str, bool]:
+    """By origin node with waiting removals: whether they are held. What went by another route counts with them."""
+    waits: dict[str, int] = {}
+    holding: set[str] = set()
+    told_apart = (_removal.c.origin_node, _removal.c.state, _record.c.deleted)
+    chosen = select(*told_apart, func.count()).join(_record, _record.c.id == _removal.c.id)
+    rows = session.connection().execute(chosen.where(_removal.c.node_id == node_id).group_by(*told_apart))
+    for origin, state, deleted, count in rows:
+        if state == HELD:
+            holding.add(origin)
+        elif state == WAITING:  # what went by another route meanwhile is among what is gone
+            waits[origin] = waits.get(origin, 0) + (0 if deleted else count)
+    gone = _gone(session, now)
+    going = {origin: count + gone.get(origin, 0) for origin, count in waits.items() if origin not in holding}
+    # Most are let go by what this route alone carries, which an index finds; the others by what all of them do.
+    live = _live(session, _record.c.node_id == node_id) if any(count >= LEAST for count in going.values()) else {}
+    large = [name for name, count in going.items() if not guard(live.get(name, 0) + gone.get(name, 0), count)]
+    live = _live(session, _record.c.origin_node.in_(large)) if large else {}
+    held_back = {name for name in large if not guard(live.get(name, 0) + gone.get(name, 0), going[name])}
+    return {origin: origin not in going or origin in held_back for origin in sorted(waits)}
 
 
-def _live(session: Reading, node_id: int) -> dict[str, int]:
-    """By origin node: how many live records this node carries, those that wait among them."""
-    chosen = select(_record.c.origin_node, func.count()).where(
-        _record.c.node_id == node_id, _record.c.deleted.is_(False)
+def _gone(session: Reading, now: datetime) -> dict[str, int]:
+    """By origin node: how many records went by themselves within a day, by whatever route, and have not come back."""
+    chosen = (
+        select(_removal.c.origin_node, func.count(func.distinct(_removal.c.id)))
+        .join(_record, _record.c.id == _removal.c.id)
+        .where(_removal.c.state == GONE, _removal.c.since > now - DAY, _record.c.deleted)
     )
+    return dict(session.connection().execute(chosen.group_by(_removal.c.origin_node)).all())
+
+
+def _live(session: Reading, carried: ColumnElement[bool]) -> dict[str, int]:
+    """By origin node: how many live records are carried so, those that wait among them."""
+    chosen = select(_record.c.origin_node, func.count()).where(carried, _record.c.deleted.is_(False))
     return dict(session.connection().execute(chosen.group_by(_record.c.origin_node)).all())
 
 
@@ -134,7 +149,7 @@ def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, o
 def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
     chosen = select(_removal.c.origin_node, func.count()).where(_removal.c.node_id == node_id, _removal.c.state == HELD)
     rows = session.connection().execute(chosen.group_by(_removal.c.origin_node).order_by(_removal.c.origin_node)).all()
-    live = _live(session, node_id)
+    live = _live(session, _record.c.node_id == node_id)
     named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
     more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     key: str = session.connection().execute(select(_node.c.key).where(_node.c.id == node_id)).scalar_one()

@@ -706,6 +706,29 @@ def test_a_webhook_that_is_gone_is_disabled(moot: Aggregator, world: World) -> N
         assert status.one(session, "exa.example")["webhook"] is None
 
 
+def test_an_answer_of_the_old_address_says_nothing_of_the_new(moot: Aggregator, world: World) -> None:
+    """A 410 that comes when the manifest names another address already disables nothing: the message goes there."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    made.look()
+    with moot.database.write() as session:
+        sent = hooks.claim(session, now=world.now)
+    assert sent is not None
+    node.more["webhook"] = {"url": HOOK + "/2"}
+    world.pass_time(hours=2)
+    moot.crawl()
+    made.look()
+    with moot.database.write() as session:
+        hooks.settle(session, sent, good=False, gone=True, answer="It answers 410.", wait=0, now=world.now)
+        assert hooks.counts(session)["disabled"] == 0
+    assert "webhook" not in {problem.rule for problem in problems(moot.database)}
+    assert tell(made) == ["delivered"]
+    assert receiver.got[-1][0] == HOOK + "/2"
+
+
 def test_a_busy_receiver_is_left_alone(moot: Aggregator, world: World) -> None:
     """`Retry-After` of a receiver is kept, and what changes meanwhile is one message, not many."""
     node = bent(world)

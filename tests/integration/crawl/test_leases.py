@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
-from federation import leases, nodes, papers
+from federation import leases, moving, nodes, papers, told
 from federation.crawl import number_of
 from federation.database import WriteSession, clock, table
+from federation.identity import read_manifest
 from federation.leases import Lease
+from federation.verdicts import Trouble
 from schema.errors import LeaseLost
 from schema.tables import Feed
-from tests.integration.crawl.world import NOW, Aggregator, World, feed, rows
+from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, rows
 
 
 def _claim(moot: Aggregator, owner: str = "one", seconds: float = 60) -> Lease | None:
@@ -210,3 +215,87 @@ def test_a_node_that_was_removed_is_a_lease_lost(moot: Aggregator, world: World)
         nodes.remove(session, nodes.find(session, "exa.example"), now=NOW)
     with pytest.raises(LeaseLost), moot.database.present() as session:
         papers.load(session, lease)
+
+
+def test_a_manifest_that_comes_after_the_lease_was_lost_changes_nothing(moot: Aggregator, world: World) -> None:
+    """A node that was paused while it was asked for its manifest stays as it was pinned."""
+    node = world.node()
+    moot.add(node)
+    moot.crawl()
+    before = node_row(moot.database).manifest
+
+    def pause(url: str) -> None:
+        if url == node.id:
+            with moot.database.write() as session:
+                nodes.pause(session, nodes.find(session, node.url), now=world.now)
+
+    world.before = pause
+    node.more["contact"] = {"name": "Another team", "email": "other@exa.example"}
+    world.pass_time(hours=2)
+    (result,) = moot.crawl()
+    assert result.outcome == "lost"
+    assert (node_row(moot.database).manifest, node_row(moot.database).state) == (before, "paused")
+
+
+def _release(session: WriteSession, node: FakeNode, **when: Any) -> None:
+    body = node.answer(node.id)
+    nodes.release(session, nodes.find(session, node.url), read_manifest(body, node.id), body, **when)
+
+
+def _follow(session: WriteSession, node: FakeNode, **when: Any) -> None:
+    there = FakeNode("new.example", "EXA")
+    body = there.answer(there.id)
+    moving.there(
+        session, nodes.find(session, node.url), read_manifest(body, there.id), body, me="https://me.example/", **when
+    )
+
+
+OPERATIONS: dict[str, Callable[..., object]] = {
+    "release": _release,
+    "follow": _follow,
+    "grant": lambda session, node, **when: nodes.grant(session, nodes.find(session, node.url), node.prefix, **when),
+    "pause": lambda session, node, **when: nodes.pause(session, nodes.find(session, node.url), **when),
+    "resume": lambda session, node, **when: nodes.resume(session, nodes.find(session, node.url), **when),
+    "remove": lambda session, node, **when: nodes.remove(session, nodes.find(session, node.url), **when),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operator_and_a_visit_do_not_wait_for_each_other(moot: Aggregator, world: World, operation: str) -> None:
+    """Feed, log, node: whoever changes them takes them in this order, so neither is broken off."""
+    if moot.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    node = world.node()
+    moot.add(node)
+    moot.crawl()
+    world.pass_time(hours=1)
+    lease, holding = _claim(moot), threading.Event()
+    assert lease is not None
+
+    def visit() -> None:
+        with moot.database.write() as session:
+            leases.hold(session, lease)
+            holding.set()
+            _until_one_waits(moot)
+            told.tell(session, lease.node_id, [Trouble("schema", "/data", "It is bent.", "one")], world.now)
+            nodes.went_wrong(session, nodes.load(session, lease.node_id), since=NOW, retired=True, now=world.now)
+
+    def operate() -> None:
+        holding.wait(10)
+        with moot.database.write() as session:
+            OPERATIONS[operation](session, node, now=world.now - timedelta(days=1))
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(visit), pool.submit(operate)]:
+            done.result(30)
+
+
+def _until_one_waits(moot: Aggregator) -> None:
+    """Wait until another transaction waits for a lock of ours."""
+    ungranted = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'advisory'")
+    for _look in range(200):
+        with moot.database.present() as session:
+            if session.connection().execute(ungranted).scalar_one():
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from federation import origins, reader, rounds
+from federation.database import table
 from federation.identity import read_manifest
 from federation.seam import Answer
+from federation.sign import Signer
 from schema.errors import Later, Vanished
-from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, problems, rows
+from schema.tables import Origin
+from tests.integration.crawl.world import (
+    Aggregator,
+    FakeNode,
+    Item,
+    World,
+    node_row,
+    problems,
+    rows,
+    signature,
+)
 
 
 def _relay_of(world: World, count: int) -> FakeNode:
@@ -134,6 +150,190 @@ def test_heard_of_gives_way_to_pinned(moot: Aggregator, world: World) -> None:
     moot.add(world.servers["https://n0.example"])  # type: ignore[arg-type]
     moot.crawl()
     assert {row.rank for row in rows(moot.database).values()} == {0}
+
+
+def _vouching(world: World, origin: FakeNode, copied: Item, host: str = "relay.example", code: str = "REL") -> FakeNode:
+    """A relay whose list of members shows this copy of an origin's manifest."""
+    relay = world.node(host, code, role="aggregator", size=50)
+    relay.more = {"members": relay.url + "/v1/nodes"}
+    listed, plain = orjson.dumps({"items": [{"id": origin.id, "manifest": copied}]}), relay.answer
+    relay.answer = lambda url: listed if url == relay.more["members"] else plain(url)  # type: ignore[method-assign]
+    return relay
+
+
+def _forged(item: Item, title: str, signer: Signer | None = None, *, later: int = 0) -> Item:
+    """What a relay might make of an origin's item: another title, signed by whoever is given."""
+    lie = copy.deepcopy(item)
+    lie["data"]["title"] = title
+    lie["origin"]["seq"] += later
+    del lie["origin"]["sig"]
+    if signer is not None:
+        lie["origin"]["sig"] = signature(lie, signer)
+    return lie
+
+
+def _heard(moot: Aggregator, origin: FakeNode) -> Any:
+    with moot.database.read() as session:
+        return session.connection().execute(select(table(Origin)).where(table(Origin).c.id == origin.id)).one()
+
+
+def _asked(world: World, origin: FakeNode) -> int:
+    return sum(url == origin.id for url, _headers in world.asked)
+
+
+def _title(moot: Aggregator, record_id: str) -> str:
+    return str(orjson.loads(rows(moot.database)[record_id].data)["title"])
+
+
+def test_a_relay_cannot_lock_an_origin_out_by_vouching(moot: Aggregator, world: World) -> None:
+    """Keys that a relay vouched for while the origin was down give way to the origin's own (protocol section 5)."""
+    origin, false = world.node(), Signer("9", b"x" * 32)
+    origin.key("1")
+    record = origin.put("contract", "A")
+    bad = _vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
+    bad.pass_on(_forged(origin.items[record], "forged", false))
+    world.faults[origin.url] = Later("down")
+    moot.add(bad, relays=True)
+    moot.crawl()
+    assert (_title(moot, record), _heard(moot, origin).vouched_by) == ("forged", bad.id)
+    world.faults.clear()
+    good = world.node("good.example", "GOO", role="aggregator", size=50)
+    good.pass_on(origin.items[origin.put("contract", "A", title="true")])
+    moot.add(good, relays=True)
+    moot.crawl()
+    row = rows(moot.database)[record]
+    assert (_title(moot, record), row.signature, row.rank) == ("true", "valid", 1)
+    assert [key["kid"] for key in orjson.loads(_heard(moot, origin).jwks)] == ["1"]
+
+
+def test_what_an_origin_said_itself_no_relay_changes(moot: Aggregator, world: World) -> None:
+    """While an origin is down, a relay's copy of its manifest changes nothing of what came from the origin itself."""
+    origin = world.node()
+    origin.key("1")
+    relay = _vouching(
+        world,
+        origin,
+        origin.manifest() | {"keys": [origin.keys["1"] | {"revoked": "2026-11-02T09:00:00Z", "reason": "false"}]},
+    )
+    record = origin.put("contract", "A")
+    relay.pass_on(origin.items[record])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    before = _heard(moot, origin)
+    world.faults[origin.url] = Later("down")
+    origin.key("2", publish=False)
+    relay.pass_on(origin.items[origin.put("contract", "B")])  # under a key that nobody knows: the origin is asked
+    world.pass_time(hours=1)
+    moot.crawl()
+    after = _heard(moot, origin)
+    assert (after.jwks, after.prefixes, after.vouched_by) == (before.jwks, before.prefixes, None)
+    assert after.fetched > before.fetched
+    assert rows(moot.database)[record].signature == "valid"
+
+
+def test_the_mark_of_a_vouched_origin_stays(moot: Aggregator, world: World) -> None:
+    """Where nobody answers for an origin that a relay vouched for, its records still say who did."""
+    origin = world.node()
+    record = origin.put("contract", "A")
+    one = _vouching(world, origin, origin.manifest())
+    one.pass_on(origin.items[record])
+    world.faults[origin.url] = Later("down")
+    moot.add(one, relays=True)
+    moot.crawl()
+    two = world.node("two.example", "TWO", role="aggregator", size=50)
+    two.pass_on(origin.items[record] | {"id": "https://exa.example/id/OTHER/contract/A"})
+    moot.add(two, relays=True)
+    world.pass_time(hours=3)
+    moot.crawl()
+    with moot.database.read() as session:
+        assert origins.vouchers(session, [origin.id]) == {origin.id: one.id}
+
+
+def test_a_vouched_origin_is_asked_again_after_an_hour(moot: Aggregator, world: World) -> None:
+    """A relay's copy of a manifest is in force for no longer than the origin is silent: it is asked every hour."""
+    origin = world.node()
+    copied = origin.manifest()  # without the key
+    origin.key("1")
+    record = origin.put("contract", "A")
+    relay = _vouching(world, origin, copied)
+    relay.pass_on(_forged(origin.items[record], "forged"))
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    listed = sum(url == relay.more["members"] for url, _headers in world.asked)
+    for visit, minutes in enumerate((10, 55, 10)):
+        if visit == 2:
+            world.faults.clear()
+        relay.pass_on(_forged(origin.items[record], f"forged {visit}", later=1 + visit))
+        world.pass_time(minutes=minutes)
+        moot.crawl()
+        assert (_asked(world, origin), _heard(moot, origin).vouched_by) == ([1, 2, 2][visit], relay.id)
+    relay.pass_on(_forged(origin.items[record], "forged last", later=9))
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert (_asked(world, origin), _heard(moot, origin).vouched_by) == (3, None)
+    assert _title(moot, record) == "forged 2"
+    assert sum(url == relay.more["members"] for url, _headers in world.asked) == listed, "its list is asked no more"
+
+
+def test_a_revoked_key_of_an_origin_that_is_relayed_verifies_nothing(moot: Aggregator, world: World) -> None:
+    """An origin that was heard of is asked again after a day, so that what it revoked meanwhile verifies nothing."""
+    origin = world.node()
+    stolen = origin.key("1")
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    record = origin.put("contract", "A")
+    relay.pass_on(origin.items[record])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    origin.keys["1"] |= {"revoked": "2026-11-03T00:00:00Z", "reason": "stolen"}
+    world.pass_time(hours=23)
+    relay.pass_on(origin.items[record])
+    moot.crawl()
+    assert _asked(world, origin) == 1
+    world.pass_time(hours=2)
+    relay.pass_on(_forged(origin.items[record], "forged", stolen, later=10))
+    moot.crawl()
+    assert _asked(world, origin) == 2
+    assert (_title(moot, record), rows(moot.database)[record].signature) == ("contract A", "invalid")
+
+
+def test_few_known_origins_are_asked_again_a_visit(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visit asks a few of the origins that it knows already, those that were asked longest ago, and reads on."""
+    monkeypatch.setattr(reader, "AGAIN_A_VISIT", 4)
+    relay = _relay_of(world, 6)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    world.asked.clear()
+    for visit in range(3):
+        for item in [item for item in relay.items.values() if "//n" in item["id"]]:
+            relay.pass_on(item | {"via": [], "origin": item["origin"] | {"seq": 10 + visit}})
+        world.pass_time(days=1 if visit == 0 else 0, hours=1)
+        (result,) = moot.crawl()
+        assert result.outcome == "ended"
+    asked = [url for url, _headers in world.asked if "//n" in url]
+    assert (len(asked), len(set(asked))) == (6, 6)
+    assert {row.seq for row in rows(moot.database).values() if row.rank == 2} == {12}
+
+
+def test_two_workers_that_learn_of_the_same_origins_do_not_wait_for_each_other(moot: Aggregator, world: World) -> None:
+    """Origins are kept in one order, whatever the order in which they were heard of, so no two transactions lock up."""
+    if moot.database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer")
+    heard = [origins.Heard(f"https://o{n}.example/", {f"https://o{n}.example/id/P/": "P"}) for n in range(2)]
+    met = threading.Barrier(2)
+
+    def learn(order: list[origins.Heard]) -> None:
+        met.wait(10)
+        for _ in range(50):
+            with moot.database.write() as session:
+                origins.remember(session, order, now=world.now)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(learn, (heard, heard[::-1])))
+    with moot.database.read() as session:
+        assert set(origins.every(session, now=world.now)) == {one.id for one in heard}
 
 
 def test_crawl_waits_for_a_database_that_is_down(

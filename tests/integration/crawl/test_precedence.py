@@ -8,8 +8,8 @@ import pytest
 
 from federation import nodes, precedence, publishers, scan, snapshot
 from federation.database import Database
-from schema.errors import Vanished
-from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
+from schema.errors import Later, Vanished
+from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, rows
 
 OWN, HOSTED = "own.example", "host.example"
 
@@ -124,6 +124,20 @@ def test_a_claim_that_came_later_needs_a_person(moot: Aggregator, hosted: FakeNo
     moot.world.pass_time(hours=2)
     moot.crawl()
     assert _seen(moot.database) == {OWN, HOSTED}
+
+
+def test_a_preview_goes_before_others_when_it_passes(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """A node on trial goes before nobody; the visit that lets it in hides what others publish for it."""
+    moot.add(hosted)
+    moot.crawl()
+    moot.add(own, state="preview")
+    moot.world.faults[own.url] = Later("down")
+    moot.crawl()
+    assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("preview", {HOSTED})
+    moot.world.faults.clear()
+    moot.world.pass_time(hours=1)
+    moot.crawl()
+    assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("active", {OWN})
 
 
 def test_two_own_nodes_hide_neither(moot: Aggregator, world: World, own: FakeNode) -> None:

@@ -279,6 +279,30 @@ def test_t10_a_prefix_of_another_host_needs_a_grant(moot: Aggregator, world: Wor
     assert rows(moot.database)[record_id].publisher == "GB-LAE-EXA"
 
 
+def test_a_grant_is_not_lost_to_a_visit_under_way(moot: Aggregator, world: World, origin: FakeNode) -> None:
+    """What an operator grants while a node is asked for its manifest stays, whatever else the manifest changes."""
+    foreign = "https://data.example/id/GB-LAE-EXA/"
+    publisher = origin.manifest()["publishers"][0]
+    origin.more = {"publishers": [publisher, publisher | {"idPrefix": foreign}]}
+    moot.add(origin)
+    moot.crawl()
+    granted: list[str] = []
+
+    def grant(url: str) -> None:
+        if url == origin.id and not granted:
+            with moot.database.write() as session:
+                granted.append(nodes.grant(session, nodes.find(session, origin.url), foreign, now=world.now))
+
+    world.before = grant
+    origin.more["contact"] = {"name": "Another team", "email": "other@exa.example"}
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert granted == ["GB-LAE-EXA"]
+    with moot.database.read() as session:
+        known = nodes.find(session, origin.url)
+    assert (set(known.prefixes), b"Another team" in known.manifest) == ({origin.prefix, foreign}, True)
+
+
 def test_t10_a_prefix_that_is_anothers_is_not_granted(moot: Aggregator, world: World, origin: FakeNode) -> None:
     """The operator cannot grant a node ids under which another was pinned first, nor a part of them."""
     owner = world.node("owner.example", "EXA")

@@ -366,3 +366,93 @@ def test_t12_a_relay_is_judged_by_origin(moot: Aggregator, world: World) -> None
     relay.pass_on(list(councils[0].items.values())[1])
     _again(world, moot)
     assert _held(moot) == 39
+
+
+def _halves(world: World, moot: Aggregator) -> tuple[FakeNode, list[FakeNode], list[str]]:
+    """A council with 100 contracts, and two relays that carry half of them each."""
+    origin = world.node()
+    relays = [world.node(f"r{n}.example", f"R{code}", role="aggregator", size=500) for n, code in enumerate("AB")]
+    ids = [origin.put("contract", f"C-{n}") for n in range(100)]
+    for n, record_id in enumerate(ids):
+        relays[n // 50].pass_on(origin.items[record_id])
+    for relay in relays:
+        moot.add(relay, relays=True)
+    moot.crawl()
+    return origin, relays, ids
+
+
+def _drop(relay: FakeNode, ids: list[str]) -> None:
+    for record_id in ids:
+        relay.pass_on(relay.items[record_id], state="deleted", reason="dropped")
+
+
+def _held_of(moot: Aggregator) -> list[int]:
+    with moot.database.read() as session:
+        return [int(item["held"]) for item in status.listing(session)]
+
+
+@pytest.mark.parametrize(("hours", "live", "held"), [(1, 81, 19), (25, 62, 0)])
+def test_t12_routes_count_together(moot: Aggregator, world: World, hours: int, live: int, held: int) -> None:
+    """What went of an origin within a day counts by whatever route it went: two relays take no more than one may."""
+    origin, (one, two), ids = _halves(world, moot)
+    _drop(one, ids[:19])
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot)) == (81, [0, 0])
+    _drop(two, ids[50:69])
+    _again(world, moot, hours)
+    assert (_live(moot, origin), _held_of(moot)) == (live, [0, held])
+
+
+def test_t12_what_another_route_brought_back_has_not_gone(moot: Aggregator, world: World) -> None:
+    """A record that one relay dropped and another carries now counts as live, not as gone."""
+    origin, (one, two), ids = _halves(world, moot)
+    _drop(one, ids[:19])
+    _again(world, moot)
+    for record_id in ids[:19]:
+        two.pass_on(origin.items[record_id])
+    _again(world, moot)
+    assert _live(moot, origin) == 100
+    _drop(two, ids[50:69])
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot)) == (81, [0, 0])
+
+
+@pytest.mark.parametrize(("going", "held"), [(20, 0), (21, 21)])
+def test_t12_what_another_route_carries_is_live(moot: Aggregator, world: World, going: int, held: int) -> None:
+    """An origin's fifth is reckoned of all its live records, those among them that only a relay has brought so far."""
+    origin, relay = world.node(size=500), world.node("relay.example", "REL", role="aggregator", size=500)
+    for n in range(99):  # with its organisation: 100
+        origin.put("contract", f"C-{n}")
+    for item in list(origin.items.values()):
+        relay.pass_on(item)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    _ended(going)(world, origin)
+    moot.add(origin)
+    _again(world, moot)
+    assert (_live(moot, origin), sum(_held_of(moot))) == (100 - going + held, held)
+
+
+def test_t12_what_two_routes_withdraw_counts_once(moot: Aggregator, world: World) -> None:
+    """A removal that waits while another route's, of the same record, is done is none any more: nothing is held."""
+    origin = world.node()
+    slow = world.node("r0.example", "SLO", role="aggregator", size=5)
+    fast = world.node("r1.example", "FAS", role="aggregator", size=500)
+    ids = [origin.put("contract", f"C-{n}") for n in range(125)]
+    for relay in (slow, fast):
+        for record_id in ids:
+            relay.pass_on(origin.items[record_id])
+        moot.add(relay, relays=True)
+    moot.crawl()
+    for n in range(25):
+        gone = origin.delete("contract", f"C-{n}")
+        for relay in (slow, fast):
+            relay.pass_on(origin.items[gone])
+    world.pass_time(hours=1)
+    results = moot.crawl(budget=5)
+    assert [(r.key, r.outcome) for r in results] == [
+        ("r0.example", "budget"),
+        ("r1.example", "ended"),
+        ("r0.example", "ended"),
+    ]
+    assert (_live(moot, origin), _held_of(moot)) == (100, [0, 0])
