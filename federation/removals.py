@@ -89,6 +89,8 @@ def _judged(session: Reading, node_id: int, now: datetime) -> dict[str, bool]:
             holding.add(origin)
         elif state == WAITING:  # what went by another route meanwhile is among what is gone
             waits[origin] = waits.get(origin, 0) + (0 if deleted else count)
+    if not waits:
+        return {}
     gone = _gone(session, now)
     going = {origin: count + gone.get(origin, 0) for origin, count in waits.items() if origin not in holding}
     # Most are let go by what this route alone carries, which an index finds; the others by what all of them do.
