@@ -27,8 +27,8 @@ test: install ## the whole test suite, on SQLite and PostgreSQL (ARGS= for pytes
 	@$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 .PHONY: cover
-cover: install ## how much of the code the tests walk, of those that need no PostgreSQL: fails below the promise
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report= -m "not prove and not no_cover" -k "not postgresql" tests/unit tests/integration
+cover: install ## how much of the code the tests walk: fails below the promise
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report= -m "not prove and not no_cover" tests/unit tests/integration
 	@$(BIN)/python -m scripts.covered
 
 .PHONY: check
