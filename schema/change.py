@@ -32,6 +32,9 @@ _STATES = frozenset({"updated", "deleted"})
 NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _URL = re.compile(r"(?=[!-~]{1,2000}$)https?://[^/?#\[\]]+(?:/[^?#]*)?(?:\?[^#]*)?")
 _EPOCH = re.compile(r"[!-~]{1,64}")
+_TEXT = rb'"[ !#-\[\]-~]*"'
+# An origin as we write it, of plain letters: it needs no closer look, which would take three times as long.
+_PLAIN_ORIGIN = re.compile(rb'\{"node":%b,"publisher":%b,"seq":[0-9]{1,15},"time":%b(?:,"sig":%b)?\}' % ((_TEXT,) * 4))
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -307,6 +310,8 @@ def read_item(raw: bytes | Loose) -> Item:
 
 def _read_alike(origin: bytes) -> bytes:
     """An origin that any reader reads alike, like a record: who relays it and who signs it write it as JSON again."""
+    if _PLAIN_ORIGIN.fullmatch(origin):
+        return origin
     try:
         check_json(origin, MAX_ITEM_BYTES)
     except Invalid as error:
