@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select, text, update
 from sqlmodel import SQLModel
 
-from federation import log, publishers, signing
+from federation import log, outages, publishers, signing
 from federation import rows as bulk
 from federation.again import again
 from federation.database import Database, Reading, WriteSession, dialect, table
@@ -101,22 +101,27 @@ def check_empty(base: Database) -> None:
             )
 
 
-def check_copy(base: Database) -> None:
-    """Raise `Misconfigured` where a copy is no sound file of ours."""
-    with base.present() as session:
-        sound = session.connection().execute(text("PRAGMA integrity_check(1)")).scalar_one()
-        if sound != "ok":
-            raise Misconfigured(f"The backup is damaged: {str(sound)[:200]}.")
-        publishers.epoch(session)
+def check_sound(base: Database) -> None:
+    """Raise `Misconfigured` where the file of a copy does not hold together."""
+    try:
+        with base.present() as session:
+            found = str(session.connection().execute(text("PRAGMA integrity_check(1)")).scalar_one())
+    except Exception as error:
+        if not outages.is_fault(error):
+            raise
+        found = outages.sentence(error)
+    if found != "ok":
+        raise Misconfigured(f"The backup is damaged: {found[:200]}.")
 
 
 def restore(source: Database, target: Database, *, now: datetime) -> Copied:
     """Make a database from a copy: another epoch, and every record appended again above all numbers ever given.
 
     Whoever follows the feed reads it from 0, and no number that was given after the copy was taken is given twice.
-    Raises `Conflict`, `Misconfigured`.
+    `source` is sound (`check_sound`). Raises `Conflict`, and `Misconfigured` where it is a copy of nothing.
     """
-    check_copy(source)
+    with source.present() as reading:
+        publishers.epoch(reading)
     check_empty(target)
     with target.write() as session:
         copied = copy(source, session)

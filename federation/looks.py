@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from federation import pinning
+from federation.identity import LONGEST_POLL
 from federation.quality import seconds_of
 from federation.sign import is_key
 from federation.verdicts import Trouble
@@ -63,6 +64,15 @@ def _frequency(seen: Seen) -> str:
     return f"updateFrequency is '{said}', which is no duration." if said and seconds_of(said) is None else ""
 
 
+def _poll(seen: Seen) -> str:
+    longest = max((feed.min_poll_seconds or 0 for feed in seen.manifest.feeds), default=0)
+    return (
+        f"minPollSeconds is {longest}, which is more than a day: it is read once a day."
+        if longest > LONGEST_POLL
+        else ""
+    )
+
+
 def _epoch(seen: Seen) -> str:
     if seen.epochs - {seen.manifest.epoch}:
         return "The epoch of the feed's pages is not the manifest's."
@@ -99,6 +109,7 @@ LOOKS: Mapping[str, tuple[Callable[[Seen], str], str]] = {
     "licence": (_licence, "/license"),
     "contact": (_contact, "/contact"),
     "update-frequency": (_frequency, "/updateFrequency"),
+    "poll-wish": (_poll, "/feeds"),
     "epoch-named": (_epoch, "/epoch"),
     "keys-valid": (_keys, "/keys"),
     "signed": (_signed, "/keys"),

@@ -134,9 +134,8 @@ class Crawler:
                 visit.delay = get.delay
                 ended = await visit.go(stop)
             return TurnResult(visit.key, "ended" if ended else "budget", visit.pages, visit.applied, visit.due)
-        except LeaseLost as error:
-            await asyncio.to_thread(self._let_go, visit.lease)
-            return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=error.detail)
+        except LeaseLost as lost:
+            return await self._lost(visit, lost)
         except Crawling as error:
             return await self._failed(visit, error)
         except Exception as error:
@@ -151,9 +150,12 @@ class Crawler:
         try:
             due = await asyncio.to_thread(failed, visit, error)
         except LeaseLost as lost:
-            await asyncio.to_thread(self._let_go, visit.lease)
-            return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=lost.detail)
+            return await self._lost(visit, lost)
         return TurnResult(visit.key, "failed", visit.pages, visit.applied, due, error.detail)
+
+    async def _lost(self, visit: Visit, lost: LeaseLost) -> TurnResult:
+        await asyncio.to_thread(self._let_go, visit.lease)
+        return TurnResult(visit.key, "lost", visit.pages, visit.applied, error=lost.detail)
 
     @asynccontextmanager
     async def _heartbeat(self, lease: Lease, get: Polite) -> AsyncIterator[None]:

@@ -210,6 +210,14 @@ OF_A_PAGE: tuple[Rule, ...] = (
     ),
     advised(
         "feed",
+        "poll-wish",
+        OURS,
+        _MANIFEST,
+        "minPollSeconds is a day at most.",
+        "Say minPollSeconds in seconds, such as 300: a feed that asks for more than a day is read once a day.",
+    ),
+    advised(
+        "feed",
         "latest-named",
         OURS,
         _FEED,

@@ -95,9 +95,10 @@ def restore(file: File) -> None:
     with tempfile.TemporaryDirectory(dir=settings.data_dir, prefix="restore-") as folder:
         aside = Path(folder) / "backup.db"
         shutil.copyfile(file, aside)
-        migrations.upgrade(f"sqlite:///{aside}")  # a backup of an older version; the file itself stays as it is
         source = Database(f"sqlite:///{aside}")
         try:
+            copying.check_sound(source)
+            migrations.upgrade(source.url)  # a backup of an older version; the file itself stays as it is
             done = copying.restore(source, target, now=wiring.now())
         finally:
             source.dispose()

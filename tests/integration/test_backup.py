@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -150,18 +151,32 @@ def test_t34_what_is_no_backup_is_refused(run: CliRunner, app: typer.Typer, data
     assert len(rows(database)) == 6
 
 
+def _wrong_header(whole: bytearray) -> None:
+    whole[36:40] = (5).to_bytes(4, "big")  # how many pages are free, says the header
+
+
+def _holes(whole: bytearray) -> None:
+    for page in range(8_192, len(whole), 4_096):
+        whole[page : page + 200] = b"\xff" * 200
+
+
+@pytest.mark.parametrize("damage", [_wrong_header, _holes])
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_t34_a_damaged_backup_is_not_restored(
-    run: CliRunner, app: typer.Typer, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: CliRunner,
+    app: typer.Typer,
+    database: Database,
+    tmp_path: Path,
+    damage: Callable[[bytearray], None],
 ) -> None:
-    """A copy that no longer holds together is refused with what is wrong, though it opens, and nothing is restored."""
+    """A copy that no longer holds together is refused with what is wrong with it, and nothing is restored."""
     _published(database)
     assert run.invoke(app, ["backup", "safe.db"]).exit_code == 0
     whole = bytearray((tmp_path / "safe.db").read_bytes())
-    whole[36:40] = (5).to_bytes(4, "big")  # how many pages are free, says the header
+    damage(whole)
     (tmp_path / "safe.db").write_bytes(whole)
-    monkeypatch.setenv("FOLKMOOT_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
-    refused = run.invoke(app, ["restore", "safe.db"]).exception
+    new = {"FOLKMOOT_DATABASE_URL": f"sqlite:///{tmp_path / 'new.db'}"}
+    refused = run.invoke(app, ["restore", "safe.db"], env=new).exception
     assert isinstance(refused, Misconfigured)
     assert refused.detail.startswith("The backup is damaged: ")
     restored = Database(f"sqlite:///{tmp_path / 'new.db'}")

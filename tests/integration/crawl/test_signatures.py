@@ -46,6 +46,18 @@ def _rules(database: Database) -> set[str]:
     return {problem.rule for problem in problems(database)}
 
 
+def _first_key_revoked(moot: Aggregator, world: World, node: FakeNode) -> None:
+    """Take a node in, which then takes a second key and revokes its first."""
+    moot.add(node)
+    moot.crawl()
+    node.key("2026-2", by=node.signer)
+    world.pass_time(hours=1)
+    moot.crawl()
+    node.keys["2026-1"].update(REVOKED)
+    world.pass_time(hours=1)
+    moot.crawl()
+
+
 def _release(moot: Aggregator, node: FakeNode) -> None:
     body = node.answer(node.id)
     with moot.database.write() as session:
@@ -416,12 +428,7 @@ def test_a_revoked_key_verifies_nothing_any_more(moot: Aggregator, world: World,
 def test_a_revocation_that_is_taken_back_waits_for_a_person(moot: Aggregator, world: World, signed: FakeNode) -> None:
     """A node that shows a revoked key as good again is held, is told so, and the key stays revoked here."""
     old = signed.signer
-    moot.add(signed)
-    moot.crawl()
-    signed.key("2026-2", by=old)
-    world.pass_time(hours=1)
-    moot.crawl()
-    signed.keys["2026-1"].update(REVOKED)
+    _first_key_revoked(moot, world, signed)
     signed.all_again()
     world.pass_time(hours=1)
     moot.crawl()
@@ -445,15 +452,8 @@ def test_what_a_revocation_spoiled_is_good_again_when_a_person_takes_it_back(
     moot: Aggregator, world: World, signed: FakeNode
 ) -> None:
     """A revocation that was a mistake, and is released, leaves no record marked invalid, though none is said again."""
-    record_id, old = signed.put("contract", "C-1"), signed.signer
-    moot.add(signed)
-    moot.crawl()
-    signed.key("2026-2", by=old)
-    world.pass_time(hours=1)
-    moot.crawl()
-    signed.keys["2026-1"].update(REVOKED)
-    world.pass_time(hours=1)
-    moot.crawl()
+    record_id = signed.put("contract", "C-1")
+    _first_key_revoked(moot, world, signed)
     assert rows(moot.database)[record_id].signature == "invalid"
     for name in REVOKED:
         del signed.keys["2026-1"][name]

@@ -149,6 +149,7 @@ def test_no_feed_is_left_alone_for_more_than_a_day(moot: Aggregator, world: Worl
     world.pass_time(hours=2)
     results = moot.crawl()
     assert [result.outcome for result in results] == ["ended", "ended"]
+    assert {(told.rule, told.severity) for told in problems(moot.database)} == {("poll-wish", "warning")}
     assert all(86_400 <= (result.due - world.now).total_seconds() <= 95_100 for result in results if result.due)
 
 
