@@ -1,8 +1,8 @@
 """Write `docs/proofs.md` from what `make prove` found: `python -m scripts.proofs`, or `make proofs`.
 
-`build/proofs/*.jsonl` has a line a figure, with its date, commit and machine. The page keeps, of each size, the newest
-figure of each proof: nothing stands there that was not measured. `scripts/proofs.notes.md` says by hand what fell
-short and why; whoever runs the proofs anew brings it up to date.
+`docs/proofs.jsonl` has a line a figure, with its proof, day, commit and machine. What `build/proofs/*.jsonl` has that is
+newer takes the place of the same figure there; what was not run again stays. The page is made from it alone, and
+`scripts/proofs.notes.md` says by hand what fell short and why: whoever runs proofs anew brings that up to date.
 """
 
 from __future__ import annotations
@@ -17,68 +17,65 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUND = ROOT / "build" / "proofs"
 NOTES = Path(__file__).with_name("proofs.notes.md")
 PAGE = ROOT / "docs" / "proofs.md"
+FIGURES = PAGE.with_suffix(".jsonl")
 SIZES = {"release": "Release sizes", "ci": "CI sizes"}
 HEAD = """# Proofs
 
 What was measured, by `make prove` (the sizes and how to run one: [development.md](development.md#proofs)). Each row is
 one figure of one proof, newest run; a T number is a row of the threats that the proof answers. This page is written by
-`make proofs` from the figures that the proofs kept: what was not measured does not stand here. A goal of "none" is a
-figure for the reader, not a gate.
+`make proofs` from the figures that the proofs kept ([as data](proofs.jsonl)): what was not measured does not stand
+here. A goal of "none" is a figure for the reader, not a gate.
 """
 Line = Mapping[str, Any]
 
 
-def page(lines: Iterable[Line]) -> str:
-    """The page: a table for each size that was run."""
+def page(lines: Iterable[Line], notes: str = "") -> str:
+    """The page: a table for each size that was run, then what is said by hand."""
     known = list(lines)
-    return "\n".join([HEAD, *(part for size, title in SIZES.items() for part in _table(size, title, known))])
+    return "\n".join([HEAD, *(part for size, title in SIZES.items() for part in _table(size, title, known)), notes])
 
 
 def _table(size: str, title: str, lines: Iterable[Line]) -> Iterator[str]:
-    ours = [line for line in lines if line.get("size") == size]
-    figures = sorted(_newest(line for line in ours if "threat" in line), key=_order)
-    if not figures:
+    ours = [line for line in lines if line["size"] == size]
+    if not ours:
         return
     yield f"## {title}\n"
-    for machine in sorted({line["machine"] for line in figures}):
-        of = [line for line in figures if line["machine"] == machine]
-        days, commits = ({line[name][:10] for line in of} for name in ("at", "commit"))
-        yield f"{', '.join(sorted(days))}; commit {', '.join(sorted(commits))}; {machine}.\n"
-    yield "| threat | figure | goal | found |"
-    yield "|---|---|---|---|"
-    for line in figures:
-        yield f"| {line['threat']} | {_cell(line['what'])} | {_cell(line['goal'])} | {_cell(line['found'])} |"
+    yield f"Measured on: {'; '.join(sorted({line['machine'] for line in ours}))}.\n"
+    yield "| threat | figure | goal | found | day, commit |"
+    yield "|---|---|---|---|---|"
+    for line in ours:
+        what, goal, found = (_cell(line[name]) for name in ("what", "goal", "found"))
+        yield f"| {line['threat']} | {what} | {goal} | {found} | {line['at'][:10]} {line['commit']} |"
     yield ""
 
 
-def _newest(lines: Iterable[Line]) -> Iterator[Line]:
-    """Of each proof the figures of its last run. A figure's own words may hold counts that differ from run to run."""
-    kept: dict[tuple[str, str], Line] = {}
-    for line in lines:
-        kept[line.get("proof", ""), re.sub(r"\d[\d,.]*", "#", line["what"])] = line
-    return iter(kept.values())
+def newest(lines: Iterable[Line]) -> list[Line]:
+    """Of each proof at each size the figures of its last run. A figure's own words may hold counts that differ."""
+    kept: dict[tuple[str, ...], Line] = {}
+    for line in sorted((line for line in lines if "threat" in line), key=lambda line: line["at"]):
+        kept[line["size"], line["proof"], re.sub(r"\d[\d,.]*", "#", line["what"])] = line
+    return sorted(kept.values(), key=_order)
 
 
-def _order(line: Line) -> tuple[str, str, str]:
-    return str(line["threat"]), str(line.get("proof", "")), str(line["at"])
+def _order(line: Line) -> tuple[str, ...]:
+    return tuple(str(line[name]) for name in ("size", "threat", "proof", "at", "what"))
 
 
 def _cell(text: str) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
-def read(folder: Path = FOUND) -> list[Line]:
-    """All that was found so far, of every size, in the order in which it was found."""
-    return [json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text().splitlines()]
+def read(*files: Path) -> list[Line]:
+    """All that the files hold, in their order."""
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def main() -> None:
-    """Write the page. Exit code 1 where nothing was measured yet."""
-    found = read()
-    if not found:
-        raise SystemExit("No figures yet: run make prove first (SIZE=ci or release).")
-    PAGE.write_text(page(found) + "\n" + NOTES.read_text())
-    print(f"{PAGE.relative_to(ROOT)}: {sum('threat' in line for line in found)} figures read")
+    """Write the figures and the page."""
+    figures = newest(read(FIGURES, *sorted(FOUND.glob("*.jsonl"))))
+    FIGURES.write_text("".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in figures))
+    PAGE.write_text(page(figures, NOTES.read_text()))
+    print(f"{PAGE.relative_to(ROOT)}: {len(figures)} figures")
 
 
 if __name__ == "__main__":

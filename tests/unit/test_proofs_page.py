@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from scripts.proofs import page
+import pytest
+
+from scripts import proofs
+from scripts.proofs import FIGURES, NOTES, PAGE, newest, page, read
 
 KNOWN = {"size": "ci", "commit": "abc1234567", "machine": "2 x Processor, 8 GiB", "at": "2026-11-26T06:00:00+00:00"}
+LATER = "2026-11-27T06:00:00+00:00"
 
 
 def _line(**told: Any) -> dict[str, Any]:
@@ -15,9 +21,9 @@ def _line(**told: Any) -> dict[str, Any]:
 
 def test_a_figure_stands_with_its_day_commit_and_machine() -> None:
     """A table a size, with what it was measured on; a proof that merely passed is no figure."""
-    told = page([_line(), {"passed": "a::b", **KNOWN}])
-    assert "| T14 | 100 kills: lost | 0 | 0 |" in told
-    assert "2026-11-26; commit abc1234567; 2 x Processor, 8 GiB." in told
+    told = page(newest([_line(), {"passed": "a::b", **KNOWN}]))
+    assert "| T14 | 100 kills: lost | 0 | 0 | 2026-11-26 abc1234567 |" in told
+    assert "Measured on: 2 x Processor, 8 GiB." in told
     assert "## CI sizes" in told
     assert "Release" not in told
     assert "a::b" not in told
@@ -25,7 +31,8 @@ def test_a_figure_stands_with_its_day_commit_and_machine() -> None:
 
 def test_the_newest_of_a_figure_stands() -> None:
     """A run that comes later takes the place of the same figure, whatever counts stand in its words."""
-    told = page([_line(found="3"), _line(what="99 kills: lost", found="0"), _line(proof="c::d", found="1|2")])
+    later = _line(what="99 kills: lost", found="0", at=LATER)
+    told = page(newest([later, _line(found="3"), _line(proof="c::d", found="1|2")]))
     assert "| 3 |" not in told
     assert "| T14 | 99 kills: lost | 0 | 0 |" in told
     assert "1\\|2" in told
@@ -33,5 +40,24 @@ def test_the_newest_of_a_figure_stands() -> None:
 
 def test_both_sizes_have_a_table() -> None:
     """What was found before a release does not take the place of what CI holds."""
-    told = page([_line(), _line(size="release", what="1,000 kills: lost")])
+    told = page(newest([_line(), _line(size="release", what="1,000 kills: lost")]))
     assert told.index("Release sizes") < told.index("CI sizes")
+
+
+def test_what_was_not_run_again_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout that has run one proof keeps the figures of all others: `make proofs` adds, it does not begin anew."""
+    for name, file in (("FIGURES", "proofs.jsonl"), ("PAGE", "proofs.md"), ("NOTES", "notes.md")):
+        monkeypatch.setattr(proofs, name, tmp_path / file)
+    monkeypatch.setattr(proofs, "ROOT", tmp_path)
+    monkeypatch.setattr(proofs, "FOUND", tmp_path)
+    proofs.NOTES.write_text("What fell short.\n")
+    proofs.FIGURES.write_text(json.dumps(_line(found="3")) + "\n" + json.dumps(_line(proof="c::d", found="4")) + "\n")
+    (tmp_path / "ci.jsonl").write_text(json.dumps(_line(found="0", at=LATER)) + "\n")
+    proofs.main()
+    assert [line["found"] for line in read(proofs.FIGURES)] == ["0", "4"]
+    assert proofs.PAGE.read_text().endswith("What fell short.\n")
+
+
+def test_the_page_says_what_the_figures_say() -> None:
+    """docs/proofs.md is made from docs/proofs.jsonl and the notes: no figure in it is written by hand."""
+    assert PAGE.read_text() == page(newest(read(FIGURES)), NOTES.read_text())
