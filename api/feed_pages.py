@@ -1,7 +1,7 @@
 """Pages of the feed as they are sent: made in a thread, once for all who wait, and kept while they are true.
 
-A page is true while the log stands still. When it has moved, a page of 500 items is still true if its stretch of the
-log still holds 500 records (`federation.pulse.count`), which costs a hundredth of making and packing it anew.
+A page is true while the log stands still. When it has moved, a page on which no more goes is still true if its stretch
+of the log still holds as many records (`federation.pulse.count`), which costs a hundredth of making it anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gzip
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -26,10 +26,11 @@ from api.negotiation import JSON, Coding, coding, preferred
 from api.services import Services
 from api.threads import in_few
 from federation import log as changes
+from federation.answers import MAX_RATIO, RATIO_FLOOR
 from federation.glance import Glance, glance
 from federation.pulse import Pulse, Standing, count
 from federation.tail import MOST_BYTES, Tail, follow
-from schema.change import MAX_NUMBER, PAGE_SIZE
+from schema.change import MAX_NUMBER
 from schema.errors import FolkmootError
 
 log = structlog.get_logger("folkmoot.feed")
@@ -40,6 +41,7 @@ AROUND = 2_000
 AT_ONCE = 64 * 1024
 """Bytes of a page that is put together in the event loop: for more than that others would wait."""
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
+_SUFFIX: Mapping[Coding, tuple[str, ...]] = {"": (), "gzip": ("gz",), "zstd": ("zst",)}
 _PLAIN_QUERY = re.compile(
     rb"(?:afterChangeNumber=(0|[1-9][0-9]{0,15})(?:&kind=([a-z][a-z-]{0,39}))?|kind=([a-z][a-z-]{0,39}))?"
 )
@@ -61,7 +63,8 @@ class Key(NamedTuple):
 class Kept:
     """A page as it is sent in one coding, with the standing of the log for which it is known to be true.
 
-    `last` is the change number that it leads to; `full` where it has 500 items. `short` are the headers of a 304.
+    `last` is the change number that it leads to, `count` how many items it has; `full` where no more goes on it.
+    `short` are the headers of a 304.
     """
 
     standing: Standing
@@ -70,6 +73,7 @@ class Kept:
     headers: Headers
     short: Headers
     last: int
+    count: int
     full: bool
 
     def quick(self, if_none_match: str | None) -> Quick:
@@ -82,7 +86,7 @@ class Kept:
 class PageCache:
     """Pages by what was asked, within a bound of memory, the least recently used dropped first. Of one event loop.
 
-    A page of less than 500 items is true for one standing of the log alone: with the next it is dropped. Where changes
+    A page on which more would go is true for one standing of the log alone: with the next it is dropped. Where changes
     keep coming each reader of the feed's end is given another one, and they would fill the cache.
     """
 
@@ -239,18 +243,12 @@ class FeedPages:
 def _still_true(rows: Glance, key: Key, standing: Standing, old: Kept) -> bool:
     if not old.full or old.standing.epoch != standing.epoch:
         return False
-    return count(rows, key.number, old.last, key.kind) == PAGE_SIZE
+    return count(rows, key.number, old.last, key.kind) == old.count
 
 
 def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept:
-    body, etag = made.body, tag(made.body)
-    if packing == "gzip":
-        # mtime=0: the same page gives the same bytes, whenever it was packed.
-        body, etag = gzip.compress(made.body, GZIP_LEVEL, mtime=0), tag(made.body, "gz")
-    elif packing == "zstd":
-        from backports import zstd  # noqa: PLC0415 - few clients ask for it
-
-        body, etag = zstd.compress(made.body, level=ZSTD_LEVEL), tag(made.body, "zst")
+    body, packing = _coded(made.body, packing)
+    etag = tag(made.body, *_SUFFIX[packing])
     short = [
         (b"etag", etag.encode()),
         (b"cache-control", b"public, max-age=8" if made.ended else b"public, max-age=3600"),
@@ -259,7 +257,20 @@ def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept
     headers = [*short, (b"content-type", JSON.encode()), (b"content-length", str(len(body)).encode())]
     if packing:
         headers.append((b"content-encoding", packing.encode()))
-    return Kept(standing, body, etag, headers, short, made.last, made.full)
+    return Kept(standing, body, etag, headers, short, made.last, made.count, made.full)
+
+
+def _coded(body: bytes, packing: Coding) -> tuple[bytes, Coding]:
+    """A page in the coding that is wanted; plain where it would swell so much that readers take it for a bomb."""
+    packed = body
+    if packing == "gzip":
+        packed = gzip.compress(body, GZIP_LEVEL, mtime=0)  # the same page gives the same bytes, whenever it was packed
+    elif packing == "zstd":
+        from backports import zstd  # noqa: PLC0415 - few clients ask for it
+
+        packed = zstd.compress(body, level=ZSTD_LEVEL)
+    swells = len(body) > max(RATIO_FLOOR, MAX_RATIO * len(packed))
+    return (body, "") if swells else (packed, packing)
 
 
 @lru_cache(maxsize=4096)

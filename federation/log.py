@@ -18,7 +18,7 @@ from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.glance import Glance, texts
 from federation.sign import ABSENT, VALID, Signer, payload
-from schema.change import PAGE_SIZE, same
+from schema.change import PAGE_BYTES, PAGE_SIZE, same
 from schema.entry import Entry, item_json, origin_json, page_json
 from schema.tables import Counter, History, Record
 
@@ -80,11 +80,12 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """A page ready to send: `ended` is true for the last, which is cached shortly, `full` where it has 500 items."""
+    """A page ready to send: `ended` is true for the last, which is cached shortly, `full` where no more goes on it."""
 
     body: bytes
     ended: bool
     last: int
+    count: int
     full: bool
 
 
@@ -243,10 +244,31 @@ def page(
     reading: Reading | Glance, number: int, *, public_url: str, epoch: str, license_url: str, kind: str | None = None
 ) -> FeedPage:
     """The page of the feed after a number (protocol section 2): 500 items at most, equal bytes for an equal log."""
-    found = after(reading, number, kind=kind)
+    most = _room(reading, number, kind)
+    found = after(reading, number, kind=kind, limit=most)
     asked = Asked(number, kind, public_url, epoch, license_url)
     items = [(entry.number, item_json(entry)) for entry in found]
-    return page_of(asked, items, 0 if found else latest(reading))
+    return page_of(asked, items, 0 if found else latest(reading), most=most)
+
+
+_BYTES = "SELECT length(origin) + coalesce(length(data), 0) + coalesce(length(via), 0) FROM record WHERE"
+_SIZES = texts(f"{_BYTES} number > ? ORDER BY number LIMIT ?")
+_SIZES_OF_KIND = texts(f"{_BYTES} kind = ? AND number > ? ORDER BY number LIMIT ?")
+
+
+def _room(reading: Reading | Glance, number: int, kind: str | None) -> int:
+    """How many of the next entries go on a page: it ends with the one that brings it to its bytes.
+
+    By what is on the page alone: while that stands, it ends where it ended, whatever comes after.
+    """
+    asked, size = glance.asking(reading), 0
+    values = (number, PAGE_SIZE)
+    rows = asked.ask(_SIZES, *values) if kind is None else asked.ask(_SIZES_OF_KIND, kind, *values)
+    for place, row in enumerate(rows, 1):
+        size += row[0]
+        if size >= PAGE_BYTES:
+            return place
+    return PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +282,11 @@ class Asked:
     license_url: str
 
 
-def page_of(asked: Asked, items: Sequence[tuple[int, bytes]], latest_number: int) -> FeedPage:
-    """The page of these items, each with its number; where there are none, it tells the latest number of the log."""
+def page_of(asked: Asked, items: Sequence[tuple[int, bytes]], latest_number: int, *, most: int = PAGE_SIZE) -> FeedPage:
+    """The page of these items, each with its number; where there are none, it tells the latest number of the log.
+
+    `most` is how many go on it.
+    """
     last = items[-1][0] if items else asked.number
     body = page_json(
         url=page_url(asked.public_url, asked.number, asked.kind),
@@ -271,7 +296,7 @@ def page_of(asked: Asked, items: Sequence[tuple[int, bytes]], latest_number: int
         items=[item for _, item in items],
         latest=None if items else latest_number,
     )
-    return FeedPage(body, ended=not items, last=last, full=len(items) == PAGE_SIZE)
+    return FeedPage(body, ended=not items, last=last, count=len(items), full=len(items) == most)
 
 
 def page_url(public_url: str, number: int, kind: str | None = None) -> str:

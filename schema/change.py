@@ -21,6 +21,8 @@ from schema.errors import Fault, Invalid, Refused
 from schema.guard import check_json
 
 PAGE_SIZE = 500
+PAGE_BYTES = 1_500_000
+"""After so many bytes of records a page of ours ends: readers have caps, and hold large pages one at a time (0028)."""
 MAX_ITEMS = 1_000
 MAX_HOPS = 8
 MAX_ITEM_BYTES = 256 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from itertools import count
+from itertools import count as counting
 from multiprocessing import get_context
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from federation import log, publishers
 from federation.database import Database
-from schema.change import check_page, read_item
+from schema.change import LARGE_PAGE, PAGE_BYTES, PAGE_SIZE, check_page, read_item
 from tests.proof import figure, sized
 from tests.services import EXAMPLESHIRE, NODE, NOW, PREFIX, PUBLISHER
 
@@ -51,11 +51,36 @@ def step(database: Database, url: str) -> tuple[str, list[Any]]:
     return page.next, [read_item(item) for item in page.items]
 
 
+@pytest.mark.parametrize(("count", "size"), [(1_100, 400), (1_100, 3_100), (60, 224_000)])
+@pytest.mark.parametrize("kind", [None, "contract"])
+def test_a_page_ends_before_a_reader_would_refuse_it(
+    database: Database, count: int, size: int, kind: str | None
+) -> None:
+    """Whatever its records weigh, a page is under the caps of its readers, and who follows `next` sees each once."""
+    start(database)
+    append(database, [draft(f"C-{number:04d}", "x" * size) for number in range(count)])
+    seen: list[str] = []
+    number, ended = 0, False
+    with database.read() as session:
+        while not ended:
+            page = log.page(session, number, public_url=NODE, epoch="e", license_url="l", kind=kind)
+            assert len(page.body) < LARGE_PAGE
+            items = orjson.loads(page.body)["items"]
+            assert page.full == (len(items) == PAGE_SIZE or sum(map(_weight, items)) >= PAGE_BYTES)
+            seen += [item["id"] for item in items]
+            number, ended = page.last, page.ended
+    assert len(seen) == len(set(seen)) == count + (kind is None)
+
+
+def _weight(item: dict[str, Any]) -> int:
+    return len(orjson.dumps(item["data"])) + len(orjson.dumps(item["origin"]))
+
+
 def write_many(url: str, writer: int, changes: int) -> int:
     """One of the writers, with connections of its own: changes in small transactions, some of them tombstones."""
     database = Database(url)
     made = 0
-    for turn in count():
+    for turn in counting():
         if made >= changes:
             break
         size = min(1 + (turn * 7 + writer) % BATCH, changes - made)  # from one change to twenty, never in step

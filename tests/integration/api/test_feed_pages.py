@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from api import feed_pages
 from api.feed_pages import AROUND, FeedPages, Kept, Key, PageCache
 from federation import log, publishers, pulse
+from federation.answers import RATIO_FLOOR
 from federation.database import Database
 from federation.pulse import Standing
 from tests.contract.world import publish
@@ -46,7 +47,7 @@ _STANDING = Standing(1, "e")
 
 
 def _kept(size: int, standing: Standing = _STANDING, *, full: bool = False) -> Kept:
-    return Kept(standing, b"x" * size, '"a"', [], [], 0, full)
+    return Kept(standing, b"x" * size, '"a"', [], [], 0, 1, full)
 
 
 def test_the_cache_keeps_within_its_bounds_and_drops_the_least_used() -> None:
@@ -106,6 +107,34 @@ def test_a_page_at_hand_is_what_the_route_gives(site: Site, query: str, method: 
         assert sorted(quick.headers.multi_items()) == sorted(route.headers.multi_items())
         assert quick.content == route.content
         held = {"If-None-Match": quick.headers["etag"]}
+
+
+def test_a_page_that_swells_is_sent_plain(site: Site) -> None:
+    """What a reader would take for a bomb when unpacked is sent as it is: one record of blanks stops no reader."""
+    for number in range(8):
+        site.publish("contract", {**contract(number), "local": " " * 200_000})
+    for coding in ("gzip", "zstd"):
+        page = site.client.get(CHANGES, headers={"Accept-Encoding": coding})
+        assert len(page.content) > RATIO_FLOOR
+        assert "content-encoding" not in page.headers
+        assert page.headers["content-length"] == str(len(page.content))
+        assert page.headers["vary"] == "Accept-Encoding"
+        held = {"Accept-Encoding": coding, "If-None-Match": page.headers["etag"]}
+        assert site.client.get(CHANGES, headers=held).status_code == 304
+
+
+def test_a_page_that_ends_for_its_bytes_is_true_while_its_records_stand(site: Site, made: list[int]) -> None:
+    """A page that others' changes do not touch is not made again; once a record of it changes, it is."""
+    for number in range(12):
+        site.publish("contract", {**contract(number), "local": str(number % 10) * 200_000})
+    first = site.client.get(CHANGES).json()
+    assert 1 < len(first["items"]) < 12
+    site.publish("contract", contract(11, "Changed beyond the page"))
+    before = len(made)
+    assert site.client.get(CHANGES).json() == first
+    assert len(made) == before
+    site.publish("contract", contract(0, "Changed on the page"))
+    assert site.client.get(CHANGES).json() != first
 
 
 def test_both_ways_are_counted_and_logged_alike(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
