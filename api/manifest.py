@@ -15,6 +15,7 @@ from api.services import Services
 from api.strict import strict_router
 from federation import hooks, publishers, signing
 from federation.database import ReadSession
+from schema.identifiers import identifier_key, split_publisher_id
 from schema.kinds import KINDS
 from schema.tables import Publisher
 
@@ -87,7 +88,16 @@ def _aggregators(session: ReadSession, here: Services) -> dict[str, Any]:
 
 def _publisher(publisher: Publisher, told: dict[str, Any]) -> dict[str, Any]:
     shared = {name: told[name] for name in _SHARED if name in told}
-    return shared | {"relation": publisher.relation, "idPrefix": publisher.id_prefix}
+    identifiers = _own_first(publisher.id, told["identifiers"])
+    return shared | {"identifiers": identifiers, "relation": publisher.relation, "idPrefix": publisher.id_prefix}
+
+
+def _own_first(publisher: str, told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Its identifiers, the one that names it first: readers take that, in whatever order the record has them."""
+    others = [one for one in told if identifier_key(str(one["scheme"]), str(one["id"])) != publisher]
+    named = [one for one in told if one not in others]
+    scheme, own = split_publisher_id(publisher)
+    return [*(named or [{"scheme": scheme, "id": own}]), *others]
 
 
 def _contact(here: Services) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from federation.identity import WELL_KNOWN, prefixes_of, read_manifest
 from federation.writes import merge_patch
 from tests.integration.writes.conftest import Moot
 from tests.services import NODE, PREFIX
@@ -151,6 +152,19 @@ def test_the_organisation_record_changes_but_stays(moot: Moot) -> None:
     other = {"identifiers": [{"scheme": "GB-LAE", "id": "NEW"}]}
     assert moot.call("PATCH", ORGANISATION, token, other, If_Match=tag).status_code == 422
     assert moot.call("DELETE", f"{ORGANISATION}?reason=error", token, If_Match=tag).status_code == 409
+
+
+@pytest.mark.parametrize("first", [{"scheme": "X", "id": "a b"}, {"scheme": "GB-COH", "id": "01234567"}])
+def test_whatever_a_record_names_first_the_manifest_names_the_publisher(moot: Moot, first: dict[str, str]) -> None:
+    """No publisher's own record can make the node's manifest unreadable, or its prefix another's."""
+    token = moot.token(kinds=["organisation"])
+    tag = moot.http.get(ORGANISATION, headers={"Accept": "application/json"}).headers["etag"]
+    identifiers = {"identifiers": [first, {"scheme": "GB-LAE", "id": "EXA"}]}
+    assert moot.call("PATCH", ORGANISATION, token, identifiers, If_Match=tag).status_code == 200
+    manifest = read_manifest(moot.http.get(WELL_KNOWN).content, NODE + WELL_KNOWN)
+    assert prefixes_of(manifest)[PREFIX] == "GB-LAE-EXA"
+    (told,) = [one for one in manifest.publishers if one.id_prefix == PREFIX]
+    assert len(told.identifiers) == 2
 
 
 @pytest.mark.parametrize("path", ["contract/none", "contract/%FF", "contract/a/b", "nokind/x", "contract/..%2F"])
