@@ -6,19 +6,24 @@ Ids begin with the public URL, so a move gives every record a new id. The old on
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, delete, func, select, update
 
-from federation import audit, log, moved, pinning, precedence, publishers, reconcile, signing
+from federation import audit, judge, log, moved, pinning, precedence, publishers, reconcile, signing
 from federation.again import again
 from federation.apply import Applied, end_routes
+from federation.crawl import walk
 from federation.database import WriteSession, table
 from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
 from federation.nodes import Known, check_free, lock
-from schema.errors import Conflict
+from federation.seam import Get
+from federation.sign import VALID, Ring
+from federation.verdicts import Source
+from schema.errors import Conflict, Crawling
 from schema.identifiers import place_of
 from schema.manifest import Manifest
 from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record
@@ -104,9 +109,26 @@ def _links(value: Any, prefixes: Mapping[str, str]) -> Any:
     return _led(value, prefixes) if isinstance(value, str) else value
 
 
-def signed(known: Known, manifest: Manifest, *, now: datetime) -> bool:
-    """Whether the node at the new address shows keys that the pinned ones stand behind: then no person need confirm."""
-    return bool(known.keys) and not pinning.take(known.keys, manifest, now=now).objections
+async def signed(get: Get, known: Known, manifest: Manifest, *, now: datetime) -> bool:
+    """Whether who is at the new address holds a key that the pinned ones stand behind: then no person need confirm.
+
+    Anybody can show the public keys. So a record that its feed begins with must be signed by one of them, as published
+    at the new address: the origin is part of what is signed (protocol section 5).
+    """
+    keys = pinning.take(known.keys, manifest, now=now)
+    if not known.keys or keys.objections:
+        return False
+    source = Source(0, manifest.id, prefixes_of(manifest))
+    readings: list[judge.Reading] = []
+    try:
+        async with aclosing(walk(get, feed_of(manifest).url, budget=1)) as steps:
+            async for step in steps:
+                readings += judge.read(step.page.items)
+    except Crawling:
+        return False
+    rings = {manifest.id: Ring(keys.keys)}
+    said = judge.judge(readings, source, me="", origins={}, now=now, rings=rings)
+    return any(statement.signature == VALID for statement, _ends in said.heard)
 
 
 def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, me: str, now: datetime) -> str:

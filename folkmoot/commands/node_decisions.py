@@ -100,7 +100,7 @@ def reject(name: Name, removals: Removals = False) -> None:
 def moved(
     name: Name, to: Annotated[str, typer.Argument(help="Where it is now, or its manifest there.")], yes: Yes = False
 ) -> None:
-    """Follow a node to another address. Asked first, unless the keys that it was known by stand behind the move."""
+    """Follow a node to another address. Asked first, unless a key that it was known by has signed what is there."""
     from federation import moving, pinning
     from federation.identity import manifest_url
     from federation.publishers import check_public_url, node_id
@@ -110,7 +110,7 @@ def moved(
     with opened() as (settings, base):
         known = _known(base, name)
         manifest, body = _asked(settings, manifest_url(to), known.key)
-        if not moving.signed(known, manifest, now=wiring.now()):
+        if not asyncio.run(_signed(settings, known, manifest)):
             shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
             if not yes:
                 typer.confirm(f"No key of {known.key} stands behind this. Is it at {manifest.id} now?", abort=True)
@@ -142,6 +142,14 @@ def _known(base: Database, name: str) -> Known:
 
     with base.read() as session:
         return nodes.find(session, name)
+
+
+async def _signed(settings: Settings, known: Known, manifest: Manifest) -> bool:
+    from federation import moving
+    from folkmoot import wiring
+
+    async with wiring.door(settings) as door:
+        return await moving.signed(wiring.obeying(door), known, manifest, now=wiring.now())
 
 
 def _asked(settings: Settings, url: str, key: str) -> tuple[Manifest, bytes]:

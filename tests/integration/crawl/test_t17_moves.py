@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from api.app import create_app
 from federation import log, moved, moving, nodes, publishers
 from federation.database import Database, table
 from federation.identity import read_manifest
-from schema.errors import Conflict, Misconfigured, Refused
+from federation.seam import Answer
+from folkmoot import wiring
+from schema.errors import Conflict, Later, Misconfigured, Refused
 from schema.tables import Record
+from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import EXAMPLESHIRE, NOW, client, make_services
 
@@ -56,7 +61,18 @@ def _follow(moot: Aggregator, new: FakeNode, name: str = OLD) -> str:
 def _signed(moot: Aggregator, new: FakeNode, name: str = OLD) -> bool:
     with moot.database.read() as session:
         known = nodes.find(session, name)
-    return moving.signed(known, read_manifest(new.answer(new.id), new.id), now=moot.world.now)
+    manifest = read_manifest(new.answer(new.id), new.id)
+    return asyncio.run(moving.signed(moot.world.get, known, manifest, now=moot.world.now))
+
+
+class _Door:
+    """The door of the command line, which leads into the world."""
+
+    def __init__(self, world: World) -> None:
+        self.get = world.get
+
+    async def robots(self, place: str) -> Answer:
+        return Answer(404, b"", {}, place)
 
 
 def _live(database: Database) -> set[str]:
@@ -85,6 +101,43 @@ def test_t17_another_key_needs_a_person(moot: Aggregator, world: World, old: Fak
     new.key("2026-9")
     assert not _signed(moot, new)
     assert not _signed(moot, new, "bare.example")
+
+
+@pytest.mark.parametrize("shown", ["nothing", "unsigned", "another's records", "another signer", "no feed"])
+def test_t17_public_keys_prove_nothing(moot: Aggregator, world: World, old: FakeNode, shown: str) -> None:
+    """A host that shows the keys of another, and its bodies, has signed nothing with them: a person is asked."""
+    moot.add(old)
+    thief = world.node(NEW, size=50)
+    thief.keys = dict(old.keys)
+    if shown == "unsigned":
+        thief.put("contract", "C-1")
+    elif shown == "another's records":
+        thief.items = dict(old.items)
+    elif shown == "another signer":
+        thief.key("2026-1")
+        thief.all_again()
+        thief.keys = dict(old.keys)
+    elif shown == "no feed":
+        world.faults[f"{thief.url}/v1/changes"] = Later("busy")
+    assert not _signed(moot, thief)
+
+
+def test_t17_the_command_asks_where_no_key_stands_behind_the_move(
+    moot: Aggregator, world: World, old: FakeNode, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`folkmoot node moved` follows a signed move at once; without one it moves nothing until it is told yes."""
+    monkeypatch.setattr(wiring, "door", lambda _settings: nullcontext(_Door(world)))
+    moot.add(old)
+    moot.crawl()
+    thief = world.node(NEW, size=50)
+    thief.keys = dict(old.keys)
+    code, said = run("node", "moved", OLD, thief.url)
+    assert code != 0, said
+    assert "No key of old.example stands behind this." in said
+    assert node_row(moot.database, OLD).url == old.id
+    new = _moved(world, old)
+    code, said = run("node", "moved", OLD, new.url)
+    assert (code, node_row(moot.database, NEW).url) == (0, new.id), said
 
 
 def test_t17_a_moved_manifest_is_not_believed_by_itself(moot: Aggregator, world: World, old: FakeNode) -> None:
