@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 SHORT = 200
@@ -13,6 +14,7 @@ _FORMULA = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 _TRIGGER = re.compile(f"'*[{_FORMULA}]")
 _SUSPECT = frozenset("'" + _FORMULA.replace("\\", ""))
 _GUARDED = re.compile(f"'+[{_FORMULA}]")
+_SPLITS = re.compile('[,;\t"\r\n]')
 _SPACES = re.compile(r"[ \t\f\v\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]+")
 _SIGNS = re.compile(r"[^\w\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0dff]+|_+")
 _BREAKS = re.compile(r" ?(?:\r\n|\r|\n) ?")
@@ -31,6 +33,19 @@ def runs(text: str) -> bool:
 def unguarded(text: str) -> str:
     """Take off the apostrophe that `guarded`, or a spreadsheet, put before text."""
     return text[1:] if _GUARDED.match(text) else text
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Write cells as a line of CSV (RFC 4180).
+
+    A semicolon or a tab is quoted as a comma is: some spreadsheets split at these too, and what stands behind one in a
+    text would be a cell of its own, a formula maybe.
+    """
+    return ",".join([_quoted(cell) if cell and _SPLITS.search(cell) else cell for cell in cells]) + "\r\n"
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def tidy(text: str) -> str:

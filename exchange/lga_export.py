@@ -2,7 +2,8 @@
 
 What the layout has no column for is left out: the value's basis, several services, notices, lots. What it has is
 read back unchanged by exchange/lga.py, but that several codes of ProClass come back as one, and so does a label of a
-classification that has no code beside those that have.
+classification that has no code beside those that have. A contract that would be `_TOGETHER` long says all of itself in
+its first row alone, and is not read back as one: its other rows have its reference, its title and their supplier.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _DATES = [
     (_AT[name], member)
     for name, member in (("StartDate", "startDate"), ("EndDate", "endDate"), ("ReviewDate", "reviewDate"))
 ]
+_TOGETHER = 1_000_000
+"""Characters. A record of 256 KB with 1,000 suppliers would be 250 MB of rows that say the same."""
 _DOCUMENTS = {
     "biddingDocuments": "TenderDocumentURL",
     "contractSigned": "ContractDocumentURL",
@@ -56,10 +59,17 @@ def rows(data: Mapping[str, Any]) -> list[Cells]:
     for write_part in (_texts, _parties, _money, _classified, _places):
         write_part(shared, data)
     suppliers = [one for one in data.get("suppliers", ()) if isinstance(one, Mapping)]
-    written_rows = [shared, *(shared.copy() for _ in suppliers[1:])]
+    again = shared if len(suppliers) * sum(map(len, shared)) <= _TOGETHER else _named(shared)
+    written_rows = [shared, *(again.copy() for _ in suppliers[1:])]
     for cells, supplier in zip(written_rows, suppliers, strict=False):
         _supplier(cells, supplier)
     return written_rows
+
+
+def _named(cells: Cells) -> Cells:
+    """Keep only what says which contract it is."""
+    kept = {_AT["ContractReference"], _AT["ContractTitle"]}
+    return [cell if place in kept else "" for place, cell in enumerate(cells)]
 
 
 def _put(cells: Cells, name: str, value: Any) -> None:
@@ -145,7 +155,8 @@ def _places(cells: Cells, data: Mapping[str, Any]) -> None:
     services = data.get("services", ())
     if services:
         _put(cells, "ServiceCategoryURI", services[0])
-    _put(cells, "ServiceCategoryLabel", data.get("local", {}).get("ServiceCategoryLabel"))
+    local = data.get("local")  # no member of the schema: it may be anything
+    _put(cells, "ServiceCategoryLabel", local.get("ServiceCategoryLabel") if isinstance(local, Mapping) else None)
     named: set[str] = set()
     for document in data.get("documents", ()):
         name = _DOCUMENTS.get(str(document.get("documentType")))

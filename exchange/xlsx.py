@@ -12,18 +12,14 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
-
-import orjson
+from typing import Any
 
 from exchange.cells import guarded, runs
-from exchange.columns import AROUND, order, values
-from schema.errors import UnknownFormat
+from exchange.columns import gathered, laid_out
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-MOST_COLUMNS = 16_384
 MOST_CHARACTERS = 32_767
-"""What Excel opens: beyond it, it calls the workbook damaged."""
+"""What a cell holds in Excel: beyond it, it calls the workbook damaged."""
 _IN_MEMORY, _BLOCK = 8_000_000, 65_536
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -54,17 +50,17 @@ _PARTS = {
 
 
 def workbook(items: Iterable[bytes]) -> Iterator[bytes]:
-    """A workbook of list items (JSON), in blocks. Raises `UnknownFormat` where they have more columns than it holds.
+    """A workbook of list items (JSON), in blocks.
 
     A text beyond what a cell holds is cut, and ends in an ellipsis: whoever needs all of it asks for JSON.
     """
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as rows, SpooledTemporaryFile(max_size=_IN_MEMORY) as book:
-        columns = _gathered(items, rows)
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as waiting, SpooledTemporaryFile(max_size=_IN_MEMORY) as book:
+        columns = gathered(items, waiting)
         with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, text in _PARTS.items():
                 archive.writestr(_member(name), _HEAD + text)
             with archive.open(_member("xl/worksheets/sheet1.xml"), "w", force_zip64=True) as sheet:
-                for part in _sheet(columns, rows):
+                for part in _sheet(columns, laid_out(waiting, columns)):
                     sheet.write(part)
         book.seek(0)
         while block := book.read(_BLOCK):
@@ -77,24 +73,11 @@ def _member(name: str) -> zipfile.ZipInfo:
     return made
 
 
-def _gathered(items: Iterable[bytes], rows: IO[bytes]) -> list[str]:
-    """Put the rows by until all columns are known, and give these in order."""
-    known: dict[str, None] = dict.fromkeys(AROUND)
-    for item in items:
-        row = values(orjson.loads(item))
-        known.update(dict.fromkeys(row))
-        rows.write(orjson.dumps(row) + b"\n")
-    if len(known) > MOST_COLUMNS:
-        raise UnknownFormat("format", "xlsx", f"another format: a workbook holds {MOST_COLUMNS} columns")
-    rows.seek(0)
-    return order(known)
-
-
-def _sheet(columns: Sequence[str], rows: Iterable[bytes]) -> Iterator[bytes]:
+def _sheet(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     yield f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetData>'.encode()
     yield _row(dict(zip(columns, columns, strict=True)), columns)
-    for line in rows:
-        yield _row(orjson.loads(line), columns)
+    for row in rows:
+        yield _row(row, columns)
     yield b"</sheetData></worksheet>"
 
 

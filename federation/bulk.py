@@ -10,25 +10,28 @@ own (`federation/bulk_child.py`): in this one it would keep requests waiting for
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
+import structlog
 
-from federation import erasure, log, snapshot
+from federation import erasure, log, outages, snapshot
 from federation.apart import Apart, Broken
 from federation.database import Database
 from schema.entry import Entry, record_json, stamp
-from schema.errors import NotFound
+from schema.errors import Busy, NotFound
 from schema.kinds import PLURALS
 
+logger = structlog.get_logger("folkmoot.bulk")
 CHEAP_SECONDS = 1.0
 LARGE = 20_000
 """Records from which on a file is written by a process of its own."""
@@ -36,7 +39,10 @@ _AGAIN = 0.2
 _LEFT_SECONDS = 3_600.0
 """How long nothing was written to a part that its writer must have left behind, killed."""
 PATIENCE = 20
+AFTER_FAILURE = 60.0
+"""Seconds until what failed is tried again. To try fills a disk that is nearly full, and others write there too."""
 
+_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 Writer = Callable[[Iterable[Entry]], Iterator[bytes]]
 
 
@@ -68,7 +74,12 @@ class Written:
 def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
     """A list item a line (protocol section 6)."""
     for entry in entries:
-        yield record_json(entry) + b"\n"
+        yield one_line(record_json(entry)) + b"\n"
+
+
+def one_line(record: bytes) -> bytes:
+    """A record's JSON without line breaks: a publisher may have sent some between its members, nowhere else."""
+    return record.translate(_BREAKS) if b"\n" in record or b"\r" in record else record
 
 
 def plain_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -103,10 +114,14 @@ class BulkFiles:
         self._folder = folder
         self._now = now
         self._locks = {name: threading.Lock() for name in SHAPES}
+        self._full_until: dict[str, float] = {}
         self._apart = Apart()
 
     def current(self, name: str) -> Written:
-        """The file, written anew where it must be. Raises `NotFound` for a name that is none."""
+        """The file, written anew where it must be.
+
+        Raises `NotFound` for a name that is none, `Busy` where there is no room to write it.
+        """
         if name not in SHAPES:
             raise NotFound(f"There is no bulk file '{name[:80]}'. There are {', '.join(SHAPES)}.")
         with self._locks[name]:
@@ -141,17 +156,37 @@ class BulkFiles:
         return self._now() < datetime.fromisoformat(written.at) + timedelta(seconds=patience)
 
     def _write(self, shape: Shape, replaced: Written | None) -> Written:
+        if time.monotonic() < self._full_until.get(shape.name, 0.0):
+            raise Busy(_no_room(shape))
+        try:
+            return self._written(shape, replaced)
+        except OSError as error:
+            if not outages.is_full(error):
+                raise
+            self._full_until[shape.name] = time.monotonic() + AFTER_FAILURE
+            raise Busy(_no_room(shape)) from error
+
+    def _written(self, shape: Shape, replaced: Written | None) -> Written:
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._sweep(shape.name)
         began = time.monotonic()
         large = self._is_large(replaced)
         made = self._cut_apart(shape) if large else cut_file(self._database, self._folder, shape)
         seconds = time.monotonic() - began
         written = Written(shape.name, seconds=seconds, at=stamp(self._now()), **asdict(made))
-        note = self._folder / f"{shape.name}.json.{threading.get_native_id()}.part"
-        note.write_bytes(orjson.dumps(asdict(written)))
-        note.replace(self._folder / f"{shape.name}.json")
-        self._forget(shape.name, {made.file, replaced.file if replaced else made.file})
+        kept = {replaced.file} if replaced else set()
+        try:
+            self._note(written)
+            kept.add(made.file)
+        finally:  # a file of which no note tells is given to nobody, and takes up room
+            self._forget(shape.name, kept)
         return written
+
+    def _note(self, written: Written) -> None:
+        """Say that this file stands now."""
+        with _whole(_part(self._folder, f"{written.name}.json", threading.get_native_id())) as note:
+            note.write_bytes(orjson.dumps(asdict(written)))
+            note.replace(self._folder / f"{written.name}.json")
 
     def _is_large(self, replaced: Written | None) -> bool:
         """Whether there may be many records now: as many as there were, and one for each change since."""
@@ -164,10 +199,13 @@ class BulkFiles:
         url = self._database.reader.url.render_as_string(hide_password=False)
         asked = orjson.dumps({"url": url, "folder": str(self._folder), "name": shape.name})
         try:
-            return Cut(**orjson.loads(self._apart.run("federation.bulk_child", asked)))
+            told = orjson.loads(self._apart.run("federation.bulk_child", asked))
         except Broken as error:
             _part(self._folder, shape.name, error.pid).unlink(missing_ok=True)
             raise
+        if "full" in told:
+            raise OSError(errno.ENOSPC, told["full"])
+        return Cut(**told)
 
     def give_up(self) -> None:
         """Write no further at the large files that are being written; whoever waits for one is told `Broken`."""
@@ -190,10 +228,17 @@ class BulkFiles:
         for path in self._folder.glob(f"*-{name}"):
             if path.name not in kept and path.name.split("-", 2)[-1] == name:
                 path.unlink(missing_ok=True)
+
+    def _sweep(self, name: str) -> None:
+        """Drop the parts that a killed writer left."""
         for path in self._folder.glob(f"{name}.*.part"):
             with suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > _LEFT_SECONDS:
                     path.unlink()
+
+
+def _no_room(shape: Shape) -> str:
+    return f"There is no room on this server to write {shape.name} at the moment. Try again later."
 
 
 def _number(path: Path) -> int:
@@ -215,18 +260,28 @@ class Cut:
 
 def cut_file(database: Database, folder: Path, shape: Shape) -> Cut:
     """Write a file from one moment of the database."""
-    fresh = _part(folder, shape.name, threading.get_native_id())
-    with database.read() as session:
-        number = snapshot.freeze(session)
-        counted = _Counted(snapshot.live(session, shape.kind))
-        size, digest = _save(fresh, shape.write(counted))
-    file = f"{number}-{digest[:12]}-{shape.name}"
-    fresh.replace(folder / file)
+    with _whole(_part(folder, shape.name, threading.get_native_id())) as fresh:
+        with database.read() as session:
+            number = snapshot.freeze(session)
+            counted = _Counted(snapshot.live(session, shape.kind))
+            size, digest = _save(fresh, shape.write(counted))
+        file = f"{number}-{digest[:12]}-{shape.name}"
+        fresh.replace(folder / file)
     return Cut(file, number, counted.count, size, digest)
 
 
 def _part(folder: Path, name: str, thread: int) -> Path:
     return folder / f"{name}.{thread}.part"
+
+
+@contextmanager
+def _whole(part: Path) -> Iterator[Path]:
+    """A part to write and to rename: nothing of it is left where that fails."""
+    try:
+        yield part
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 class Keeper:
@@ -240,14 +295,18 @@ class Keeper:
         self._every = every
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, and end the file in hand, but for a large one, which is given up."""
+        """Work until `stop` is set, and end the file in hand, but for a large one, which is given up.
+
+        A file that cannot be written keeps neither the others from it nor what is withdrawn from being removed.
+        """
         while not stop.is_set():
+            done = True
             for name in SHAPES:
                 if not stop.is_set():
-                    await self._write(name, stop)
-            await asyncio.to_thread(self._files.purge)
+                    done &= await _told("a bulk file cannot be written", name, self._write(name, stop))
+            done &= await _told("old bulk files cannot be removed", "", asyncio.to_thread(self._files.purge))
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every)
+                await asyncio.wait_for(stop.wait(), self._every if done else min(self._every, AFTER_FAILURE))
 
     async def _write(self, name: str, stop: asyncio.Event) -> None:
         work = asyncio.create_task(asyncio.to_thread(self._files.current, name))
@@ -261,6 +320,19 @@ class Keeper:
             await asyncio.gather(work, return_exceptions=True)
         else:
             await work
+
+
+async def _told(event: str, file: str, work: Awaitable[object]) -> bool:
+    """Whether the work was done; what it failed for is told: in a line, but for a fault of ours."""
+    try:
+        await work
+    except Exception as error:
+        if isinstance(error, Busy | OSError) or outages.is_outage(error):
+            logger.warning(event, file=file, error=str(error.__cause__ or error))
+        else:
+            logger.exception(event, file=file)
+        return False
+    return True
 
 
 class _Counted:

@@ -1,7 +1,8 @@
 """The process that writes a large bulk file, so that the interpreter of the server is free for requests.
 
 A JSON object {"url": of the database, "folder": ..., "name": of the file} comes on standard input; what was written
-(`bulk.Cut`) goes out. Whoever serves goes first: this process steps back behind it.
+(`bulk.Cut`) goes out, or {"full": what the system says} where there is no room for it. Whoever serves goes first: this
+process steps back behind it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from federation import bulk
+from federation import bulk, outages
 from federation.database import Database
 
 NICE = 10
@@ -24,6 +25,11 @@ def main() -> None:
     os.nice(NICE)
     asked = orjson.loads(sys.stdin.buffer.read())
     database = Database(asked["url"])
-    made = bulk.cut_file(database, Path(asked["folder"]), bulk.SHAPES[asked["name"]])
+    try:
+        told = asdict(bulk.cut_file(database, Path(asked["folder"]), bulk.SHAPES[asked["name"]]))
+    except OSError as error:
+        if not outages.is_full(error):
+            raise
+        told = {"full": error.strerror}
     database.dispose()
-    sys.stdout.buffer.write(orjson.dumps(asdict(made)))
+    sys.stdout.buffer.write(orjson.dumps(told))

@@ -6,6 +6,7 @@ refuses for what was asked of it (a broken constraint, a value that it cannot ho
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 
@@ -17,6 +18,7 @@ log = structlog.get_logger("folkmoot.crawl")
 _KINDS = (OperationalError, InternalError, InterfaceError, NoConnection)
 _NAMES = frozenset(("OperationalError", "InternalError", "InterfaceError"))
 _DRIVERS = ("sqlite3", "psycopg")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PROGRAM_LIMIT = "54"  # PostgreSQL, appendix A, class of SQLSTATE
 
 
@@ -35,6 +37,11 @@ def is_outage(error: BaseException) -> bool:
     if str(getattr(raised, "sqlstate", None)).startswith(_PROGRAM_LIMIT):
         return False  # likewise: a row that no page of PostgreSQL holds
     return isinstance(error, _KINDS) or any(kind.__name__ in _NAMES for kind in _of_driver(raised))
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk takes no file, full or read-only: then no folder for temporary files is found either."""
+    return error.errno in _FULL or (error.errno == errno.ENOENT and "temporary directory" in str(error))
 
 
 def is_fault(error: BaseException) -> bool:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import hashlib
 import io
 import os
+import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
-from federation import apart, bulk
+from federation import apart, bulk, bulk_child, erasure, log
 from federation.apart import Broken
 from federation.bulk import BulkFiles, Keeper
 from federation.database import Database
+from schema.entry import Entry
+from schema.errors import Busy
 from tests.contract.world import publish, withdraw
 from tests.integration.api.conftest import Site
 from tests.services import NODE, NOW, PREFIX, make_services
@@ -312,3 +319,160 @@ def test_a_file_is_as_new_as_the_question(site: Site) -> None:
             site.publish("contract", {"reference": f"N-{number}", "title": "New"})
             assert f"N-{number}" in site.client.get("/v1/bulk/contracts.csv").text
             assert {one.result().status_code for one in before} == {200}
+
+
+@pytest.mark.parametrize("local", ["East", None, ["a"]])
+def test_a_member_of_any_shape_keeps_no_register_from_being_written(site: Site, local: Any) -> None:
+    """What the schema does not know may be anything, and takes the register from nobody."""
+    site.publish("contract", {"reference": "L-1", "title": "Lawns", "local": local}, *CONTRACTS)
+    for name in ("contracts-lga.csv", "contracts.csv", "contracts.ndjson"):
+        assert "Lawns" in site.client.get(f"/v1/bulk/{name}").text
+
+
+def test_a_record_that_came_with_line_breaks_is_one_line() -> None:
+    """NDJSON has a line a record, however a publisher has broken his JSON into lines."""
+    data = {"title": "T", "note": "one\ntwo"}
+    broken = orjson.dumps(data, option=orjson.OPT_INDENT_2).replace(b"\n", b"\r\n")
+    entries = [Entry(number, "contract", "https://x.example/1", broken, b"{}") for number in (1, 2)]
+    lines = b"".join(bulk.ndjson(entries)).splitlines()
+    assert [orjson.loads(line)["data"] for line in lines] == [data, data]
+
+
+class Failing:
+    """Writes half a file, and then fails as often as it is told to."""
+
+    def __init__(self, error: Exception, monkeypatch: pytest.MonkeyPatch, name: str = "contracts.csv") -> None:
+        self.error: Exception | None = error
+        self.tries = 0
+        self._real = bulk.SHAPES[name]
+        shapes = {**bulk.SHAPES, name: replace(self._real, write=self._write)}
+        monkeypatch.setattr(bulk, "SHAPES", shapes)
+
+    def _write(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        self.tries += 1
+        yield b"half"
+        if self.error:
+            raise self.error
+        yield from self._real.write(entries)
+
+
+def full() -> OSError:
+    """Give what the system says of a full disk."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_t16_a_full_disk_is_503_and_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part stays, the client is told to come back, and it is not tried again for a while; then it is."""
+    site.publish("contract", *CONTRACTS)
+    failing = Failing(full(), monkeypatch)
+    for _ in range(3):
+        answer = site.client.get("/v1/bulk/contracts.csv")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "no room" in answer.json()["detail"]
+        assert list((site.services.data_dir / "bulk").iterdir()) == []
+    assert failing.tries == 1
+    assert site.client.get("/v1/bulk/contracts.ndjson").status_code == 200
+    failing.error = None
+    files: BulkFiles = site.client.app.state.bulk  # type: ignore[attr-defined]  # the client's app is ours
+    files._full_until["contracts.csv"] -= bulk.AFTER_FAILURE
+    assert site.client.get("/v1/bulk/contracts.csv").status_code == 200
+
+
+def test_any_other_fault_leaves_nothing_either(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a writer falls over, its part goes, and the file that stood before it stands."""
+    make_services(database, tmp_path)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    before = files.current("contracts.csv")
+    publish(database, {"contract": CONTRACTS})
+    Failing(ValueError("a fault of ours"), monkeypatch)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a fault of ours"):
+            files.current("contracts.csv")
+    assert {path.name for path in (tmp_path / "bulk").iterdir()} == {before.file, "contracts.csv.json"}
+
+
+def test_t16_a_file_of_which_no_note_can_be_made_is_removed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last bytes of the disk went to the file itself, it goes again, and what stood before it stands."""
+    make_services(database, tmp_path)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    before = files.current("contracts.csv")
+    publish(database, {"contract": CONTRACTS})
+
+    def cannot(_path: Path, _text: bytes) -> None:
+        raise full()
+
+    monkeypatch.setattr(Path, "write_bytes", cannot)
+    with pytest.raises(Busy):
+        files.current("contracts.csv")
+    assert {path.name for path in (tmp_path / "bulk").iterdir()} == {before.file, "contracts.csv.json"}
+
+
+def test_t16_a_process_says_that_the_disk_is_full(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file for which there is no room is `Busy` as a small one is, though another process writes it."""
+    make_services(database, tmp_path)
+    (tmp_path / "bulk").mkdir()
+    asked = {"url": database.reader.url.render_as_string(hide_password=False), "folder": str(tmp_path / "bulk")}
+    said = io.BytesIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "nice", lambda _more: 0)
+        stdin = io.TextIOWrapper(io.BytesIO(orjson.dumps(asked | {"name": "contracts.csv"})))
+        patch.setattr(sys, "stdin", stdin)
+        patch.setattr(sys, "stdout", io.TextIOWrapper(said))
+        Failing(full(), patch)
+        bulk_child.main()
+        told = said.getvalue()
+    assert orjson.loads(told) == {"full": "No space left on device"}
+    assert list((tmp_path / "bulk").iterdir()) == []
+    monkeypatch.setattr(bulk, "LARGE", -1)
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    monkeypatch.setattr(apart.Apart, "run", lambda _self, _module, _asked: told)
+    with pytest.raises(Busy, match=r"no room .* contracts\.csv") as busy:
+        files.current("contracts.csv")
+    assert str(busy.value.__cause__) == "[Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(full(), "warning"), (AttributeError("'str' object has no attribute 'get'"), "error")]
+)
+def test_a_file_that_cannot_be_written_keeps_nothing_else_waiting(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, level: str
+) -> None:
+    """The others are written, what is withdrawn is removed, and the file is named once a turn."""
+    make_services(database, tmp_path)
+    publish(database, {"contract": CONTRACTS})
+    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
+    old = files.path(files.current("contracts.csv"))
+    withdraw(database, "C-0", "personal-data")
+    with database.write() as session:
+        erasure.note(session, [(f"{PREFIX}contract/C-0", log.latest(session), None)], now=NOW)
+    failing = Failing(error, monkeypatch)
+    monkeypatch.setattr(bulk, "AFTER_FAILURE", 0.05)
+
+    async def turns() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(Keeper(files).run(stop))
+        await asyncio.to_thread(_until, lambda: failing.tries >= 3)
+        stop.set()
+        await task
+
+    with capture_logs() as logs:
+        asyncio.run(asyncio.wait_for(turns(), 60))
+    assert {written.name for _, written in files.listed()} == set(bulk.SHAPES) - {"contracts.csv"}
+    assert not old.exists()
+    told = [line for line in logs if line["event"] == "a bulk file cannot be written"]
+    assert {(line["file"], line["log_level"], "exc_info" in line) for line in told} == {
+        ("contracts.csv", level, level == "error")
+    }
+    assert failing.tries - 1 <= len(told) <= failing.tries  # it may have been stopped in the midst of a turn
+
+
+def _until(true: Any) -> None:
+    while not true():
+        time.sleep(0.01)

@@ -7,7 +7,8 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import uvicorn
 
 from api.app import create_app
+from api.downloads import AT_ONCE, MOST_WAITING, Written, write
 from federation.database import Database
 from folkmoot.patience import Bounds, Patient
 from tests.contract.world import publish
@@ -113,3 +115,44 @@ def test_who_does_not_read_keeps_nobody_waiting_and_is_cut_off(served: Served, p
             times.append(time.monotonic() - began)
         assert statistics.median(times) < 2
         assert _all_cut(crowd, 30)
+
+
+def test_a_download_that_makes_room_is_seen_to_be_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads a table too slowly while others want theirs gets no end of it, and takes nothing of it for whole."""
+    monkeypatch.setattr("api.downloads.MOST_FILES", 1)
+    with served.connect() as slow:
+        slow.sendall(b"GET /v1/contracts?format=csv HTTP/1.1\r\nHost: x\r\n\r\n")
+        begun = slow.recv(1_000)
+        status, whole = served.get("/v1/contracts?format=csv&sort=end")
+        assert (status, whole[-5:]) == (200, b"0\r\n\r\n")
+        rest = b"".join(iter(lambda: slow.recv(65_536), b""))
+    assert begun.startswith(b"HTTP/1.1 200 ")
+    assert not rest.endswith(b"0\r\n\r\n")
+    assert len(begun + rest) < len(whole)
+
+
+def test_who_hangs_up_before_his_table_is_written_costs_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a crowd that asked for different tables and went away, only those that were begun are written."""
+    made: list[object] = []
+    may_go_on = threading.Event()
+
+    def slowly(parts: Iterable[bytes], headers: Mapping[str, str]) -> Written:
+        made.append(headers)
+        may_go_on.wait(20)
+        return write(parts, headers)
+
+    monkeypatch.setattr("api.downloads.write", slowly)
+    with ExitStack() as held:
+        for number in range(AT_ONCE + MOST_WAITING):
+            one = held.enter_context(served.connect())
+            one.sendall(f"GET /v1/contracts?format=csv&limit={number + 1} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            while number < AT_ONCE and len(made) <= number:
+                time.sleep(0.01)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(served.get, "/v1/contracts?format=csv&limit=99")
+        time.sleep(0.2)
+        may_go_on.set()
+        assert asked.result()[0] == 200
+    assert len(made) == AT_ONCE + 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,20 +23,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
-from sqlalchemy import text
+from sqlalchemy import text, update
 from starlette.testclient import TestClient
 
 from api import answers
 from api.app import create_app
 from api.downloads import Downloads
 from federation import lists
-from federation.database import Database, ReadSession, insert
+from federation.database import Database, ReadSession, insert, table
 from federation.index import Hits, Query
 from federation.search.lane import Lane
 from federation.tantivy_index import TantivyIndex
 from schema.errors import Busy
 from schema.kinds import PLURALS
-from schema.tables import Node, Origin
+from schema.tables import Node, Origin, Record
 from tests.integration.search.corpus import NODE, URL, Made, found, publish, records, withdraw
 from tests.services import client as client_of
 from tests.services import make_services
@@ -240,6 +242,18 @@ def test_ndjson_is_the_whole_list(site: Site) -> None:
     assert lines == site.walk("/v1/search?sort=end&limit=100")
 
 
+def test_a_record_that_came_with_line_breaks_is_a_line_all_the_same(site: Site) -> None:
+    """NDJSON is read line by line, however a publisher has broken his JSON into lines."""
+    contract = next(one for one in site.made.values() if one.kind == "contract")
+    record = table(Record)
+    broken = orjson.dumps(contract.data | {"note": "one\ntwo"}, option=orjson.OPT_INDENT_2)
+    with site.database.write() as session:
+        session.connection().execute(update(record).where(record.c.id == contract.id).values(data=broken))
+    lines = site.get("/v1/contracts?format=ndjson").content.splitlines()
+    (found,) = [item["data"] for item in map(orjson.loads, lines) if item["id"] == contract.id]
+    assert found == contract.data | {"note": "one\ntwo"}
+
+
 def test_csv_is_the_whole_list(site: Site) -> None:
     """Each record is a row; its columns are the members by their dotted paths, numbers as they are."""
     answer = site.get("/v1/contracts?format=csv")
@@ -350,6 +364,52 @@ def test_a_csv_that_cannot_be_made_is_a_problem_to_all_who_wait(site: Site, monk
                     assert "etag" not in problem.headers
         waiting(site, 0)
         assert site.get(url).headers["content-type"] == "text/csv; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("form", "where"),
+    [
+        ("csv", "api.downloads.TemporaryFile"),
+        ("csv", "exchange.columns.SpooledTemporaryFile"),
+        ("xlsx", "api.downloads.TemporaryFile"),
+        ("xlsx", "exchange.xlsx.SpooledTemporaryFile"),
+    ],
+)
+def test_t16_a_table_for_which_there_is_no_room_is_503(
+    site: Site, monkeypatch: pytest.MonkeyPatch, form: str, where: str
+) -> None:
+    """A full disk is a problem with `Retry-After`, not a fault of ours; and there is a table when there is room."""
+    url = f"/v1/contracts?format={form}"
+
+    def full(*_given: object, **_named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, full)
+        problem = site.get(url, 503)
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.headers["retry-after"] == "5"
+    assert "no room" in problem.json()["detail"]
+    assert site.get(url).headers["etag"]
+
+
+def test_a_table_that_would_wait_too_long_is_503(site: Site, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all places taken another table is refused as a problem, at once; one that is written already is shared."""
+    monkeypatch.setattr("api.downloads.MOST_WAITING", 1)
+    gate.open.clear()
+    urls = [f"/v1/contracts?format=csv&limit={number}" for number in range(1, 5)]
+    with ThreadPoolExecutor(5) as pool:
+        asked = []
+        for number, url in enumerate(urls[:3], 1):
+            asked.append(pool.submit(site.get, url))
+            waiting(site, number)
+        asked.append(pool.submit(site.get, urls[0]))
+        waiting(site, 4)
+        problem = site.get(urls[3], 503)
+        assert (problem.headers["retry-after"], problem.json()["type"].rpartition("/")[2]) == ("5", "busy")
+        gate.open.set()
+        assert {one.result().status_code for one in asked} == {200}
+    assert site.get(urls[3]).headers["etag"]
 
 
 def test_what_is_cut_off_says_so_and_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
 import threading
 import time
@@ -12,8 +13,11 @@ from pathlib import Path
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 from starlette.types import Message
+from structlog.testing import capture_logs
 
-from api.downloads import AT_ONCE, Download, Downloads, Written, write
+from api import downloads as module
+from api.downloads import A_CLIENT, AT_ONCE, GONE, MOST_WAITING, Download, Downloads, Written, write
+from schema.errors import Busy
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"spec_version": "2.3"}}
 LONG = 300_000
@@ -78,9 +82,19 @@ class Client:
         """What has come."""
         return b"".join(message.get("body", b"") for message in self.sent)
 
-    async def ask(self, downloads: Downloads, maker: Maker, name: str) -> None:
+    def go_away(self) -> None:
+        """Hang up."""
+        self._gone.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has come to its end."""
+        return bool(self.sent) and not self.sent[-1].get("more_body", True)
+
+    async def ask(self, downloads: Downloads, maker: Maker, name: str, address: str = "192.0.2.1") -> None:
         """Ask, and read as far as it goes."""
-        await Download(downloads, name, maker.of(name), "text/csv")(SCOPE, self.receive, self.send)
+        scope = SCOPE | {"client": (address, 4711)}
+        await Download(downloads, name, maker.of(name), "text/csv")(scope, self.receive, self.send)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -88,6 +102,11 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not true():  # noqa: ASYNC110 - what is waited for happens in threads too
             await asyncio.sleep(0.002)
+
+
+def _under_way(downloads: Downloads) -> tuple[int, int]:
+    """How many files are begun, and how many there are with those that wait."""
+    return sum(one.begun for one in downloads._shared.values()), len(downloads._shared)
 
 
 @pytest.fixture
@@ -243,3 +262,164 @@ def test_a_failure_is_told_to_all_and_leaves_nothing(folder: Path) -> None:
 
     asyncio.run(go())
     assert len(tries) == 2
+
+
+def test_only_so_many_files_wait(folder: Path) -> None:
+    """Beyond the bound it is `Busy`, at once and for another file alone; when one is done there is room again."""
+    maker = Maker(10)
+
+    async def go() -> None:
+        downloads = Downloads()
+        readers = [Client() for _ in range(AT_ONCE + MOST_WAITING)]
+        asked = []
+        for number, one in enumerate(readers):
+            one.reads.set()
+            asked.append(asyncio.create_task(one.ask(downloads, maker, str(number))))
+            await until(lambda: _under_way(downloads) == (min(AT_ONCE, len(asked)), len(asked)))
+        with pytest.raises(Busy, match="20 files wait"):
+            await Client().ask(downloads, maker, "one more")
+        joins = Client()
+        joins.reads.set()
+        joined = asyncio.create_task(joins.ask(downloads, maker, "20"))
+        maker.may_end.set()
+        await asyncio.gather(*asked, joined)
+        assert joins.body == readers[20].body == b"20" * LONG
+        last = Client()
+        last.reads.set()
+        await last.ask(downloads, maker, "one more")
+
+    asyncio.run(go())
+    assert maker.begun == AT_ONCE + MOST_WAITING + 1
+    assert maker.all_closed
+
+
+def test_a_client_takes_only_some_of_the_places(folder: Path) -> None:
+    """One address has a few files waiting at most, whatever others have; one that nobody can tell has no such bound."""
+    maker = Maker(10)
+
+    async def go() -> None:
+        downloads = Downloads(lambda scope: scope["client"][0] if scope["client"][0] != "127.0.0.1" else None)
+        asked = []
+        for number in range(AT_ONCE + A_CLIENT):
+            asked.append(asyncio.create_task(Client(leaves=True).ask(downloads, maker, f"a{number}", "192.0.2.1")))
+            await until(lambda: _under_way(downloads) == (min(AT_ONCE, len(asked)), len(asked)))
+        with pytest.raises(Busy, match="4 files that you asked for"):
+            await Client().ask(downloads, maker, "b", "192.0.2.1")
+        asked += [asyncio.create_task(Client(leaves=True).ask(downloads, maker, "b", "192.0.2.2"))]
+        for number in range(A_CLIENT + 1):
+            one = Client(leaves=True)
+            asked.append(asyncio.create_task(one.ask(downloads, maker, f"c{number}", "127.0.0.1")))
+        await until(lambda: _under_way(downloads) == (AT_ONCE, len(asked)))
+        maker.may_end.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(go())
+    assert maker.begun == AT_ONCE + A_CLIENT + 1 + A_CLIENT + 1
+    assert maker.all_closed
+
+
+def test_what_nobody_waits_for_is_not_begun(folder: Path) -> None:
+    """Who hangs up before his file's turn makes room at once, and costs nothing; the log has a status of its own."""
+    maker = Maker(10)
+
+    async def go() -> None:
+        downloads = Downloads()
+        staying = [Client() for _ in range(AT_ONCE)]
+        asked = []
+        for number, one in enumerate(staying):
+            one.reads.set()
+            asked.append(asyncio.create_task(one.ask(downloads, maker, f"a{number}")))
+            await until(lambda: maker.now == len(asked))
+        going = [Client() for _ in range(MOST_WAITING)]
+        gone = [asyncio.create_task(one.ask(downloads, maker, f"b{number}")) for number, one in enumerate(going)]
+        await until(lambda: len(downloads._shared) == AT_ONCE + MOST_WAITING)
+        for one in going:
+            one.go_away()
+        await asyncio.gather(*gone)
+        assert {one.sent[0]["status"] for one in going} == {GONE}
+        assert len(downloads._shared) == AT_ONCE
+        later = Client()
+        later.reads.set()
+        asked.append(asyncio.create_task(later.ask(downloads, maker, "c")))
+        maker.may_end.set()
+        await asyncio.gather(*asked)
+        assert later.body == b"c" * LONG
+
+    asyncio.run(go())
+    assert maker.begun == AT_ONCE + 1
+    assert maker.all_closed
+
+
+def test_who_hangs_up_takes_nothing_from_who_waits_for_the_same(folder: Path) -> None:
+    """A file for which one of two still waits is written."""
+    maker = Maker(10)
+
+    async def go() -> None:
+        downloads = Downloads()
+        going, staying = Client(), Client()
+        staying.reads.set()
+        gone = asyncio.create_task(going.ask(downloads, maker, "a"))
+        stayed = asyncio.create_task(staying.ask(downloads, maker, "a"))
+        await until(lambda: maker.now == 1)
+        going.go_away()
+        await gone
+        maker.may_end.set()
+        await stayed
+        assert staying.body == b"a" * LONG
+
+    asyncio.run(go())
+    assert maker.all_closed
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 2), ("MOST_BYTES", 2 * LONG)])
+def test_files_that_slow_clients_hold_are_bounded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    """Where too much is held, what was asked for longest ago is given up: its readers see no end, and the others do."""
+    monkeypatch.setattr(module, bound, most)
+    maker = Maker(0)
+
+    async def go() -> None:
+        downloads = Downloads()
+        slow = [Client() for _ in "abac"]
+        asked = []
+        for name, one in zip("abac", slow, strict=True):
+            asked.append(asyncio.create_task(one.ask(downloads, maker, name)))
+            await until(lambda one=one: bool(one.body))  # type: ignore[misc]  # a client of this turn
+        assert list(downloads._shared) == ["a", "c"]
+        for one in slow:
+            one.reads.set()
+        await asyncio.gather(*asked)
+        assert [one.ended for one in slow] == [True, False, True, True]
+        assert (len(slow[1].body) < LONG, slow[2].body) == (True, b"a" * LONG)
+        again = Client()
+        again.reads.set()
+        await again.ask(downloads, maker, "b")
+        assert again.body == b"b" * LONG
+
+    with capture_logs() as logs:
+        asyncio.run(go())
+    (told,) = logs
+    assert (told["event"], told["bytes"]) == ("a download was broken off to make room", LONG)
+    assert maker.all_closed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        FileNotFoundError(errno.ENOENT, "No usable temporary directory"),
+    ],
+)
+def test_a_full_disk_is_busy(folder: Path, error: OSError) -> None:
+    """Where there is no room for a file it is `Busy`, told to the operator in a line; any other fault is raised."""
+
+    def parts(error: OSError) -> Iterator[bytes]:
+        yield b"half"
+        raise error
+
+    with capture_logs() as logs, pytest.raises(Busy, match="no room"):
+        write(parts(error), {})
+    assert [(line["event"], line["error"]) for line in logs] == [("there is no room for a download", str(error))]
+    with pytest.raises(PermissionError):
+        write(parts(PermissionError(errno.EACCES, "Permission denied")), {})

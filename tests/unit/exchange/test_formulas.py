@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,29 +54,25 @@ def item(text: str, number: float = -5) -> bytes:
     return orjson.dumps({"id": "https://x.example/1", "kind": "contract", "data": data, "origin": {"publisher": text}})
 
 
-def _plain(text: str) -> list[list[str]]:
-    made = b"".join(columns.csv_lines([item(text)])).decode("utf-8-sig")
-    return list(csv.reader(io.StringIO(made, newline="")))
+def _plain(text: str) -> str:
+    return b"".join(columns.csv_lines([item(text)])).decode("utf-8-sig")
 
 
-def _lga(text: str) -> list[list[str]]:
-    made = lga_export.write([orjson.loads(item(text))["data"]])
-    return list(csv.reader(io.StringIO(made, newline="")))
+def _lga(text: str) -> str:
+    return lga_export.write([orjson.loads(item(text))["data"]])
 
 
-def _faults(text: str) -> list[list[str]]:
-    told = Report(problems=[RowFault(1, text, "/title", text, text, text, "error", "x")])
-    return list(csv.reader(io.StringIO(told.as_csv(), newline="")))
+def _faults(text: str) -> str:
+    return Report(problems=[RowFault(1, text, "/title", text, text, text, "error", "x")]).as_csv()
 
 
-def _audit(text: str) -> list[list[str]]:
+def _audit(text: str) -> str:
     from folkmoot.commands.audit import _csv
 
-    made = b"".join(_csv(iter([{"name": text, "action": "create", "record": text}]))).decode()
-    return list(csv.reader(io.StringIO(made, newline="")))
+    return b"".join(_csv(iter([{"name": text, "action": "create", "record": text}]))).decode()
 
 
-WRITERS: dict[str, Callable[[str], list[list[str]]]] = {
+WRITERS: dict[str, Callable[[str], str]] = {
     "plain": _plain,
     "lga": _lga,
     "faults": _faults,
@@ -83,14 +80,50 @@ WRITERS: dict[str, Callable[[str], list[list[str]]]] = {
 }
 
 
+def read_csv(text: str) -> list[list[str]]:
+    """Give the cells of a CSV."""
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_t28_no_cell_of_a_csv_is_a_formula(writer: str, payload: str) -> None:
     """Whatever a text begins with, its cell begins with nothing that a spreadsheet would run; numbers stay numbers."""
-    cells = [cell for row in WRITERS[writer](payload) for cell in row]
+    cells = [cell for row in read_csv(WRITERS[writer](payload)) for cell in row]
     assert any(payload in cell for cell in cells)
     for cell in cells:
         assert not cell.startswith(DANGEROUS) or _is_number(cell), cell
+
+
+def split(text: str, marks: str) -> Iterator[str]:
+    """Give the cells that a spreadsheet finds which splits at any of these marks (RFC 4180 else)."""
+    cell = re.compile(f'"((?:[^"]|"")*)"|([^{marks}\r\n]*)')
+    at = 0
+    while at < len(text):
+        found = cell.match(text, at)
+        assert found is not None
+        yield found[2] if found[1] is None else found[1].replace('""', '"')
+        at = found.end() + (2 if text.startswith("\r\n", found.end()) else 1)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("mark", [";", "\t", ",", '"', "\n", "\r"])
+def test_t28_what_stands_behind_a_mark_is_no_cell(writer: str, mark: str) -> None:
+    """A text keeps together in a spreadsheet that splits at semicolons and tabs too, and is read as it was."""
+    payload = f"Bins{mark}=1+1{mark}x"
+    text = WRITERS[writer](payload)
+    assert payload in [cell for row in read_csv(text) for cell in row]
+    cells = list(split(text, ",;\t"))
+    assert payload in cells
+    assert [cell for cell in cells if cell.startswith(DANGEROUS) and not _is_number(cell)] == []
+
+
+def test_t28_numbers_and_plain_texts_are_not_quoted() -> None:
+    """Quotation marks stand around what needs them, and around nothing else."""
+    text = _plain("a; b")
+    assert text.count(",-5,") == 1
+    assert text.count('"') == 2 * text.count("a; b")
+    assert '"' not in _plain("a b")
 
 
 def _is_number(cell: str) -> bool:
@@ -104,15 +137,10 @@ def _is_number(cell: str) -> bool:
 @pytest.mark.parametrize("number", NUMBERS)
 def test_t28_a_number_is_written_as_it_is(number: float) -> None:
     """-5 stays -5 in every export: a number is never guarded."""
-    (_, row) = _plain_of(number)
+    (_, row) = read_csv(b"".join(columns.csv_lines([item("x", number)])).decode("utf-8-sig"))
     assert number in [float(cell) for cell in row if _is_number(cell)]
     (sheet,) = read_workbook(b"".join(xlsx.workbook([item("x", number)])))
     assert number in [float(cell) for row in sheet.rows for cell in row.cells if _is_number(cell)]
-
-
-def _plain_of(number: float) -> list[list[str]]:
-    made = b"".join(columns.csv_lines([item("x", number)])).decode("utf-8-sig")
-    return list(csv.reader(io.StringIO(made)))
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -11,8 +11,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from exchange import xlsx
-from exchange.columns import AROUND
-from schema.errors import UnknownFormat
+from exchange.columns import AROUND, MORE, MOST
 
 
 def book(*records: dict[str, Any]) -> bytes:
@@ -51,12 +50,16 @@ def test_a_text_longer_than_a_cell_is_cut_and_says_so(start: str, shown: str) ->
     assert cut["description"] == shown + "x" * (room - 1) + "\u2026"
 
 
-def test_more_columns_than_a_workbook_holds_are_refused() -> None:
-    """Records with more members than there are columns are asked for in another format; as many as there are fit."""
-    most = {f"m{number}": number for number in range(16_384 - len(AROUND))}
+def test_a_workbook_is_no_wider_than_a_csv() -> None:
+    """As many members as there are columns fit; of more, what has none is JSON in the last column."""
+    most = {f"m{number}": number for number in range(MOST - len(AROUND))}
     with zipfile.ZipFile(io.BytesIO(book(most))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml")
-    assert sheet.count(b"<c") == 2 * 16_384
-    with pytest.raises(UnknownFormat, match="expected another format: a workbook holds 16384 columns") as refused:
-        book(most, {"onemore": 1})
-    assert (refused.value.parameter, refused.value.found) == ("format", "xlsx")
+    assert sheet.count(b"<c") == 2 * MOST
+    (found, other) = cells(most, most | {"onemore": 1, "another": 2})
+    assert len(found) == MOST
+    assert orjson.loads(found[MORE]) == {"m994": 994}
+    assert orjson.loads(other[MORE]) == {"m994": 994, "onemore": 1, "another": 2}
+    assert {name: found[name] for name in found if name in most} == {
+        name: most[name] for name in most if name != "m994"
+    }
