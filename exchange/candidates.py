@@ -13,6 +13,8 @@ from exchange.drafts import Draft, Problems, PublisherFacts
 from exchange.identity import Live, Namer, Thing, gathered
 from exchange.report import Place
 from exchange.spool import Spool
+from exchange.tabular import MOST_ROWS
+from schema.errors import Malformed
 
 
 @dataclass(slots=True, eq=False)
@@ -40,51 +42,65 @@ class Candidate:
 
 @dataclass(slots=True)
 class Sifted:
-    """The candidates of a file, its refused drafts, the rows that repeat others, and the rows that are records.
+    """The rows of a file, checked: those that are ready, their bodies put away in the spool, and the refused drafts.
 
     `dropped` are ready themselves, but something else in their row is refused.
     """
 
-    records: list[Candidate] = field(default_factory=list)
+    spool: Spool = field(default_factory=Spool)
+    ready: list[Ready] = field(default_factory=list)
     refused: list[Draft] = field(default_factory=list)
     dropped: list[Ready] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Named:
+    """The records of a file, and the rows that repeat others."""
+
+    records: list[Candidate] = field(default_factory=list)
     repeated: set[Place] = field(default_factory=set)
-    ready: list[Ready] = field(default_factory=list)
 
 
-def sift(
-    rows: Iterable[Draft | Ready], kind: str, publisher: PublisherFacts, published: Live, problems: Problems
-) -> Sifted:
-    """Check every draft and make records of the good ones. A row with one bad record is refused whole."""
-    sifted, spool = Sifted(), Spool()
-    for row in rows:
+def sift(rows: Iterable[Draft | Ready], kind: str, publisher: PublisherFacts, problems: Problems) -> Sifted:
+    """Check every draft. A row with one bad record is refused whole."""
+    sifted = Sifted()
+    for count, row in enumerate(rows):
+        if count >= MOST_ROWS:  # a row of notices may hold a thousand of them
+            raise Malformed(f"The file has more than {MOST_ROWS} records.")
         ready = row if isinstance(row, Ready) else checked(row, kind, publisher, problems)
         if ready is None:
             sifted.refused.append(row)  # type: ignore[arg-type]  # only a draft can fail
             continue
-        ready.number, ready.body = spool.put(ready.body), b""
+        ready.number, ready.body = sifted.spool.put(ready.body), b""
         sifted.ready.append(ready)
     if sifted.refused:
         bad = {draft.place for draft in sifted.refused}
         sifted.dropped = [ready for ready in sifted.ready if ready.place in bad]
         sifted.ready = [ready for ready in sifted.ready if ready.place not in bad]
-    namer = Namer(publisher.id_prefix, kind, published)
-    for reference, group in _grouped(sifted.ready).items():
+    return sifted
+
+
+def named(
+    rows: Iterable[Ready], spool: Spool, *, kind: str, publisher: PublisherFacts, published: Live, problems: Problems
+) -> Named:
+    """Make records of rows that are ready, by what is published. The rows stay as they are: they can be named again."""
+    found, namer = Named(), Namer(publisher.id_prefix, kind, published)
+    for reference, group in _grouped(rows).items():
         if isinstance(group, Ready) and group.alone and (id_ := namer.bare(reference)):
             one = Candidate(id_, reference, (group.row,), group.buyers, spool, group.number)
-            sifted.records.append(one)
+            found.records.append(one)
         else:
             together = group if isinstance(group, list) else [group]
-            things = _things(together, kind, spool, sifted.repeated, problems)
-            named = namer.named(reference, things)
-            if len(named) > 1 and any(ready.given for ready in together):
-                _tell_shared(reference, named, problems)
-            for id_, thing in named:
+            things = _things(together, kind, spool, found.repeated, problems)
+            pairs = namer.named(reference, things)
+            if len(pairs) > 1 and any(ready.given for ready in together):
+                _tell_shared(reference, pairs, problems)
+            for id_, thing in pairs:
                 data = _as_published(thing.data, published.get(id_))
                 said = tuple(number for _, number in thing.rows)
                 number = spool.put(body_of(kind, reference, data))
-                sifted.records.append(Candidate(id_, reference, said, buyers_of(data), spool, number))
-    return sifted
+                found.records.append(Candidate(id_, reference, said, buyers_of(data), spool, number))
+    return found
 
 
 def _grouped(rows: Iterable[Ready]) -> dict[str, Ready | list[Ready]]:

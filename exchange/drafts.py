@@ -11,10 +11,11 @@ from exchange.privacy import without_mailboxes
 from exchange.report import RowFault, shortened
 from exchange.table import Columns, Table
 from exchange.tabular import Row
-from schema.errors import Severity
+from schema.errors import Malformed, Severity
 
 ERROR_CELL = re.compile(r"#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!)")
 MASK = "(not shown)"
+MOST_PROBLEMS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class Problems:
         pointer: str = "", code: str = "unreadable", severity: Severity = "warning",
         sheet: str = "",
     ) -> None:  # fmt: skip
-        """Add one problem."""
+        """Add one problem. Malformed where there are too many: a report is read by people, and held in memory."""
+        if len(self.found) >= MOST_PROBLEMS:
+            raise Malformed(f"There is more wrong with the file than can be told: over {MOST_PROBLEMS} of its cells.")
         self.found.append(RowFault(row, column, pointer, shortened(value), expected, message, severity, code, sheet))
 
 
@@ -160,13 +163,18 @@ class RowReader:
 
 
 def tell_computed(table: Table, problems: Problems) -> None:
-    """Tell of computed cells, a column at a time: their last stored result is all that a file holds."""
-    counts: dict[int, int] = {}
-    for _, _, place in table.formulas:
-        counts[place] = counts.get(place, 0) + 1
-    for place, count in sorted(counts.items()):
-        if place < len(table.header):
-            problems.tell(
-                table.header_row, table.column(place), f"{count} computed cell(s): the stored result was taken.",
-                expected="values, not formulas", code="computed",
-            )  # fmt: skip
+    """Tell of computed cells, at the first of a column and sheet: their last stored result is all that a file holds.
+
+    To be called last, for a cell of which something else is told already is told of once.
+    """
+    told = {(one.sheet, one.row, one.column) for one in problems.found}
+    found: dict[tuple[str, int], list[int]] = {}
+    for sheet, row, place in sorted(table.formulas):
+        if place < len(table.header) and (sheet, row, table.column(place)) not in told:
+            found.setdefault((sheet, place), []).append(row)
+    for (sheet, place), rows in found.items():
+        seen = ", ".join(map(str, rows[:5])) + (", ..." if rows[5:] else "")
+        problems.tell(
+            rows[0], table.column(place), f"{len(rows)} computed cell(s), in row {seen}: the stored result was taken.",
+            expected="values, not formulas", code="computed", sheet=sheet,
+        )  # fmt: skip

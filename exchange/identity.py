@@ -196,12 +196,13 @@ class Namer:
         ids = _claimed(self._live.of(base, things), things)
         if len(things) == 1 and not ids:
             return [(base, things[0])]
-        crowded = Counter(thing.key for thing in things)
+        crowded, taken = Counter(thing.key for thing in things), set(ids.values())
         for thing in things:
             if thing not in ids:
                 plain = base + suffix_of(thing)
-                taken = crowded[thing.key] > 1 or plain in ids.values()
-                ids[thing] = base + suffix_of(thing, whole=True) if taken else plain
+                whole = crowded[thing.key] > 1 or plain in taken
+                ids[thing] = base + suffix_of(thing, whole=True) if whole else plain
+                taken.add(ids[thing])
         return [(ids[thing], thing) for thing in things]
 
 
@@ -209,18 +210,21 @@ def _claimed(published: Mapping[str, Mapping[str, Any]], things: Sequence[Thing]
     """Give published ids to things of the same key: the same content first, then what is most alike."""
     if not published:
         return {}
+    by_key: dict[str, list[Thing]] = {}  # thousands of rows may have a reference such as "TBC"
+    for thing in things:
+        by_key.setdefault(thing.key, []).append(thing)
     pairs = []
     for id_, data in published.items():
-        key, old = key_of(data), {name: member for name, member in data.items() if name != "reference"}
+        old = {name: member for name, member in data.items() if name != "reference"}
         content = content_of(old)
-        for thing in things:
-            if thing.key == key:
-                alike = sum(thing.data.get(name) == member for name, member in old.items())
-                pairs.append((thing.content != content, -alike, spelt(thing.data), id_, thing))
-    claimed: dict[Thing, str] = {}
+        for thing in by_key.get(key_of(data), ()):
+            alike = sum(thing.data.get(name) == member for name, member in old.items())
+            pairs.append((thing.content != content, -alike, spelt(thing.data), id_, thing))
+    claimed, taken = dict[Thing, str](), set[str]()
     for *_, id_, thing in sorted(pairs, key=lambda pair: pair[:4]):
-        if thing not in claimed and id_ not in claimed.values():
+        if thing not in claimed and id_ not in taken:
             claimed[thing] = id_
+            taken.add(id_)
     return claimed
 
 

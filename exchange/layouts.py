@@ -77,7 +77,13 @@ def recognised(
     members = [(sheet, one) for sheet, one in found if form_of(one.header.cells) == form_of(head)]
     names = {sheet.name for sheet, _ in members}
     rows = DataRows([(sheet, one.place) for sheet, one in members], head, whole=not workbook)
-    formulas = frozenset((s.name, r, c) for s, one in members for r, c in s.formulas if r > one.header.number)
+    formulas = frozenset(
+        # As rows are named: by their sheet where there are several (exchange/below.py).
+        (sheet.name if len(members) > 1 else "", row, column)
+        for sheet, one in members
+        for row, column in sheet.formulas
+        if row > one.header.number
+    )
     table = Table(head, best.header.number, rows if best.layout.streams else list(rows), workbook, formulas)
     return table, rows, best.layout, [sheet.name for sheet in sheets if sheet.name not in names]
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from exchange.cells import guarded
+from exchange.cells import csv_line, guarded
 from schema.errors import Severity
 
 COLUMNS = ("row", "column", "field", "value", "expected", "message", "severity", "code")
@@ -83,14 +81,12 @@ class Report:
 
     def as_csv(self) -> str:
         """Give the problems as CSV that opens beside the file, in row order; cells cannot start a formula."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\r\n")
-        writer.writerow(COLUMNS)
+        lines = [csv_line(COLUMNS)]
         for problem in sorted(self.problems, key=lambda p: p.row or 0):
             cells = problem.as_dict()
-            row = "" if problem.row is None else problem.row
-            writer.writerow([row, *(guarded(str(cells[name])) for name in COLUMNS[1:])])
-        return out.getvalue()
+            row = "" if problem.row is None else str(problem.row)
+            lines.append(csv_line([row, *(guarded(str(cells[name])) for name in COLUMNS[1:])]))
+        return "".join(lines)
 
 
 def shortened(value: str) -> str:

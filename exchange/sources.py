@@ -60,16 +60,17 @@ def _is_table(body: bytes) -> None:
 
 
 def _ndjson(text: str) -> Source:
-    objects = []
+    objects: list[tuple[int, Any]] = []
     lines = text.replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, 1):
         if line.strip():
+            _check_count(len(objects) + 1)
             try:
                 objects.append((number, orjson.loads(line)))
             except orjson.JSONDecodeError as error:
                 where = "It is cut off" if number == len(lines) else f"Line {number} is not JSON"
                 raise Malformed(f"{where}: line {number} cannot be read ({error.msg}).") from error
-    return _limited("ndjson", objects)
+    return Source("ndjson", objects=tuple(objects))
 
 
 def _json(text: str, *, lines: bool) -> Source:
@@ -85,10 +86,11 @@ def _json(text: str, *, lines: bool) -> Source:
         value = value.get("items", [value] if lines or "reference" in value or "name" in value else None)
     if not isinstance(value, list):
         raise Malformed("The JSON is not a list of records, nor an object with 'items'.")
-    return _limited("json", list(enumerate(value, 1)))
+    _check_count(len(value))
+    return Source("json", objects=tuple(enumerate(value, 1)))
 
 
-def _limited(name: str, objects: list[tuple[int, Any]]) -> Source:
-    if len(objects) > MOST_ROWS:
+def _check_count(count: int) -> None:
+    """Refuse too many records before anything is made of them."""
+    if count > MOST_ROWS:
         raise Malformed(f"The file has more than {MOST_ROWS} records.")
-    return Source(name, objects=tuple(objects))

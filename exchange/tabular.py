@@ -172,7 +172,7 @@ class CsvRows:
                     yield Row(number, last)
                 elif last is not None:
                     empty += 1
-                number += 1
+                number += cells != [_END]  # the mark is no row
                 if number > MOST_ROWS + 1 or len(cells) > MOST_COLUMNS:
                     raise Malformed(f"The file has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns.")
                 if empty and cells and cells != [_END]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Iterable, Iterator
+from typing import IO
 
+import orjson
+
+from exchange import children
+from exchange.spool import Spool
 from exchange.tabular import MOST_COLUMNS, MOST_ROWS, Row, Sheet
 from schema.errors import Malformed
 
@@ -22,9 +21,7 @@ MOST_BYTES = 200 * 1024 * 1024
 HIGHEST_RATIO = 100
 SMALL = 100_000
 WALL_SECONDS = 90.0
-UNREADABLE = 3
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 def looks_like_workbook(body: bytes) -> bool:
@@ -62,50 +59,62 @@ def read_workbook(body: bytes) -> list[Sheet]:
         spool.seek(0)
         code = _run(spool, out, told)
         told.seek(0)
+        if code == children.NO_ROOM:
+            raise children.no_room()
         if code:
             raise Malformed(_epitaph(code, told.read(300).decode("utf-8", "replace")))
         out.seek(0)
-        return _sheets(json.loads(line) for line in out)
+        return _sheets(out)
 
 
 def _run(spool: IO[bytes], out: IO[bytes], told: IO[bytes]) -> int:
-    environment = {"PYTHONPATH": str(_ROOT), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-P", "-m", "exchange.workbook_child"]
-    try:
-        # Our own module under our own interpreter; the foreign bytes go in by standard input only.
-        done = subprocess.run(  # noqa: S603
-            command, stdin=spool, stdout=out, stderr=told, env=environment, timeout=WALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return -signal.SIGXCPU
-    return done.returncode
+    return children.run("exchange.workbook_child", spool, out, told, seconds=WALL_SECONDS)
 
 
 def _epitaph(code: int, told: str) -> str:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code == -signal.SIGXCPU:
         return "The workbook took longer to read than any register should. Save it as CSV."
-    if code == UNREADABLE:
+    if code == children.UNREADABLE:
         return f"The workbook cannot be read: {told.strip() or 'it is damaged'}."
     return "The workbook needs more memory than any register should: it may be sparse or damaged. Save it as CSV."
 
 
-def _sheets(messages: Iterable[dict[str, Any]]) -> list[Sheet]:
-    sheets: list[Sheet] = []
-    rows: list[Row] = []
-    for message in messages:
+def _sheets(lines: Iterable[bytes]) -> list[Sheet]:
+    """Take what the child says, a line at a time: its rows wait as they came, and few of them are in memory at once."""
+    sheets, spool = list[Sheet](), Spool()
+    rows = _SheetRows("", spool)
+    for line in lines:
+        message = orjson.loads(line)
         if "end" in message:
             return sheets
         if "sheet" in message:
-            formulas, rows = {(row, column) for row, column in message["formulas"]}, []
+            rows = _SheetRows(message["sheet"], spool)
+            formulas = {(row, column) for row, column in message["formulas"]}
             sheets.append(Sheet(message["sheet"], rows, message["visible"], formulas))
         else:
-            _append(rows, sheets[-1].name, message["row"], message["cells"])
+            rows.add(line, message["row"], len(message["cells"]))
     raise Malformed("The workbook could not be read to its end.")
 
 
-def _append(rows: list[Row], sheet: str, number: int, cells: list[str]) -> None:
-    if number > MOST_ROWS or len(cells) > MOST_COLUMNS:
-        raise Malformed(f"The sheet '{sheet}' has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns.")
-    last = rows[-1].number if rows else 0
-    rows.extend(Row(gap, (), sheet) for gap in range(last + 1, number))
-    rows.append(Row(number, cells, sheet))
+class _SheetRows:
+    """The rows of one sheet, put away as the child wrote them and read anew each time; blank ones between them too."""
+
+    def __init__(self, sheet: str, spool: Spool) -> None:
+        self._sheet = sheet
+        self._spool = spool
+        self._lines: list[int] = []
+
+    def add(self, line: bytes, number: int, width: int) -> None:
+        """Put a row away. Malformed where it lies beyond what is read."""
+        if number > MOST_ROWS or width > MOST_COLUMNS:
+            raise Malformed(f"The sheet '{self._sheet}' has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns.")
+        self._lines.append(self._spool.put(line))
+
+    def __iter__(self) -> Iterator[Row]:
+        last = 0
+        for place in self._lines:
+            message = orjson.loads(self._spool.get(place))
+            number = message["row"]
+            yield from (Row(gap, (), self._sheet) for gap in range(last + 1, number))
+            yield Row(number, message["cells"], self._sheet)
+            last = number

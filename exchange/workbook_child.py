@@ -12,12 +12,12 @@ import datetime as dt
 import io
 import json
 import re
-import resource
 import sys
 import zipfile
 from collections.abc import Iterable
 from typing import Any
 
+from exchange import children
 from exchange.tabular import MOST_COLUMNS, MOST_ROWS
 
 MEMORY = 1 << 30
@@ -113,22 +113,18 @@ def lines(body: bytes) -> Iterable[dict[str, Any]]:
 
 
 def main() -> int:
-    """Set the limits, read standard input, write standard output; 3 with a sentence on stderr when unreadable."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """Set the limits, read standard input, write standard output. Gives 0, or how it ended and says why on stderr."""
+    children.confine(memory=MEMORY, seconds=CPU_SECONDS, output=OUTPUT)
     body = sys.stdin.buffer.read()
     try:
         for message in lines(body):
             sys.stdout.write(json.dumps(message) + "\n")
-    except MemoryError:
-        return 4
+        sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - a parser in Rust panics with what is no `Exception`
         sys.stderr.write(str(error)[:300])
-        return 3
+        return children.ending(error) or children.UNREADABLE
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    children.leave(main())

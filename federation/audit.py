@@ -37,7 +37,7 @@ ACTIONS = (
         "node.moved",
         "node.grant",
     ),
-    *("keys.new", "keys.rotate", "keys.revoke", "move"),
+    *("keys.new", "keys.rotate", "keys.revoke", "move", "restore"),
 )
 MEMBERS = (
     *("id", "time", "actor", "tokenId", "name", "action", "publisher"),

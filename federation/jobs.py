@@ -2,6 +2,10 @@
 
 A worker claims a job under a lease and renews it while it works. What it publishes and the end of the job are one
 transaction that only the holder of the lease can commit: a job is done once, however often it was begun.
+
+The file is read in a child process, which dies alone (exchange/reading_apart.py). What is no fault of the file leaves
+the job waiting with it: a server that is stopped gives it back, and what an outage of the database broke off is its
+worker's own still, who takes it again. Only a worker that vanishes amid a job counts against it.
 """
 
 from __future__ import annotations
@@ -13,41 +17,49 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import structlog
 from pydantic.alias_generators import to_camel
-from sqlalchemy import RowMapping, Select, Update, delete, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ColumnElement, RowMapping, Select, Update, case, delete, func, select, update
 
-from federation import tokens
+from exchange.children import Stopped
+from federation import outages, tokens
 from federation.audit import Actor
 from federation.database import Database, Reading, WriteSession, clock, dialect, insert, table
 from federation.tokens import Grant
 from federation.wishes import File, Wish
 from schema.entry import stamp
-from schema.errors import Busy, FolkmootError, Forbidden, LeaseLost, Misconfigured, NotFound
+from schema.errors import Busy, FolkmootError, Forbidden, LeaseLost, NotFound
 from schema.tables import Job
 
 if TYPE_CHECKING:
     from federation.register import Outcome
 
+log = structlog.get_logger("folkmoot.imports")
 IMPORT = "import"
 KEPT = timedelta(days=30)
 TRIES = 3
 MOST_WAITING = 20
 LEASE = timedelta(seconds=60)
 RENEW = 15.0
+FAULT_SECONDS = 5.0
 _OVERTAKEN = (
     "A record was withdrawn as personal data before this file was imported, and the file may still hold it: "
     "take it out there and send the file again."
+)
+_VANISHED = (
+    f"This import was begun {TRIES} times, and each time the server ended in the middle of it, without being stopped. "
+    "The file may be the reason or not: send it again, and where it fails again ask the operator, whose log says more."
 )
 _job = table(Job)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in the hands of one worker."""
+    """A job in the hands of one worker. `tries` counts the starts before this one whose worker vanished."""
 
     id: str
     owner: str
@@ -87,7 +99,8 @@ def ask(session: WriteSession, grant: Grant, file: File, wish: Wish, now: dateti
 def status(session: Reading, job: str, grant: Grant) -> dict[str, Any]:
     """What is known of a job. Raises `NotFound`, for another publisher's job too: an id tells nothing."""
     wanted = select(_job).where(_job.c.id == job, _job.c.publisher == grant.publisher)
-    row = session.connection().execute(wanted).mappings().one_or_none()
+    # A NUL is in no id, and PostgreSQL takes none in a question.
+    row = None if "\x00" in job else session.connection().execute(wanted).mappings().one_or_none()
     options = orjson.loads(row["options"]) if row is not None else {}
     if row is None or (grant.kinds is not None and options["kind"] not in grant.kinds):
         raise NotFound(f"There is no import '{job[:80]}'.")
@@ -97,30 +110,38 @@ def status(session: Reading, job: str, grant: Grant) -> dict[str, Any]:
     return {**told, **wish, **times, **(orjson.loads(row["result"]) if row["result"] else {})}
 
 
-def waiting(session: Reading) -> bool:
+def waiting(session: Reading, owner: str = "") -> bool:
     """Whether there is a job to claim."""
-    return session.connection().execute(_free(session).limit(1)).first() is not None
+    return session.connection().execute(_free(session, owner).limit(1)).first() is not None
 
 
-def claim(session: WriteSession) -> Claim | None:
-    """Take the oldest job that nobody holds, by the database's clock. None where there is none."""
-    owner, now = secrets.token_hex(16), clock(session)
-    free = _free(session).order_by(_job.c.created, _job.c.id).limit(1)
+def claim(session: WriteSession, owner: str = "") -> Claim | None:
+    """Take a job that nobody holds, by the database's clock. None where there is none.
+
+    Publishers take turns: the one whose last start is longest ago is first, with its oldest job. `owner` names a
+    worker, who does one job at a time: what it holds already was broken off by an outage.
+    """
+    owner, now = owner or secrets.token_hex(16), clock(session)
+    last = select(_job.c.publisher, func.max(_job.c.started).label("start")).group_by(_job.c.publisher).subquery()
+    free = _free(session, owner).join(last, last.c.publisher == _job.c.publisher)
+    free = free.order_by(last.c.start.asc().nulls_first(), _job.c.created, _job.c.id).limit(1)
     if dialect(session) != "sqlite":
-        free = free.with_for_update(skip_locked=True)
+        free = free.with_for_update(skip_locked=True, of=_job)
+    vanished = case(((_job.c.state == "running") & (_job.c.owner != owner), 1), else_=0)
     taken = (
         update(_job)
-        .where(_job.c.id == free.scalar_subquery())
-        .values(state="running", owner=owner, leased_until=now + LEASE, started=now, tries=_job.c.tries + 1)
+        .where(_job.c.id == free.correlate(None).scalar_subquery())
+        .values(state="running", owner=owner, leased_until=now + LEASE, started=now, tries=_job.c.tries + vanished)
         .returning(*_job.c)
     )
     row = session.connection().execute(taken).mappings().one_or_none()
     return None if row is None else _claimed(row)
 
 
-def _free(session: Reading) -> Select[tuple[str]]:
-    left = (_job.c.state == "running") & (_job.c.leased_until < clock(session))
-    return select(_job.c.id).where(_job.c.task == IMPORT, (_job.c.state == "queued") | left)
+def _free(session: Reading, owner: str) -> Select[tuple[str]]:
+    left: ColumnElement[bool] = (_job.c.leased_until < clock(session)) | (_job.c.owner == owner)
+    unheld = (_job.c.state == "queued") | ((_job.c.state == "running") & left)
+    return select(_job.c.id).where(_job.c.task == IMPORT, unheld)
 
 
 def _claimed(row: RowMapping) -> Claim:
@@ -137,36 +158,57 @@ def _claimed(row: RowMapping) -> Claim:
     )
 
 
-def turn(database: Database, *, node: str, now: datetime) -> bool:
-    """Do one job, if there is one. Gives whether there was."""
+def turn(
+    database: Database, *, node: str, now: datetime, owner: str = "", stopping: Callable[[], bool] = lambda: False
+) -> bool:
+    """Do one job, if there is one. Gives whether there was. Once `stopping` says so, a file is read no further."""
     with database.read() as session:
-        if not waiting(session):
+        if not waiting(session, owner):
             return False
     with database.write() as session:
-        held = claim(session)
+        held = claim(session, owner)
     if held is not None:
-        _work(database, held, node, now)
+        _work(database, held, node, now, stopping)
     return held is not None
 
 
-def _work(database: Database, held: Claim, node: str, now: datetime) -> None:
-    from federation import register  # noqa: PLC0415 - all layouts of files: a server starts without them
+def _work(
+    database: Database, held: Claim, node: str, now: datetime, stopping: Callable[[], bool] = lambda: False
+) -> None:
+    from exchange.reading_apart import parse_apart  # noqa: PLC0415 - all layouts of files: a server starts without them
+    from federation import register  # noqa: PLC0415
 
     def ended(session: WriteSession, outcome: Outcome) -> None:
         error = {"error": outcome.error} if outcome.error else {}
         _finish(session, held, outcome.state, {"report": outcome.report.as_json(), **error}, now)
 
+    parse = partial(parse_apart, stopping=stopping)
     try:
         with _renewed(database, held):
             actor = _actor(database, held, now)
-            register.run(database, held.file, held.wish, node=node, now=now, also=ended, actor=actor)
+            register.run(database, held.file, held.wish, node=node, now=now, also=ended, actor=actor, parse=parse)
     except LeaseLost:
         return
+    except Stopped:
+        _give_back(database, held.owner)
     except FolkmootError as error:
         _fail(database, held, error.detail, now)
-    except Exception:
-        _fail(database, held, "The server could not do this import; its log says why.", now)
+    except Exception as error:
+        if not passes(error):
+            _fail(database, held, "The server could not do this import; its log says why.", now)
         raise
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an import met what is no fault of its file and passes: a database that does not serve, a full disk."""
+    return outages.is_outage(error) or isinstance(error, OSError)
+
+
+def _give_back(database: Database, owner: str) -> None:
+    """Let the job that a worker holds wait as before, for whoever comes."""
+    held = update(_job).where(_job.c.owner == owner, _job.c.state == "running")
+    with database.write() as session:
+        session.connection().execute(held.values(state="queued", owner=None, leased_until=None))
 
 
 def _fail(database: Database, held: Claim, sentence: str, now: datetime) -> None:
@@ -179,8 +221,8 @@ def _fail(database: Database, held: Claim, sentence: str, now: datetime) -> None
 
 def _actor(database: Database, held: Claim, now: datetime) -> Actor:
     """Who asked for a job. Raises where it must not be done: they may no longer, or it has ended this server before."""
-    if held.tries > TRIES:
-        raise Misconfigured(f"This import was begun {TRIES} times and never ended: the file is beyond this server.")
+    if held.tries >= TRIES:
+        raise Busy(_VANISHED)
     with database.read() as session:
         if held.token_id is None or not tokens.alive(session, held.token_id, now):
             raise Forbidden("The token that asked for this import has been revoked or has expired since.")
@@ -228,8 +270,12 @@ def _renewed(database: Database, held: Claim) -> Iterator[None]:
     def renew() -> None:
         # On SQLite the import's own transaction keeps this one waiting, and every other worker with it.
         while not over.wait(RENEW):
-            with suppress(OperationalError), database.write() as session:
-                session.connection().execute(_mine(held).values(leased_until=clock(session) + LEASE))
+            try:
+                with database.write() as session:
+                    session.connection().execute(_mine(held).values(leased_until=clock(session) + LEASE))
+            except Exception as error:
+                if not outages.is_fault(error):
+                    raise
 
     keeper = threading.Thread(target=renew, name="import-lease", daemon=True)
     keeper.start()
@@ -252,14 +298,46 @@ class Importer:
         self._node = node
         self._now = now
         self._every = every
+        self._owner = secrets.token_hex(16)
+        self._told = ""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, and end the job in hand.
+        """Work until `stop` is set; a job whose file is being read then is given back, any other is ended.
 
-        A job that a killed server left is taken up when its lease has run out.
+        A job that a killed server left is taken up when its lease has run out. An outage is waited for here, and not by
+        whoever started this: so no other worker thinks that this one is gone.
         """
         while not stop.is_set():
-            if await asyncio.to_thread(turn, self._database, node=self._node, now=self._now()):
-                continue
+            pause = self._every
+            try:
+                if await asyncio.to_thread(self._turn, stop.is_set):
+                    pause = 0.0
+            except Exception as error:
+                if not passes(error):
+                    raise
+                self._tell(error)
+                pause = FAULT_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every)
+                await asyncio.wait_for(stop.wait(), pause)
+        if self._told:
+            await asyncio.to_thread(self._leave)
+
+    def _leave(self) -> None:
+        """Give back what an outage broke off, where it is over: to be stopped amid one is no fault of the file."""
+        try:
+            _give_back(self._database, self._owner)
+        except Exception as error:
+            if not passes(error):
+                raise
+
+    def _turn(self, stopping: Callable[[], bool]) -> bool:
+        done = turn(self._database, node=self._node, now=self._now(), owner=self._owner, stopping=stopping)
+        self._told = ""
+        return done
+
+    def _tell(self, error: Exception) -> None:
+        """Say once why imports wait."""
+        told = outages.sentence(error)
+        if told != self._told:
+            self._told = told
+            log.error("the database or the disk does not serve; imports wait until it does", error=told)

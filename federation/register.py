@@ -1,7 +1,8 @@
 """Import a register: a file is all that one publisher says of one kind (protocol section 7).
 
 The file is compared with what is published, and only real changes are appended, tombstones included, in one
-transaction. `plan` is pure: a dry run and a real run judge by the same function.
+transaction. It is read before that begins, and never while the log is locked: what was parsed is kept, and its rows are
+named again by what stands then. `plan` is pure: a dry run and a real run judge by the same function.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 from sqlalchemy import select
 
-from exchange.reading import Candidate, PublisherFacts, Reading, read_register
+from exchange.reading import Candidate, Parsed, PublisherFacts, Reading, named, parse
 from exchange.report import Report, RowFault
 from exchange.spool import Spool
 from federation import audit, log, publishers
@@ -24,13 +25,14 @@ from federation.database import Reading as AnySession
 from federation.guard import guard
 from federation.wishes import File, Wish
 from schema.change import same
-from schema.errors import Held
+from schema.errors import Busy, Held
 from schema.identifiers import organisation_id
 from schema.tables import Record
 
 State = Literal["done", "refused", "held"]
 _record = table(Record)
 AT_ONCE = 5_000
+READINGS = 3
 _ENDS = ("endDate", "end", "until")
 
 
@@ -107,6 +109,22 @@ class Outcome:
         return self.reading.report
 
 
+class Parse(Protocol):
+    """What reads the rows of a file: `exchange.reading.parse`, or the same in a child process."""
+
+    def __call__(
+        self,
+        body: bytes,
+        *,
+        filename: str,
+        kind: str,
+        publisher: PublisherFacts,
+        format: str | None,  # noqa: A002
+    ) -> Parsed:
+        """Read the rows."""
+        ...
+
+
 def run(
     database: Database,
     file: File,
@@ -116,32 +134,35 @@ def run(
     now: datetime,
     also: Callable[[WriteSession, Outcome], None] | None = None,
     actor: audit.Actor | None = None,
+    parse: Parse = parse,
 ) -> Outcome:
     """Import the file, for `actor` (None: the operator). `also` runs inside the same transaction, whatever the outcome.
 
-    The file is read before the transaction begins, so that a large one keeps no other writer waiting; where somebody
-    has published meanwhile, it is read once more inside. Raises `Malformed` for a file that cannot be read, `NotFound`
-    for an unknown publisher.
+    Raises `Malformed` for a file that cannot be read, `NotFound` for an unknown publisher, `Busy` where the publisher
+    itself became another each time that the file was read.
     """
-    with database.read() as reading_session:
-        before = published(reading_session, file)
-    reading = _read(file, before)
-    if wish.dry_run and also is None:
-        return judge(reading, before, wish, now)
-    with database.write() as session:
-        if actor is not None:
-            audit.acting(session, actor)
-        if log.lock(session) != before.number:
-            fresh = published(session, file)
-            if fresh.live != before.live:
-                reading = _read(file, fresh)
-            before = fresh
-        outcome = judge(reading, before, wish, now)
-        if outcome.state == "done" and not wish.dry_run:
-            _append(session, outcome, node, now)
-        if also is not None:
-            also(session, outcome)
-    return outcome
+    for _ in range(READINGS):
+        with database.read() as reading_session:
+            before = published(reading_session, file)
+        parsed = parse(file.body, filename=file.name, kind=file.kind, publisher=before.facts, format=file.format)
+        reading = _named(parsed, before)
+        if wish.dry_run and also is None:
+            return judge(reading, before, wish, now)
+        with database.write() as session:
+            if actor is not None:
+                audit.acting(session, actor)
+            if log.lock(session) != before.number:
+                before = published(session, file)
+                if before.facts != parsed.publisher:
+                    continue  # what a row means hangs on its publisher's name and prefix: it is read again, outside
+                reading = _named(parsed, before)
+            outcome = judge(reading, before, wish, now)
+            if outcome.state == "done" and not wish.dry_run:
+                _append(session, outcome, node, now)
+            if also is not None:
+                also(session, outcome)
+        return outcome
+    raise Busy(f"The name or the address of {file.publisher} has changed each time that the file was read.")
 
 
 def _append(session: WriteSession, outcome: Outcome, node: str, now: datetime) -> None:
@@ -178,16 +199,9 @@ def _live(session: AnySession, publisher: str, kind: str) -> Live:
     return Live((id_, data) for id_, data in session.connection().execute(wanted.execution_options(yield_per=1_000)))
 
 
-def _read(file: File, before: Published) -> Reading:
-    reading = read_register(
-        file.body,
-        filename=file.name,
-        kind=file.kind,
-        publisher=before.facts,
-        format=file.format,
-        published=before.live,
-    )
-    if file.kind == "organisation":
+def _named(parsed: Parsed, before: Published) -> Reading:
+    reading = named(parsed, before.live)
+    if parsed.kind == "organisation":
         _refuse_others(reading, before.facts)
     return reading
 

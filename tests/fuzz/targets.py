@@ -7,7 +7,6 @@ fault, and so is a promise that is not kept about what was accepted: that it can
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
@@ -170,7 +169,7 @@ def _lines(body: bytes) -> None:
         else:
             messages.append({"row": number, "cells": line.split("\t")})
     try:
-        sheets = _sheets(json.loads(json.dumps([*messages, {"end": True}])))
+        sheets = _sheets(orjson.dumps(message) for message in [*messages, {"end": True}])
     except Bad:
         return
     assert all(len(row.cells) <= MOST_COLUMNS and row.number <= MOST_ROWS for sheet in sheets for row in sheet.rows)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +14,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+from structlog.testing import capture_logs
 
 from api.app import create_app
+from exchange import children
 from federation import jobs, log, publishers, register, tokens
-from federation.database import Database, clock, table
+from federation.database import Database, WriteSession, clock, table
 from schema.entry import Entry
 from schema.tables import Job
 from tests.integration.register.conftest import as_csv, contracts
@@ -35,14 +40,14 @@ def moot(database: Database, tmp_path: Path) -> Moot:
     return Moot(services, client(create_app(services)))
 
 
-def _turn(moot: Moot) -> bool:
-    return jobs.turn(moot.services.database, node=moot.services.node, now=NOW)
+def _turn(moot: Moot, **how: Any) -> bool:
+    return jobs.turn(moot.services.database, node=moot.services.node, now=NOW, **how)
 
 
-def _ask(moot: Moot, token: str, rows: Any, more: str = "", **headers: str) -> str:
+def _ask(moot: Moot, token: str, rows: Any, more: str = "", to: str = PUBLISHER, **headers: str) -> str:
     """Ask for an import. Gives its address."""
     body = rows if isinstance(rows, bytes) else as_csv(rows)
-    taken = moot.call("POST", ASK + more, token, body, **{"Content_Type": CSV, **headers})
+    taken = moot.call("POST", ASK.replace(PUBLISHER, to) + more, token, body, **{"Content_Type": CSV, **headers})
     assert taken.status_code == 202, taken.text
     assert taken.json()["status"] == taken.headers["location"]
     return str(taken.headers["location"])
@@ -194,16 +199,266 @@ def test_what_a_killed_worker_left_is_taken_up(moot: Moot) -> None:
 
 
 def test_a_job_that_ends_its_server_is_given_up(moot: Moot) -> None:
-    """After three starts without an end the import fails, instead of being begun for ever."""
+    """After three starts whose worker vanished the import fails, not before; it is told no more than is known."""
     token = moot.token()
     place = _ask(moot, token, contracts(3))
-    for _ in range(jobs.TRIES):
+    for vanished in range(jobs.TRIES):
         with moot.services.database.write() as session:
-            assert jobs.claim(session) is not None
+            held = jobs.claim(session)
+        assert held is not None
+        assert held.tries == vanished
         _expire(moot.services.database)
     assert _turn(moot)
     told = _told(moot, token, place)
-    assert (told["state"], "3 times" in told["error"]) == ("failed", True)
+    assert (told["state"], told["error"][:57]) == (
+        "failed",
+        "This import was begun 3 times, and each time the server e",
+    )
+    assert "The file may be the reason or not" in told["error"]
+
+
+def test_a_server_that_is_stopped_gives_its_job_back(moot: Moot) -> None:
+    """A clean stop amid the reading counts against nobody: the job waits with its file, and is begun anew at once."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    for _ in range(jobs.TRIES + 1):
+        assert _turn(moot, stopping=lambda: True)
+        assert _state(moot, token, place) == "queued"
+    assert _turn(moot)
+    assert _told(moot, token, place)["report"]["created"] == 3
+
+
+def test_a_worker_that_is_stopped_ends_soon(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Importer.run` waits for no file that is still being read: its child is ended, and the job given back."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    monkeypatch.setattr(children, "_ROOT", _sleeping(moot.services.data_dir))
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(_importer(moot).run(stop))
+        await asyncio.to_thread(_wait_until, moot, token, place, "running")
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(serve())
+    assert _state(moot, token, place) == "queued"
+    with moot.services.database.write() as session:
+        held = jobs.claim(session)
+    assert held is not None
+    assert (held.tries, held.file.body) == (0, as_csv(contracts(3)))
+
+
+def _sleeping(folder: Path) -> Path:
+    """Where the reader of files sleeps for a minute."""
+    (folder / "exchange").mkdir()
+    (folder / "exchange" / "reading_child.py").write_text("import time\ntime.sleep(60)\n")
+    return folder
+
+
+def _wait_until(moot: Moot, token: str, place: str, state: str) -> None:
+    for _ in range(500):
+        if _state(moot, token, place) == state:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"it is never {state}")
+
+
+def _importer(moot: Moot) -> jobs.Importer:
+    return jobs.Importer(moot.services.database, node=moot.services.node, now=lambda: NOW, every=0.01)
+
+
+FULL = OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
+
+
+NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [("published", FULL), ("log.lock", FULL), ("log.append", FULL), ("published", NO_SPACE)],
+)
+def test_t16_an_outage_leaves_the_job_waiting(
+    moot: Moot, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+) -> None:
+    """Wherever an import meets a database that does not serve, its file is kept and the start counts for nothing."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(f"federation.register.{where}", _raising(error))
+        for _ in range(jobs.TRIES + 1):
+            with pytest.raises(type(error)):
+                _turn(moot, owner="me")
+            assert _state(moot, token, place) == "running"
+    assert not _turn(moot), "nobody else takes it while its worker is there"
+    assert _turn(moot, owner="me")
+    assert _told(moot, token, place)["report"]["created"] == 3
+
+
+def test_t16_an_outage_at_the_very_end_does_an_import_once(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be committed is rolled back with the end of its job, and done again as a whole."""
+    token = moot.token()
+    place, before = _ask(moot, token, contracts(3)), moot.latest()
+    finish = jobs._finish
+
+    def broken(*given: Any) -> None:
+        finish(*given)
+        raise FULL
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "_finish", broken)
+        with pytest.raises(OperationalError):
+            _turn(moot, owner="me")
+    assert moot.latest() == before
+    assert _turn(moot, owner="me")
+    assert (moot.latest(), _state(moot, token, place)) == (before + 3, "done")
+
+
+def test_t16_a_refusal_that_cannot_be_written_down_is_found_again(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be read, told to a database that is away, waits and is told when it is back."""
+    token = moot.token()
+    place = _ask(moot, token, b"\x00\x01")
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "_finish", _raising(FULL))
+        with pytest.raises(OperationalError):
+            _turn(moot, owner="me")
+    assert _turn(moot, owner="me")
+    told = _told(moot, token, place)
+    assert (told["state"], "NUL" in told["error"]) == ("failed", True)
+
+
+def test_t16_a_connection_that_is_cut_amid_an_import_is_an_outage(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL that is restarted ends every connection: the import is done when it serves again."""
+    database = moot.services.database
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no connections to cut")
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    lock = log.lock
+
+    def cut(session: WriteSession) -> int:
+        mine = session.connection().execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with database.read() as another:
+            another.connection().execute(text("SELECT pg_terminate_backend(:mine)"), {"mine": mine})
+        return lock(session)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "lock", cut)
+        with pytest.raises(DBAPIError):
+            _turn(moot, owner="me")
+    assert _turn(moot, owner="me")
+    assert _told(moot, token, place)["report"]["created"] == 3
+
+
+def test_t16_the_worker_waits_for_the_database(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Importer.run` outlives an outage, says once why imports wait, and does them when it is over."""
+    monkeypatch.setattr(jobs, "FAULT_SECONDS", 0.01)
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    whole, left = log.lock, [3]
+
+    def lock(session: WriteSession) -> int:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise FULL
+        return whole(session)
+
+    monkeypatch.setattr(log, "lock", lock)
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(_importer(moot).run(stop))
+        await asyncio.to_thread(_wait_until, moot, token, place, "done")
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+    with capture_logs() as logs:
+        asyncio.run(serve())
+    assert _told(moot, token, place)["report"]["created"] == 3
+    assert [line["error"] for line in logs if "imports wait" in line["event"]] == ["database or disk is full"]
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_t16_a_worker_that_is_stopped_in_an_outage_ends(
+    moot: Moot, monkeypatch: pytest.MonkeyPatch, *, over: bool
+) -> None:
+    """It gives its job back where the database serves by then; where it does not, the lease runs out."""
+    token = moot.token()
+    place = _ask(moot, token, contracts(3))
+    met = threading.Event()
+
+    def lock(_session: WriteSession) -> int:
+        met.set()
+        raise FULL
+
+    monkeypatch.setattr(log, "lock", lock)
+    if not over:
+        monkeypatch.setattr(jobs, "_give_back", _raising(FULL))
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(_importer(moot).run(stop))
+        assert await asyncio.to_thread(met.wait, 20)
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(serve())
+    assert _state(moot, token, place) == ("queued" if over else "running")
+
+
+def _raising(error: Exception) -> Any:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    return broken
+
+
+def test_publishers_take_turns(moot: Moot) -> None:
+    """However many files of one council wait, another's first is begun next; of one council, the oldest is first."""
+    token, other = moot.token(), moot.token(OTHER)
+    mine = [_ask(moot, token, contracts(turn + 1), "&partial=true") for turn in range(3)]
+    theirs = [_ask(moot, other, contracts(turn + 1), "&partial=true", to=OTHER) for turn in range(2)]
+    waiting = {place: one for one, places in ((token, mine), (other, theirs)) for place in places}
+    _at(moot.services.database, [*mine, *theirs])
+    ended: list[str] = []
+    while _turn(moot):
+        done = [place for place, one in waiting.items() if _state(moot, one, place) == "done"]
+        ended += [place for place in done if place not in ended]
+    assert ended == [mine[0], theirs[0], mine[1], theirs[1], mine[2]]
+
+
+def _at(database: Database, places: list[str]) -> None:
+    """Let imports have been asked for in this order."""
+    with database.write() as session:
+        for step, place in enumerate(places):
+            asked = update(table(Job)).where(table(Job).c.id == place.rpartition("/")[2])
+            session.connection().execute(asked.values(created=NOW + timedelta(seconds=step)))
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b"])
+def test_no_import_has_a_nul_in_its_name(moot: Moot, name: str) -> None:
+    """An id that no database takes in a question is unknown, like any other."""
+    assert moot.call("GET", f"/v1/imports/{name}", moot.token()).status_code == 404
+
+
+def test_what_is_uploaded_is_read_in_a_child_process(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its format: nothing of it is parsed where requests are served, and a child that dies fails its job."""
+    monkeypatch.setattr("exchange.reading.opened", _raising(AssertionError("it is read in the server")))
+    token = moot.token()
+    bodies = [
+        b"reference,title\nC-1,Care\n",
+        b'[{"reference": "C-1", "title": "Care"}]',
+        b'{"reference":"C-1","title":"Care"}\n',
+    ]
+    for body in bodies:
+        place = _ask(moot, token, body)
+        assert _turn(moot)
+        assert _state(moot, token, place) == "done"
+    monkeypatch.setattr("exchange.reading_apart._run", lambda *_: children.TOO_LARGE)
+    place = _ask(moot, token, bodies[0])
+    assert _turn(moot)
+    told = _told(moot, token, place)
+    assert (told["state"], "more memory" in told["error"]) == ("failed", True)
 
 
 def test_a_revoked_token_imports_nothing_more(moot: Moot) -> None:
@@ -268,12 +523,8 @@ def test_the_worker_beside_the_server_does_what_is_asked(moot: Moot) -> None:
 
     async def serve() -> None:
         stop = asyncio.Event()
-        worker = jobs.Importer(moot.services.database, node=moot.services.node, now=lambda: NOW, every=0.01)
-        task = asyncio.create_task(worker.run(stop))
-        for _ in range(500):
-            if await asyncio.to_thread(_state, moot, token, place) == "done":
-                break
-            await asyncio.sleep(0.02)
+        task = asyncio.create_task(_importer(moot).run(stop))
+        await asyncio.to_thread(_wait_until, moot, token, place, "done")
         stop.set()
         await asyncio.wait_for(task, 10)
 

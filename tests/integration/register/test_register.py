@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import orjson
 import pytest
 
-from exchange.reading import read_register
-from federation import publishers, register
+from exchange.reading import Parsed, parse
+from federation import log, moving, publishers, register
 from federation.database import WriteSession
 from federation.register import Outcome
 from federation.wishes import File, Wish
-from schema.errors import Malformed, NotFound
+from schema.errors import Busy, Malformed, NotFound
 from tests.integration.register.conftest import Office, as_csv, contracts, counts
 from tests.services import NODE, NOW, PREFIX, PUBLISHER
 
@@ -208,38 +210,111 @@ def test_an_import_is_one_transaction(office: Office) -> None:
     assert (office.latest(), office.live()) == (before, {})
 
 
-def test_what_is_published_meanwhile_is_seen(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change that another writer commits while the file is read is compared with, not overlooked."""
+def _interrupted(
+    office: Office, rows: bytes | Sequence[Mapping[str, object]], *others: Callable[[], object]
+) -> Outcome:
+    """Import a file; each time that it has been read, and nothing is decided yet, the next of the others publishes.
+
+    It is read as often as there are others: what is published while it lies read is not known to it.
+    """
+    left = list(others)
+
+    def interrupted(body: bytes, **named: Any) -> Parsed:
+        parsed = parse(body, **named)
+        left.pop(0)()
+        return parsed
+
+    body = rows if isinstance(rows, bytes) else as_csv(rows)
+    file = File(body, "register.csv", "contract", PUBLISHER)
+    done = register.run(office.database, file, Wish(), node=NODE, now=NOW, parse=interrupted)
+    assert not left
+    return done
+
+
+def test_what_is_published_meanwhile_is_seen(office: Office) -> None:
+    """A change that another writer commits while the file is read is compared with, and the file is not read again."""
     office.bring(contracts(3))
-    slow: list[bool] = []
-
-    def interrupted(*given: object, **named: object) -> object:
-        if not slow:
-            slow.append(True)
-            office.bring([*contracts(3), {"reference": "LATE", "title": "Late"}])
-        return read_register(*given, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(register, "read_register", interrupted)
-    assert counts(office.bring(contracts(3))) == (0, 0, 1, 3)
+    late: list[Mapping[str, object]] = [*contracts(3), {"reference": "LATE", "title": "Late"}]
+    assert counts(_interrupted(office, contracts(3), lambda: office.bring(late))) == (0, 0, 1, 3)
     assert "contract/LATE" not in office.live()
 
 
-def test_what_another_body_publishes_meanwhile_costs_no_second_reading(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the log has moved on, yet nothing of this register has changed, the file is not read again."""
-    office.bring(contracts(3))
-    readings: list[object] = []
+TWO: list[Mapping[str, object]] = [{"reference": "R", "title": "Bins"}, {"reference": "R", "title": "Roads"}]
 
-    def interrupted(*given: object, **named: object) -> object:
-        if not readings:
+
+@pytest.mark.parametrize("first", ["", "Bins"])
+def test_ids_follow_what_is_published_when_the_import_lands(office: Office, first: str) -> None:
+    """The row that matches the bare record keeps its id, by what is live then and not when the file was read."""
+    if first:
+        office.bring([{"reference": "R", "title": first}])
+    done = _interrupted(office, TWO, lambda: office.bring([{"reference": "R", "title": "Roads"}]))
+    live = office.live()
+    (other,) = live.keys() - {"contract/R"}
+    assert live["contract/R"]["title"] == "Roads"
+    assert (live[other]["title"], other[:11]) == ("Bins", "contract/R~")
+    assert counts(done) == (1, 0, 0, 1)
+    assert counts(office.bring(TWO)) == (0, 0, 0, 2)
+
+
+def test_ids_with_suffixes_that_another_has_published_stay(office: Office) -> None:
+    """Two records of a reference that came to be meanwhile are known again: nothing is published twice or lost."""
+    done = _interrupted(office, list(reversed(TWO)), lambda: office.bring(TWO))
+    assert counts(done) == (0, 0, 0, 2)
+    assert len(office.live()) == 2
+
+
+def test_a_removal_meanwhile_is_not_undone_by_halves(office: Office) -> None:
+    """What another has withdrawn while the file was read is published again where the file says it, each once."""
+    office.bring(contracts(5))
+    done = _interrupted(office, contracts(5), lambda: office.bring(contracts(2)))
+    assert counts(done) == (3, 0, 0, 2)
+    assert len(office.live()) == 5
+
+
+def test_a_file_is_read_anew_for_a_publisher_that_has_moved(office: Office) -> None:
+    """What a row means hangs on its publisher's prefix: the ids are those of the address that it has when it lands."""
+    url = "https://moved.example"
+
+    def move() -> None:
+        with office.database.write() as session:
+            moving.here(session, url, now=NOW)
+
+    office.bring(contracts(2))
+    rows = as_csv(
+        [*contracts(2), {"reference": "C9", "title": "x", "replaces": "C000"}], ("reference", "title", "replaces")
+    )
+    done = _interrupted(office, rows, move, lambda: None)
+    assert counts(done) == (1, 0, 0, 2)
+    with office.database.read() as session:
+        entry = log.entries(session, [f"{url}/id/{PUBLISHER}/contract/C9"])[f"{url}/id/{PUBLISHER}/contract/C9"]
+    assert orjson.loads(entry.data or b"")["replaces"] == [f"{url}/id/{PUBLISHER}/contract/C000"]
+
+
+def test_a_publisher_that_never_rests_is_told_to_come_again(office: Office) -> None:
+    """The file is read so many times, not for ever, and nothing of it lands."""
+    office.bring(contracts(2))
+
+    def renamed(turn: int) -> Callable[[], object]:
+        def rename() -> None:
             with office.database.write() as session:
-                other = {"name": "Otherton", "identifiers": [{"scheme": "GB-LAE", "id": "OTH"}]}
-                publishers.add(session, public_url=NODE, organisation=other, now=NOW)
-        readings.append(read_register(*given, **named))  # type: ignore[arg-type]
-        return readings[-1]
+                publishers.change(session, PUBLISHER, public_url=NODE, members={"name": f"Council {turn}"}, now=NOW)
 
-    monkeypatch.setattr(register, "read_register", interrupted)
+        return rename
+
+    with pytest.raises(Busy, match=PUBLISHER):
+        _interrupted(office, contracts(3), *map(renamed, range(register.READINGS)))
+    assert len(office.live()) == 2
+
+
+def test_what_another_body_publishes_meanwhile_changes_nothing(office: Office) -> None:
+    """Where the log has moved on, yet nothing of this register has changed, the import is what it would have been."""
+    office.bring(contracts(3))
     before = office.latest()
-    assert counts(office.bring(contracts(4))) == (1, 0, 0, 3)
-    assert (len(readings), office.latest(), len(office.live())) == (1, before + 2, 4)
+
+    def add() -> None:
+        with office.database.write() as session:
+            other = {"name": "Otherton", "identifiers": [{"scheme": "GB-LAE", "id": "OTH"}]}
+            publishers.add(session, public_url=NODE, organisation=other, now=NOW)
+
+    assert counts(_interrupted(office, contracts(4), add)) == (1, 0, 0, 3)
+    assert (office.latest(), len(office.live())) == (before + 2, 4)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from exchange.cells import bare
 from exchange.lga import COLUMNS, HEADER
 from exchange.lga_export import rows, write
 from schema.kinds import parse
+from tests.strategies import records
 from tests.unit.exchange.making import CONTRACT, EXA, csv_of, live, one, problem, read, read_rows, row
 
 
@@ -222,8 +224,6 @@ def test_fixed_cost_and_ranges_and_periods() -> None:
 
 def test_every_candidate_is_a_valid_record() -> None:
     """What reading gives passes the schema as it stands."""
-    import orjson
-
     for record in read_rows([row(), row(ContractReference="", ContractValue="5-10k")]).records:
         parse("contract", orjson.dumps(record.data))
 
@@ -381,6 +381,37 @@ def test_each_member_is_written_into_its_columns(member: str, found: Any, cells:
         "ContractTitle": "A",
         **cells,
     }
+
+
+@pytest.mark.parametrize("local", ["East", None, [], ["ServiceCategoryLabel"], 5, {"ServiceCategoryLabel": [1]}])
+def test_a_member_that_the_schema_does_not_know_may_be_anything(local: Any) -> None:
+    """`local` is a member of ours and not of the schema: a valid contract is written whatever another has put there."""
+    contract = {"reference": "1", "title": "A", "local": local}
+    parse("contract", orjson.dumps(contract))
+    (written,) = rows(contract)
+    assert [cell for cell in written if cell] == ["1", "A"]
+
+
+@given(records("contract"))
+def test_any_valid_contract_is_written(contract: dict[str, Any]) -> None:
+    """Each gets a row for each of its suppliers, with a cell for each column."""
+    assert {len(cells) for cells in rows(contract)} == {38}
+    assert len(rows(contract)) == max(1, len(contract.get("suppliers", ())))
+
+
+def test_a_contract_with_very_many_suppliers_is_not_written_over_and_over() -> None:
+    """A record of 50 KB is not 20 MB of rows: its first row says all, the others which contract it is, and for whom."""
+    suppliers = [{"name": f"Supplier {number}"} for number in range(1_000)]
+    contract = {"reference": "R", "title": "T", "description": "x" * 20_000, "department": "Place"}
+    first, *others = rows(contract | {"suppliers": suppliers})
+    assert sum(len(cell) for cells in (first, *others) for cell in cells) < 100_000
+    told = [{name: cell for name, cell in zip(HEADER, cells, strict=True) if cell} for cells in (first, *others)]
+    assert told[0].items() >= {"Description": "x" * 20_000, "OrganisationalUnit": "Place"}.items()
+    assert told[1:] == [
+        {"ContractReference": "R", "ContractTitle": "T", "SupplierName": supplier["name"]} for supplier in suppliers[1:]
+    ]
+    few = rows(contract | {"suppliers": suppliers[:40]})
+    assert {cells[HEADER.index("Description")] for cells in few} == {"x" * 20_000}
 
 
 def test_addresses_of_an_odd_row_are_read_one_by_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -205,6 +206,24 @@ def test_the_number_of_records_is_bounded(monkeypatch: pytest.MonkeyPatch, filen
     assert len(read(body(3), kind="tool", filename=filename).records) == 3
     with pytest.raises(Malformed, match=r"^The file has more than 3 records\.$"):
         read(body(4), kind="tool", filename=filename)
+
+
+class _Untouched(list[object]):
+    """A list that nobody may go through."""
+
+    def __iter__(self) -> Iterator[object]:
+        pytest.fail("it is copied")
+
+
+def test_records_are_counted_before_anything_is_made_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is too long is refused by its length; of lines that are too many, none is read beyond the bound."""
+    monkeypatch.setattr(sources, "MOST_ROWS", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("orjson.loads", lambda _: _Untouched([{}] * 4))
+        with pytest.raises(Malformed, match="more than 3 records"):
+            sources.opened(b"[...]", "a.json", None)
+    with pytest.raises(Malformed, match="more than 3 records"):
+        sources.opened(b"{}\n" * 3 + b"this is no JSON\n", "a.ndjson", None)
 
 
 def test_a_range_in_the_amount_is_a_range() -> None:

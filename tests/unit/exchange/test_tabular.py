@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exchange import tabular
 from exchange.sources import opened
 from exchange.tabular import read_csv
 from schema.errors import Malformed
@@ -134,6 +135,23 @@ def test_bounds_what_a_row_may_be(text: str) -> None:
     """NUL characters, giant cells and thousands of columns are refused with a sentence."""
     with pytest.raises(Malformed):
         list(read_csv(text.encode()).rows)
+
+
+def test_one_row_more_than_is_read_is_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with as many data rows as are read is read; with one more the file is refused, and says how many."""
+    monkeypatch.setattr(tabular, "MOST_ROWS", 3)
+    rows = [row(ContractReference=f"E{n}") for n in range(4)]
+    assert len(read(csv_of(rows[:3])).records) == 3
+    with pytest.raises(Malformed, match=r"^The file has more than 3 rows or 1000 columns\.$"):
+        read(csv_of(rows))
+
+
+def test_one_column_more_than_is_read_is_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is with columns."""
+    monkeypatch.setattr(tabular, "MOST_COLUMNS", len(row()))
+    assert len(read(csv_of([row()])).records) == 1
+    with pytest.raises(Malformed, match="columns"):
+        read(csv_of([row(Description="x")]))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 
-from exchange import workbook, workbook_child
+from exchange import children, workbook, workbook_child
 from exchange.tabular import MOST_COLUMNS, MOST_ROWS
 from exchange.workbook_child import as_text, lines, main, marks, sheet_parts
 from schema.errors import Malformed
@@ -66,8 +66,31 @@ def test_serials_and_computed_and_broken_cells_are_told() -> None:
     reading = read(out.getvalue())
     data = one(reading)
     assert (data["startDate"], data["value"]["amount"], data.get("endDate")) == ("2025-04-01", 12000, None)
-    assert problem(reading, "ContractValue").code == "computed"
-    assert {f.code for f in reading.report.problems if f.column == "EndDate"} == {"computed", "error-cell"}
+    computed = problem(reading, "ContractValue")
+    assert (computed.row, computed.code) == (4, "computed")
+    assert (problem(reading, "EndDate").row, problem(reading, "EndDate").code) == (4, "error-cell")
+
+
+def test_a_computed_cell_is_told_at_its_own_row() -> None:
+    """Once a column and sheet, at the first cell of which nothing else is told; others are named by their rows."""
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out)
+    for name, references in {"2025": ["A", "B", "C"], "2026": ["D"]}.items():
+        sheet = book.add_worksheet(name)
+        sheet.write_row(0, 0, HEADER)
+        for place, reference in enumerate(references, 1):
+            sheet.write_row(place, 0, [reference, *CELLS[1:3]])
+            value: Any = "much" if reference == "A" else 5
+            sheet.write_formula(place, 5, "=2+3", None, value)
+    book.close()
+    reading = read(out.getvalue())
+    assert [(f.sheet, f.row, f.column, f.code) for f in reading.report.problems] == [
+        ("2025", 2, "ContractValue", "money"),
+        ("2025", 3, "ContractValue", "computed"),
+        ("2026", 2, "ContractValue", "computed"),
+    ]
+    assert reading.report.problems[1].message == "2 computed cell(s), in row 3, 4: the stored result was taken."
+    assert reading.report.warned == 3
 
 
 def test_a_sheet_that_is_a_chart_is_passed_over() -> None:
@@ -105,7 +128,7 @@ def test_a_formula_beyond_the_header_is_nobodys_column() -> None:
     reading = read(out.getvalue())
     assert one(reading)["value"]["amount"] == 12000
     assert [(f.column, f.code, f.message) for f in reading.report.problems] == [
-        ("ContractValue", "computed", "1 computed cell(s): the stored result was taken.")
+        ("ContractValue", "computed", "1 computed cell(s), in row 2: the stored result was taken.")
     ]
 
 
@@ -162,6 +185,23 @@ def test_a_child_that_hangs_or_breaks_off_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(workbook, "_run", lambda _spool, _out, _told: os.EX_OK)
     with pytest.raises(Malformed, match="to its end"):
         read(book)
+    monkeypatch.setattr(workbook, "_run", lambda _spool, _out, _told: children.NO_ROOM)
+    with pytest.raises(OSError, match="disk"):
+        read(book)
+
+
+def test_the_rows_of_a_workbook_wait_as_they_came() -> None:
+    """They are read anew each time, the blank ones between them too, each sheet its own; none is kept as a row."""
+    said: list[dict[str, object]] = [
+        {"sheet": "A", "visible": True, "formulas": []}, {"row": 2, "cells": ["x"]}, {"row": 4, "cells": ["y"]},
+        {"sheet": "B", "visible": True, "formulas": [[1, 0]]}, {"row": 1, "cells": ["z"]}, {"end": True},
+    ]  # fmt: skip
+    one_, two = workbook._sheets(json.dumps(message).encode() for message in said)
+    for _ in range(2):
+        assert [(row_.number, list(row_.cells)) for row_ in one_.rows] == [(1, []), (2, ["x"]), (3, []), (4, ["y"])]
+        assert [tuple(row_) for row_ in two.rows] == [(1, ["z"], "B")]
+    assert not isinstance(one_.rows, list)
+    assert two.formulas == {(1, 0)}
 
 
 def _far(row_: int, column: int) -> bytes:
@@ -183,7 +223,7 @@ def test_a_sheet_beyond_what_is_read_is_told_before_it_is_listed(
     monkeypatch.setattr(workbook_child, "MOST_COLUMNS", 10)
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     monkeypatch.setattr("sys.stdin", _Pipe(_far(row_, column)))
-    assert main() == workbook.UNREADABLE
+    assert main() == children.UNREADABLE
     told = capsys.readouterr()
     assert told.err == "the sheet 'Register' has more than 20 rows or 10 columns"
     assert [json.loads(line) for line in told.out.splitlines()] == [

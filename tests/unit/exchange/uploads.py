@@ -149,7 +149,7 @@ def workbooks() -> Iterator[Upload]:
     yield good("with a path that climbs", bent(lambda _n, b: b, {"../../../etc/cron.d/x": b"* * * * *"}), 1)
     yield good("with the same part twice", _doubled(), 1)
     yield cell(
-        "with a formula that calls", _with('=WEBSERVICE("http://192.0.2.1/")', 1), 1, "ContractTitle", "computed"
+        "with a formula that calls", _with('=WEBSERVICE("http://192.0.2.1/")', 1), 2, "ContractTitle", "computed"
     )
     yield cell("with an error in a cell", _with("=1/0", 5, "#DIV/0!"), 2, "ContractValue", "error")
     yield cell("with truth for a title", xlsx_of({"A": [HEADER, ["E", True, *CELLS[2:5], "much"]]}), 2, "ContractValue")
