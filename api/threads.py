@@ -14,7 +14,6 @@ from starlette.concurrency import run_in_threadpool
 
 from federation.database import Database
 from federation.index import Slow, hurried
-from federation.memory import frugal
 
 T = TypeVar("T")
 FEW = (os.cpu_count() or 1) + 1
@@ -31,10 +30,8 @@ async def in_few(database: Database, call: Callable[[], T]) -> T:
     """Call in one of the few threads, in the order of asking.
 
     What may wait has no place there: a search that would is made once more in the framework's forty threads. So is all
-    that asks PostgreSQL, which is another process, and may be away. With the first call the process's threads get two
-    heaps between them: in one a thread pages that were let go leave holes that only that thread can fill.
+    that asks PostgreSQL, which is another process, and may be away.
     """
-    frugal()
     if database.dialect != "sqlite":
         return await run_in_threadpool(call)
     context = copy_context()

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select, text, update
 from sqlmodel import SQLModel
 
-from federation import log, outages, publishers, signing
+from federation import audit, erasure, log, outages, publishers, signing
 from federation import rows as bulk
 from federation.again import again
 from federation.database import Database, Reading, WriteSession, dialect, table
@@ -114,10 +114,11 @@ def check_sound(base: Database) -> None:
         raise Misconfigured(f"The backup is damaged: {found[:200]}.")
 
 
-def restore(source: Database, target: Database, *, now: datetime) -> Copied:
+def restore(source: Database, target: Database, *, now: datetime, name: str = "a backup") -> Copied:
     """Make a database from a copy: another epoch, and every record appended again above all numbers ever given.
 
     Whoever follows the feed reads it from 0, and no number that was given after the copy was taken is given twice.
+    Its audit log goes on with a row that names the copy (`name`) and the last number that it holds.
     `source` is sound (`check_sound`). Raises `Conflict`, and `Misconfigured` where it is a copy of nothing.
     """
     with source.present() as reading:
@@ -133,6 +134,8 @@ def restore(source: Database, target: Database, *, now: datetime) -> Copied:
         connection.execute(update(_feed).values(owner=None, leased_until=None, fence=_feed.c.fence + LEAP))
         connection.execute(table(Host).delete())
         _append_again(session, now)
+        erasure.renumber(session)
+        audit.note(session, "restore", f"{name} up to change {copied.number}", now)
         return Copied(copied.rows, copied.records, log.latest(session))
 
 

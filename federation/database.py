@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, NewType
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
@@ -99,7 +99,7 @@ class Database:
 
 def driver_url(url: str) -> str:
     """The URL with the driver that we use. Raises `Misconfigured` for a database that we do not speak."""
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise Misconfigured("FOLKMOOT_DATABASE_URL names no file: an SQLite database lives in one.")
@@ -109,6 +109,20 @@ def driver_url(url: str) -> str:
     raise Misconfigured(
         f"FOLKMOOT_DATABASE_URL speaks of '{parsed.drivername}'; expected sqlite:///... or postgresql://..."
     )
+
+
+def _parsed(url: str) -> URL:
+    """The URL taken apart. An @ in a password ends it there: its rest would be told as a host that is not found."""
+    place, _, asked = url.partition("@")[2].partition("?")
+    try:
+        parsed = make_url(url)
+    except ValueError:  # a port that is no number, which may be such a rest too
+        parsed = None
+    if parsed is not None and parsed.get_backend_name() == "sqlite":
+        return parsed
+    if parsed is None or "@" in (place if parsed.database else place + asked):
+        raise Misconfigured("FOLKMOOT_DATABASE_URL cannot be read: a port is a number, and @ in a password is %40.")
+    return parsed
 
 
 def _engine(url: str, *, readonly: bool) -> Engine:

@@ -14,10 +14,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, select, update
 
-from federation import examining, idempotency, jobs, log, moved
+from federation import examining, forgetting, idempotency, jobs, log, moved, outages
 from federation.database import Database, Reading, WriteSession, clock, table, upserting
 from schema.change import read_origin
 from schema.tables import Erasure, History, Problem, Publisher, Record, Removal, Shadow, Unproven
@@ -81,6 +80,17 @@ def newest(session: Reading) -> int:
     """The change number of the newest withdrawal: a file that is complete up to a lower one may hold what is gone."""
     found: int | None = session.connection().execute(select(func.max(_erasure.c.number))).scalar_one()
     return found or 0
+
+
+def renumber(session: WriteSession) -> None:
+    """Let what waits to be erased name its tombstone's number of now, after all records were appended again.
+
+    A tombstone in the history, of a record that was published again, has kept its number.
+    """
+    standing = select(_record.c.number).where(_record.c.id == _erasure.c.id, _record.c.deleted)
+    past = exists().where(_history.c.number == _erasure.c.number)
+    chosen = update(_erasure).where(_erasure.c.erased.is_(None), standing.exists(), ~past)
+    session.connection().execute(chosen.values(number=standing.scalar_subquery()))
 
 
 def pending(session: Reading) -> int:
@@ -154,21 +164,39 @@ class Eraser:
         self._database, self._every, self._clock = database, every, clock
 
     def turn(self) -> int:
-        """Erase what is due by the database's clock, and checks that are over: their reports quote what was found."""
+        """Erase what is due by the database's clock, and checks that are over: their reports quote what was found.
+
+        Beside it what other people's names have left behind goes, once a day.
+        """
         with self._database.present() as session:
             now = self._clock(session)
             over = examining.over(session, now)
         if over:
             with self._database.write() as writing:
                 examining.forget(writing, now)
+        forgetting.sweep(self._database, now=now)
         return sweep(self._database, now=now)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. A database that does not answer is asked again the next time."""
+        told = ""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self.turn)
-            except DBAPIError:
-                logger.exception("the database does not answer; what is due is erased later")
+                told = ""
+            except Exception as error:
+                if not outages.is_fault(error):
+                    raise
+                told = _tell(error, told)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every)
+
+
+def _tell(error: Exception, before: str) -> str:
+    """Tell of an outage in one line, once as long as it is the same; of a fault of ours with its traceback."""
+    told = outages.sentence(error)
+    if not outages.is_outage(error):
+        logger.error("what is due could not be erased; it is tried again", exc_info=error)
+    elif told != before:
+        logger.error("the database does not serve; what is due is erased later", error=told)
+    return told

@@ -2,6 +2,7 @@
 
 One process writes to a folder, by tantivy's own lock; others read what it commits and take over when it is gone.
 How far the index goes is committed with the documents, so a process killed at any point goes on from the truth.
+A folder whose files are torn or gone is left for an empty one, which the log fills: all that it held stands there.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from federation.documents import Document
 from federation.index import Hits, Matcher, Query, Reached, Sink
 from federation.search import folder, words
 from federation.search.find import Search
 from federation.search.lane import Lane
 from federation.search.queries import Builder
-from federation.search.store import Snapshot, Store, identities
+from federation.search.store import Damaged, Snapshot, Store, identities
 from schema.errors import Busy
 
 _KEPT = 16
+_log = structlog.get_logger()
 
 
 class TantivyIndex:
@@ -39,24 +43,45 @@ class TantivyIndex:
         self._recent: OrderedDict[int, Snapshot] = OrderedDict()
 
     def claim(self) -> Sink | None:
-        """Try to be the one writer of the folder that serves, making it where there is none."""
+        """Try to be the one writer of the folder that serves, making it where there is none or a damaged one.
+
+        Raises `Damaged` where another process writes to that: it has open what is gone, and goes on.
+        """
         with self._lock:
-            if folder.current(self.root) is None:
-                with folder.locked(self.root):
-                    if folder.current(self.root) is None:
-                        folder.point(self.root, folder.fresh(self.root))
+            try:
+                return self._claim()
+            except Damaged as damaged:
+                self._leave(damaged)
+            return self._claim()
+
+    def _claim(self) -> Sink | None:
+        if folder.current(self.root) is None:
+            with folder.locked(self.root):
+                if folder.current(self.root) is None:
+                    folder.point(self.root, folder.fresh(self.root))
+        self.refresh()
+        store = self._opened()
+        if store.claim() and store.path == self._refused:  # the rebuild that was to replace it broke off
+            with folder.locked(self.root):
+                folder.point(self.root, folder.fresh(self.root))
             self.refresh()
             store = self._opened()
-            if store.claim() and store.path == self._refused:  # the rebuild that was to replace it broke off
-                with folder.locked(self.root):
-                    folder.point(self.root, folder.fresh(self.root))
-                self.refresh()
-                store = self._opened()
-            if not store.claim():
-                return None
-            for path in folder.leftovers(self.root):
-                folder.remove(path)
-            return _Bound(self, store)
+        if not store.claim():
+            return None
+        for path in folder.leftovers(self.root):
+            folder.remove(path)
+        return _Bound(self, store)
+
+    def _leave(self, damaged: Damaged) -> None:
+        """Let an empty folder serve in the place of a damaged one, unless somebody has done so already."""
+        self.release()
+        with folder.locked(self.root):
+            if folder.current(self.root) != damaged.path:
+                return
+            if folder.written(damaged.path):
+                raise damaged
+            folder.point(self.root, folder.fresh(self.root))
+        _log.warning("the search index is made anew from the log", error=damaged.detail)
 
     def refresh(self) -> None:
         """See what another process committed, or the folder that a rebuild put in this one's place."""

@@ -5,8 +5,6 @@ An error is known by the module of its class: a command that needs no database d
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from schema.errors import FolkmootError
 
 _DATABASE = ("sqlalchemy.", "sqlite3", "psycopg")
@@ -47,13 +45,16 @@ def _database(error: BaseException) -> str:
 
 
 def _where() -> str:
-    """The database's file, or its host and name: never the password."""
+    """The database's file, or its host and name: never the password, which may hold what ends it in other addresses."""
+    from sqlalchemy.engine import make_url
+
     from folkmoot.settings import load
 
-    parts = urlsplit(load().database)
-    if parts.scheme.startswith("sqlite"):
-        return parts.path.removeprefix("/")
-    return f"{parts.path.strip('/')} at {parts.netloc.rpartition('@')[2]}"
+    url = make_url(load().database)
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    port = f":{url.port}" if url.port else ""
+    return f"{url.database or url.username} at {url.host or 'this machine'}{port}"
 
 
 def _short(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,7 +18,10 @@ from folkmoot.settings import Settings
 
 _PLAIN = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TOKEN = re.compile(r"fmt_[A-Za-z0-9_%-]{20,}")
-_CREDENTIALS = re.compile(r"://[^\s/@\"']+@")
+_CREDENTIALS = re.compile(
+    r"""(\bpostgres[\w+]*://)[^\s"/:@]*:[^"@\n]{0,500}@(?:[^\s"]{0,500}@)?"""  # whose password may hold nearly all
+    r"""|(://)[^\s/"']+@"""
+)
 _NUMBERS = {int, float, bool}
 _HEAD = ("timestamp", "level", "event", "exception")
 Event = MutableMapping[str, Any]
@@ -54,7 +58,15 @@ def configure(settings: Settings) -> None:
 def _renderer(form: str) -> Callable[[Any, str, Event], str]:
     if form == "json":
         return json_line
-    return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else text_line
+    return partial(_coloured, structlog.dev.ConsoleRenderer()) if sys.stderr.isatty() else text_line
+
+
+def _coloured(render: Callable[[Any, str, Event], str], logger: Any, method: str, event: Event) -> str:
+    """A line for a terminal, which would obey control characters."""
+    shown = {name: value if value.__class__ in _NUMBERS else escaped(str(value)) for name, value in event.items()}
+    if event.get("exception"):
+        shown["exception"] = traced(event["exception"])
+    return render(logger, method, shown)
 
 
 def _masking(render: Callable[[Any, str, Event], str]) -> Callable[[Any, str, Event], str]:
@@ -68,7 +80,7 @@ def masked(line: str) -> str:
     """The line without secrets: of a token its first letters stay, of an address with a name and password the rest."""
     if "fmt_" in line:
         line = _TOKEN.sub("fmt_***", line)
-    return _CREDENTIALS.sub("://***@", line) if "@" in line and "://" in line else line
+    return _CREDENTIALS.sub(r"\1\2***@", line) if "@" in line and "://" in line else line
 
 
 def stamped(_logger: Any, _method: str, event: Event) -> Event:
@@ -89,7 +101,17 @@ def text_line(_logger: Any, _method: str, event: Event) -> str:
     head = f"{event.get('timestamp')} [{event.get('level')}] {said if str(said).isprintable() else ascii(said)}"
     rest = " ".join([f"{name}={_value(value)}" for name, value in event.items() if name not in _HEAD])
     line = f"{head} {rest}" if rest else head
-    return f"{line}\n{event['exception']}" if event.get("exception") else line
+    return f"{line}\n{traced(event['exception'])}" if event.get("exception") else line
+
+
+def traced(exception: str) -> str:
+    """A traceback below its line. Each line of it stands further in: a break in its message begins no event."""
+    return "\n".join([f"    {escaped(line)}" for line in exception.split("\n")])
+
+
+def escaped(text: str) -> str:
+    """The text with control characters, and what else is not printed, as Python writes them."""
+    return text if text.isprintable() else "".join([one if one.isprintable() else ascii(one)[1:-1] for one in text])
 
 
 def _value(value: object) -> object:

@@ -3,7 +3,8 @@
 uvicorn waits for ever for a header, a body or a reader. The protocol here notes when each began, looks once a second,
 and cuts off a client that is slower than anybody's network. So who reads or writes slowly holds a connection for a
 bounded time, and never a thread: bodies are read before a thread is taken, and a file in blocks. Nor does uvicorn
-bound the head of a request or the number of connections; here both are.
+bound the head of a request or the number of connections; here both are. Where connections leave no room, the address
+that has the most of them gives way first; a proxy that the operator names is no such address.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import secrets
 import socket
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -26,6 +28,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.always import API_POLICY, PLAIN
 from api.problems import MEDIA_TYPE
+from folkmoot.crowds import Crowds, Networks, networks, whose
 
 log = structlog.get_logger("folkmoot.patience")
 _RESET = struct.pack("ii", 1, 0)
@@ -71,6 +74,11 @@ def room() -> int:
     return max(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
 
 
+def trust(proxies: str) -> None:
+    """Hold the number of its connections against no proxy that FOLKMOOT_TRUSTED_PROXIES names."""
+    Patient.proxies = networks(proxies)
+
+
 class Counting:
     """A transport that knows how much it was given to send."""
 
@@ -96,11 +104,17 @@ class Patient(HttpToolsProtocol):
     """uvicorn's protocol, with an end to its patience."""
 
     bounds: ClassVar[Bounds] = Bounds()
+    proxies: ClassVar[Networks] = ()
+    crowds: ClassVar[Crowds[Patient]] = Crowds()
+    """Of the process, as the room is."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a header; where there is no room, somebody goes who has been waited for longer."""
         counting: Any = Counting(transport)
         super().connection_made(counting)
+        self.whose = whose(self.client[0], self.proxies) if self.client else None
+        if self.whose is not None:
+            self.crowds.join(self.whose, self)
         self.said = 0
         self.in_head = True
         self.too_large = False
@@ -110,12 +124,18 @@ class Patient(HttpToolsProtocol):
         self.read_before = 0
         self.looking = self.loop.call_later(self.bounds.look, self._look)
         if len(self.connections) > self.room():
-            self._slowest().cut_off("crowd")
+            self._giving_way().cut_off("crowd")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Look no more."""
         self.looking.cancel()
+        self._leave()
         super().connection_lost(exc)
+
+    def _leave(self) -> None:
+        self.connections.discard(self)
+        if self.whose is not None:
+            self.crowds.leave(self.whose, self)
 
     def data_received(self, data: bytes) -> None:
         """Note when a request began."""
@@ -171,11 +191,24 @@ class Patient(HttpToolsProtocol):
         self.transport.close()
         log.warning("no request", status=status.value, detail=detail, request_id=name)
 
-    def _slowest(self) -> Patient:
-        """Of some of the connections, the one that has been waited for longest; this one where none is waited for."""
-        some = (one for one in islice(self.connections, _LOOKED_AT) if isinstance(one, Patient))
-        waited_for = [one for one in some if one.since is not None]
-        return min(waited_for, key=lambda one: one.since or 0.0, default=self)
+    def _giving_way(self) -> Patient:
+        """Who goes: one of the address that has the most connections, else one of all; the newcomer where none is slow.
+
+        An address with the most gives its oldest before a newcomer of somebody else.
+        """
+        crowd = self.crowds.largest(_LOOKED_AT)
+        if crowd:
+            return self._slowest(crowd) or (self if self.whose == crowd[0].whose else crowd[0])
+        return self._slowest(islice(self.connections, _LOOKED_AT)) or self
+
+    def _slowest(self, some: Iterable[object]) -> Patient | None:
+        """Of others, the one that has been waited for longest: for its request, or for its reading of an answer."""
+        others = [one for one in some if isinstance(one, Patient) and one is not self]
+        asked = [one for one in others if one.since is not None]
+        now = time.monotonic()
+        late = [one for one in asked if now - (one.since or now) > one.bounds.look]  # who has just come is not slow yet
+        reading = [one for one in others if one.unread_since is not None]
+        return min(late or reading or asked, key=lambda one: one.since or one.unread_since or now, default=None)
 
     @staticmethod
     def room() -> int:
@@ -202,6 +235,7 @@ class Patient(HttpToolsProtocol):
     def cut_off(self, why: str) -> None:
         """End the connection. Reset and not closed: the kernel would go on holding what is not read, for minutes."""
         log.warning("client too slow", at=why, client=str(self.client and self.client[0]))
+        self._leave()  # now, for the next newcomer to find somebody else, though the loop tells of it later
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 

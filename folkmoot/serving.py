@@ -20,9 +20,10 @@ from uvicorn.supervisors import Multiprocess
 from api.app import create_app
 from federation import publishers
 from federation.database import Database
+from federation.memory import SERVED, frugal
 from folkmoot import garbage, wiring
 from folkmoot.logs import configure
-from folkmoot.patience import Patient, make_room
+from folkmoot.patience import Patient, make_room, trust
 from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
 
@@ -81,8 +82,10 @@ def _processes(settings: Settings, sockets: list[socket.socket]) -> bool:
 
 def application(settings: Settings, parent: int) -> FastAPI:
     """The application of one process; in a process of its own it ends when its parent is gone."""
+    frugal(SERVED)
     configure(settings)
     make_room()
+    trust(settings.trusted_proxies)
     base = wiring.database(settings)
     workers = wiring.background(settings, base)
     if parent != os.getpid():

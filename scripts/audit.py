@@ -4,12 +4,14 @@ pip-audit lives in an environment of its own, build/audit: it needs packages tha
 Arguments are handed on to it (`ARGS="--vulnerability-service osv"`).
 
 Exit: 0 every package was asked about and nothing is known against any; 1 something is known; 2 the set-up broke;
-3 some or all could not be asked about, for there is no route to a database from here: that says nothing either way.
+3 some or all could not be asked about, for there is no route to a database from here, or to a package index that has
+pip-audit: that says nothing either way.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -22,8 +24,17 @@ from scripts import beside
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "build" / "audit"
 TOOLS = ROOT / "requirements-audit.txt"
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-mutants.txt")
+LOCKS = (
+    *("requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-mutants.txt"),
+    "requirements-audit.txt",
+)
 CLEAN, KNOWN, BROKEN, NOBODY = 0, 1, 2, 3
+NO_INDEX = re.compile(r"\(from versions: none\)|Max retries exceeded|Read timed out")
+"""What pip says where no index answers it: a version or a hash that an index does not have, it says otherwise."""
+NO_DATABASE = re.compile(
+    r"(requests|urllib3)\.exceptions\.\w+|pip_audit\._service\.\S+Error|.*your network may be blocking"
+)
+"""How the last line of pip-audit begins where its database did not answer, or with an error of its own."""
 
 
 def verdict(lock: str, report: Mapping[str, Any]) -> tuple[int, list[str]]:
@@ -50,16 +61,21 @@ def main(given: Sequence[str]) -> int:
         _prepare()
     except (subprocess.CalledProcessError, OSError) as error:
         print(f"pip-audit could not be installed: {error}", file=sys.stderr)
-        return BROKEN
+        worst = NOBODY if NO_INDEX.search(str(getattr(error, "stderr", None) or "")) else BROKEN
+    else:
+        worst = _ask_all(given)
+    if worst == NOBODY:
+        print("No route to an advisory database from here (exit 3): ask again where there is one.", file=sys.stderr)
+    return worst
+
+
+def _ask_all(given: Sequence[str]) -> int:
     codes = []
     for lock in LOCKS:
         code, lines = _ask(lock, given)
         codes.append(code)
         print("\n".join(lines), file=sys.stdout if code == CLEAN else sys.stderr)
-    worst = next((code for code in (KNOWN, BROKEN, NOBODY) if code in codes), CLEAN)
-    if worst == NOBODY:
-        print("No route to an advisory database from here (exit 3): ask again where there is one.", file=sys.stderr)
-    return worst
+    return next((code for code in (KNOWN, BROKEN, NOBODY) if code in codes), CLEAN)
 
 
 def _prepare() -> None:
@@ -76,10 +92,14 @@ def _ask(lock: str, given: Sequence[str]) -> tuple[int, list[str]]:
     done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - pip-audit, pinned
     if report.exists() and report.stat().st_size:
         return verdict(lock, json.loads(report.read_text()))
-    told = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    # pip-audit writes no report where its database does not answer, or where it was called wrongly.
-    usage = "usage:" in done.stderr
-    return (BROKEN if usage else NOBODY), [f"{lock}: pip-audit gave up: {told[0][:300]}"]
+    code, told = gave_up(done.stderr)  # it writes no report then
+    return code, [f"{lock}: pip-audit gave up: {told[:300]}"]
+
+
+def gave_up(said: str) -> tuple[int, str]:
+    """What it comes to that pip-audit wrote no report, and its last words: its database is away, or it broke."""
+    last = (said.strip().splitlines() or ["it said nothing"])[-1]
+    return (NOBODY if NO_DATABASE.match(last) else BROKEN), last
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -13,9 +14,16 @@ def stands(lock: Path, home: Path) -> bool:
 
 
 def install(lock: Path, home: Path, python: str | Path, *options: str) -> None:
-    """Install what the lock names, by its hashes. Raises `subprocess.CalledProcessError`."""
+    """Install what the lock names, by its hashes. Raises `subprocess.CalledProcessError`, with what pip said."""
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install", *options]
-    subprocess.run(  # noqa: S603 - our own file of hashes, by an interpreter of ours
-        [*pip, "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(lock)], check=True
-    )
+    try:
+        subprocess.run(  # noqa: S603 - our own file of hashes, by an interpreter of ours
+            [*pip, "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(lock)],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(error.stderr)
+        raise
     (home / "lock").write_bytes(lock.read_bytes())

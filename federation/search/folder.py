@@ -57,7 +57,7 @@ def leftovers(root: Path) -> Iterator[Path]:
     """Folders that serve no more, or never did because their rebuild was killed; not those that someone fills."""
     serving = current(root)
     for path in list(root.iterdir()):
-        if path.is_dir() and path != serving and not _young(path) and not _written(path):
+        if path.is_dir() and path != serving and not _young(path) and not written(path):
             yield path
 
 
@@ -65,7 +65,7 @@ def _young(path: Path) -> bool:
     return time.time() - path.stat().st_mtime < _YOUNG
 
 
-def _written(path: Path) -> bool:
+def written(path: Path) -> bool:
     """Whether a process holds tantivy's own lock on the folder."""
     lock = path / ".tantivy-writer.lock"
     if not lock.exists():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +15,37 @@ from federation.documents import Document
 from federation.index import Reached
 from federation.search import fields
 from federation.search.counts import Counts
+from schema.errors import Busy
 
 HEAP = 64_000_000
 """Bytes that a writer gathers in memory before it writes a segment."""
+_TORN = re.compile("Data corrupt|FileDoesNotExist|kind: InvalidData|kind: UnexpectedEof")
+"""What the engine says of files that are torn or gone; too many open files, or none that may be read, it words else."""
+_SAID = 120
+
+
+class Damaged(Busy):
+    """Files of the index in the folder `path` are torn or gone."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(f"The search index in {path} is damaged ({why}): `folkmoot index rebuild` makes it anew.")
+
+    @property
+    def public(self) -> str:
+        """The sentence without the folder, which is nobody's business but the operator's."""
+        return "The search index is damaged and has to be made anew. Try again in a moment."
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Raise `Damaged` where the engine finds that this folder is."""
+    try:
+        yield
+    except ValueError as error:
+        if _TORN.search(str(error)) is None:
+            raise
+        raise Damaged(path, str(error)[:_SAID]) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +60,13 @@ class Snapshot:
 
 
 class Store:
-    """One index folder."""
+    """One index folder. To open it, or to look at what was committed, raises `Damaged` where its files do not hold."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.analysed = fields.analyser()
-        self.index = fields.open_index(str(path), self.analysed)
+        with _sound(path):
+            self.index = fields.open_index(str(path), self.analysed)
         self.schema = self.index.schema
         self._writer: tantivy.IndexWriter | None = None
         self._seen: tuple[int, int, int] | None = None
@@ -79,7 +110,8 @@ class Store:
         written = self._written()
         if known is not None and written == self._seen:
             return known
-        self.index.reload()
+        with _sound(self.path):
+            self.index.reload()
         self._seen = written
         searcher = self.index.searcher()
         found = searcher.search(tantivy.Query.term_query(self.schema, "id", fields.REACHED), 1).hits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from folkmoot.words import counted
+from folkmoot.words import clean, counted
 
 if TYPE_CHECKING:
     from federation.database import Database
@@ -35,9 +35,11 @@ def crawl(
     garbage.rest()
     from federation import nodes
     from federation.database import clock
+    from federation.memory import READ, frugal
     from folkmoot import logs, wiring
     from folkmoot.settings import load
 
+    frugal(READ)
     settings = load()
     logs.configure(settings)
     base = wiring.database(settings)
@@ -105,7 +107,7 @@ def _line(result: TurnResult) -> str:
         "failed": f"failed: {result.error}",
         "lost": "taken over by another worker",
     }
-    return f"{result.key}: {ends[result.outcome]}"
+    return clean(f"{result.key}: {ends[result.outcome]}")
 
 
 def _json(result: TurnResult) -> str:

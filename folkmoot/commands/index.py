@@ -47,9 +47,11 @@ def verify(json: Json = False) -> None:
 
     settings = load()
     base, index = wiring.database(settings), wiring.index(settings)
-    found = compare(base, index)
-    index.close()
-    base.dispose()
+    try:
+        found = compare(base, index)
+    finally:
+        index.close()
+        base.dispose()
     if json:
         typer.echo(orjson.dumps(found.told()))
     else:

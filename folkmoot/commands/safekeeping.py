@@ -99,7 +99,7 @@ def restore(file: File) -> None:
         try:
             copying.check_sound(source)
             migrations.upgrade(source.url)  # a backup of an older version; the file itself stays as it is
-            done = copying.restore(source, target, now=wiring.now())
+            done = copying.restore(source, target, now=wiring.now(), name=file.name)
         finally:
             source.dispose()
             target.dispose()

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 import migrations
-from federation import backup, log, publishers
+from federation import audit, backup, log, publishers
 from federation.database import Database, table
 from folkmoot.commands import safekeeping
 from schema.errors import Conflict, Misconfigured
@@ -78,6 +78,26 @@ def test_t34_a_restored_node_is_the_same_under_other_numbers(
     with restored.read() as session:
         assert publishers.epoch(session) != epoch
         assert log.latest(session) == backup.LEAP + 7 + 6
+    restored.dispose()
+
+
+def test_t34_a_restore_is_noted_in_the_database_that_it_made(
+    run: CliRunner, app: typer.Typer, database: Database, tmp_path: Path, empty_url: str
+) -> None:
+    """The audit log that came with the backup goes on with one row: who restored it, from what, up to which change."""
+    _published(database)
+    with database.read() as session:
+        before = [audit.shown(row) for row in audit.every(session)]
+    assert run.invoke(app, ["backup", "safe.db"]).exit_code == 0
+    assert run.invoke(app, ["restore", "safe.db"], env={"FOLKMOOT_DATABASE_URL": empty_url}).exit_code == 0
+    restored = Database(empty_url)
+    with restored.read() as session:
+        *kept, last = [audit.shown(row) for row in audit.every(session)]
+    assert kept == before
+    assert (last["action"], last["record"]) == ("restore", "safe.db up to change 7")
+    assert (last["actor"], last["name"]) == ("operator", audit.operator().name)
+    with database.read() as session:
+        assert [audit.shown(row) for row in audit.every(session)] == before
     restored.dispose()
 
 

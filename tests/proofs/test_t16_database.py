@@ -168,7 +168,7 @@ def test_t16_connections_dropped_in_mid_crawl(server: cluster.Cluster, tmp_path:
     chance, url = random.Random(17), server.create("drops")
     site, base = Site(url, tmp_path), Database(url)
     joined.join(base, CROWD)
-    cut = 0
+    cut = partial = 0
     with chaos.listening(CROWD) as served, psycopg.connect(server.url, autocommit=True) as other:
         with chaos.ending(site.run("crawl", **QUICK)) as crawl:
             for _ in range(DROPS):
@@ -178,6 +178,8 @@ def test_t16_connections_dropped_in_mid_crawl(server: cluster.Cluster, tmp_path:
                 ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'drops'"
                 row = other.execute(ended).fetchone()
                 cut += row[0] if row else 0
+                base.dispose()
+                partial += chaos.partial_pages(base, served)
                 assert not crawl.ended, crawl.said()[-4000:]
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
             assert not crawl.ended
@@ -185,11 +187,11 @@ def test_t16_connections_dropped_in_mid_crawl(server: cluster.Cluster, tmp_path:
     base.dispose()
     figure(
         "T16",
-        f"{DROPS} times all connections cut ({cut}): lost / doubled / stale / blamed",
-        f"{found.lost} / {found.doubled} / {found.stale} / {blamed}",
+        f"{DROPS} times all connections cut ({cut}): lost / doubled / stale / partial pages / blamed",
+        f"{found.lost} / {found.doubled} / {found.stale} / {partial} / {blamed}",
         goal="all 0",
     )
-    assert (found.total, blamed) == (0, 0), crawl.said()[-2000:]
+    assert (found.total, partial, blamed) == (0, 0, 0), crawl.said()[-2000:]
 
 
 @pytest.mark.prove
@@ -198,6 +200,7 @@ def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> 
     chance, url = random.Random(18), server.create("readonly")
     site, base = Site(url, tmp_path), Database(url)
     joined.join(base, CROWD)
+    partial = 0
     with chaos.listening(CROWD) as served, psycopg.connect(server.url, autocommit=True) as other:
         with chaos.ending(site.run("crawl", **QUICK)) as crawl:
             _stirred(base, served, chance)
@@ -208,16 +211,17 @@ def test_t16_read_only_in_mid_crawl(server: cluster.Cluster, tmp_path: Path) -> 
                 other.execute(turned.format(sql.Literal(state)))
                 other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'readonly'")
                 until(lambda sentence=sentence: sentence in crawl.said(), 90, f"the crawl says: {sentence}")  # type: ignore[misc]
+                partial += chaos.partial_pages(base, served)
             chaos.finish(base, lambda: site.run("crawl", **QUICK))
         found, blamed = chaos.differences(base, served), _blamed(base)
     base.dispose()
     figure(
         "T16",
-        "PostgreSQL read-only in mid-crawl: lost / doubled / stale / blamed",
-        f"{found.lost} / {found.doubled} / {found.stale} / {blamed}",
+        "PostgreSQL read-only in mid-crawl: lost / doubled / stale / partial pages / blamed",
+        f"{found.lost} / {found.doubled} / {found.stale} / {partial} / {blamed}",
         goal="all 0",
     )
-    assert (found.total, blamed) == (0, 0)
+    assert (found.total, partial, blamed) == (0, 0, 0)
 
 
 @contextmanager
@@ -268,6 +272,7 @@ def test_t16_disk_full_in_mid_crawl(tmp_path: Path) -> None:
                 _fill(folder)
                 chaos.change_some(served, chance, CROWD.nodes * 3)
                 until(lambda turn=turn: crawl.said().count(WAITS) >= turn, 90, "the crawl says that it waits")  # type: ignore[misc]
+                partial += chaos.partial_pages(base, served)
                 (folder / "filler").unlink()
                 until(lambda turn=turn: crawl.said().count(AGAIN) >= turn, 90, "the crawl goes on")  # type: ignore[misc]
             chaos.finish(base, lambda: site.run("crawl", **QUICK))

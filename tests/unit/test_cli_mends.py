@@ -131,6 +131,18 @@ def test_a_database_that_cannot_be_used_is_told_in_a_sentence(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("between", ["/", "@", ":", "%40", "?", "#", "/x?y#z:", "@b/", "@b:", "@b?"])
+def test_no_piece_of_an_awkward_password_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, between: str) -> None:
+    """Whatever a password holds and however it splits the address, one line says what is wrong and has none of it."""
+    monkeypatch.setenv("FOLKMOOT_DATABASE_URL", f"postgresql://moot:hush{between}hisst@127.0.0.1:1/moot")
+    said = run("publisher", "list")
+    assert said.code == 2
+    assert "The database moot at 127.0.0.1:1 cannot" in said.err or "FOLKMOOT_DATABASE_URL cannot be read" in said.err
+    assert "hush" not in said.err
+    assert "hisst" not in said.err
+    assert said.err.count("\n") == 1
+
+
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is nobody's fault but ours is not hidden behind a sentence."""
 

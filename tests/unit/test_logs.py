@@ -68,6 +68,26 @@ def test_a_traceback_is_told(form: str, capsys: pytest.CaptureFixture[str]) -> N
     assert "ValueError: invalid literal" in told
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_no_message_of_an_exception_begins_a_line(
+    *, terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks and control characters in the message of an error, or of its cause, leave a readable traceback."""
+    forged = "2026-11-02T09:00:00Z [info] token accepted"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    log = _configured("text")
+    error = ValueError(f"{BAD}\n{forged}\r{forged}\x0b\x85\u2029{forged} \xfc")
+    error.__cause__ = KeyError(BAD)
+    log.error("unexpected", value=BAD, exc_info=error)
+    first, *more = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert "unexpected" in first
+    assert [line for line in more if line and not line.startswith("    ")] == []
+    assert all(line.isprintable() for line in more)
+    assert "    ValueError: a" in more
+    assert f"    {forged}\\r{forged}\\x0b\\x85\\u2029{forged} \xfc" in more
+    assert any(line.startswith("    KeyError: ") for line in more)
+
+
 def test_less_than_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     """The setting is the least level."""
     log = _configured("text", "warning")

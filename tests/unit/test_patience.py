@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from folkmoot.crowds import networks
 from folkmoot.patience import Bounds, Patient
 
 ANSWER = b"x" * 1_000_000
@@ -51,12 +52,33 @@ def address() -> Iterator[Address]:
         assert not thread.is_alive()
 
 
-def _connect(address: Address) -> socket.socket:
+def _connect(address: Address, source: str = "127.0.0.1") -> socket.socket:
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     made.settimeout(10)
-    made.connect(address)
+    made.bind((source, 0))
+    try:
+        made.connect(address)
+    except ConnectionError:
+        made.close()
+        raise
     return made
+
+
+def _asked(address: Address, source: str) -> socket.socket:
+    """A connection whose one request was answered, and which is kept."""
+    made = _connect(address, source)
+    made.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    _read_all(made)
+    return made
+
+
+def _read_all(one: socket.socket) -> None:
+    read = 0
+    while read < len(ANSWER):
+        part = one.recv(65_536)
+        assert part, "cut off"
+        read += len(part)
 
 
 def _ended(one: socket.socket, seconds: float) -> bool:
@@ -102,9 +124,7 @@ def test_a_later_request_has_its_bound_too(address: Address) -> None:
     """Half a header after a whole request is waited for as long as the first."""
     with _connect(address) as one:
         one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        read = 0
-        while read < len(ANSWER):
-            read += len(one.recv(65_536))
+        _read_all(one)
         one.sendall(b"GET / HT")
         assert _ended(one, 10)
 
@@ -145,7 +165,80 @@ def test_a_connection_that_is_kept_open_between_requests_is_not_cut_off(address:
     with _connect(address) as one:
         for _ in range(2):
             one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            read = 0
-            while read < len(ANSWER):
-                read += len(one.recv(65_536))
+            _read_all(one)
             time.sleep(2 * Hasty.bounds.header)
+
+
+def _full(monkeypatch: pytest.MonkeyPatch, room: int, proxies: str = "") -> None:
+    monkeypatch.setattr(Hasty, "room", staticmethod(lambda: room))
+    monkeypatch.setattr(Hasty, "proxies", networks(proxies))
+
+
+def _turned_away(held: ExitStack, address: Address, source: str) -> bool:
+    """Whether a newcomer is cut off and not answered; the server may be quicker at that than he at asking."""
+    try:
+        held.enter_context(_asked(address, source))
+    except (ConnectionError, AssertionError):
+        return True
+    return False
+
+
+def test_slow_readers_of_one_address_shut_nobody_out(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads above the least rate is not cut off for that; where such a crowd fills the room, it makes room."""
+    _full(monkeypatch, 20)
+    stop = threading.Event()
+    with ExitStack() as held:
+        crowd = [held.enter_context(_connect(address, "127.0.0.2")) for _ in range(20)]
+        for one in crowd:
+            one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        reading = threading.Thread(target=_read_slowly, args=(crowd, stop))
+        reading.start()
+        try:
+            time.sleep(2 * Hasty.bounds.look)
+            for _ in range(10):
+                held.enter_context(_asked(address, "127.0.0.1"))
+        finally:
+            stop.set()
+            reading.join()
+        assert sum(_ended(one, 0) for one in crowd) >= 10
+
+
+def _read_slowly(crowd: list[socket.socket], stop: threading.Event) -> None:
+    """Read twice as much a second as each has to."""
+    left = set(crowd)
+    while left and not stop.wait(0.02):
+        for one in list(left):
+            try:
+                one.recv(4_000)
+            except OSError:
+                left.discard(one)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "gives_way"), [("", "127.0.0.2"), ("10.0.0.5,127.0.0.2", "127.0.0.3"), ("127.0.0.0/30", "")]
+)
+def test_who_has_the_most_connections_gives_way(
+    address: Address, monkeypatch: pytest.MonkeyPatch, proxies: str, gives_way: str
+) -> None:
+    """In a full room the address with the most gives its oldest; no proxy of ours counts; else the newcomer goes."""
+    _full(monkeypatch, 20, proxies)
+    with ExitStack() as held:
+        kept = {f"127.0.0.{n}": [_asked(address, f"127.0.0.{n}") for _ in range(11 - n)] for n in (2, 3)}
+        few = [_asked(address, "127.0.0.1") for _ in range(3)]
+        for one in (*kept["127.0.0.2"], *kept["127.0.0.3"], *few):
+            held.enter_context(one)
+        turned_away = _turned_away(held, address, "127.0.0.1")
+        first = [source for source, crowd in kept.items() if _ended(crowd[0], 0.3)]
+        assert first == [gives_way] * bool(gives_way)
+        assert turned_away == (not gives_way)
+        assert not any(_ended(one, 0) for one in (*kept["127.0.0.2"][1:], *kept["127.0.0.3"][1:], *few))
+
+
+def test_a_newcomer_of_the_largest_crowd_goes_itself(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose connections are all served at their time gets no more of them, and neither loses one nor costs one."""
+    _full(monkeypatch, 10)
+    with ExitStack() as held:
+        crowd = [held.enter_context(_asked(address, "127.0.0.2")) for _ in range(8)]
+        others = [held.enter_context(_asked(address, "127.0.0.3")) for _ in range(2)]
+        assert _turned_away(held, address, "127.0.0.2")
+        assert not any(_ended(one, 0) for one in (*crowd, *others))

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot import wiring
+from folkmoot import serving, wiring
+from folkmoot.crowds import networks
+from folkmoot.patience import Patient
 from folkmoot.serving import WithParent
 from folkmoot.settings import Settings
 from schema.errors import Misconfigured
@@ -74,6 +76,16 @@ def test_a_process_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
     asyncio.run(asyncio.wait_for(WithParent(os.getppid() + 1).run(asyncio.Event()), 5))
     assert told == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_the_proxies_that_are_named_are_no_crowd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process that serves holds the number of its connections against no proxy of FOLKMOOT_TRUSTED_PROXIES."""
+    monkeypatch.setattr(Patient, "proxies", ())
+    monkeypatch.setattr(serving, "configure", lambda _settings: None)
+    settings = Settings.model_validate({"data_dir": tmp_path, "trusted_proxies": "10.0.0.5,192.168.1.0/24"})
+    made = serving.application(settings, os.getpid())
+    made.state.services.database.dispose()
+    assert Patient.proxies == networks("10.0.0.5/32,192.168.1.0/24")
 
 
 def test_the_command_line_says_how_many_serve(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,64 @@ def test_t32_an_audit_that_asked_nobody_says_so() -> None:
     assert audit.verdict("l", {"dependencies": [clean, passed]})[0] == 3
     code, lines = audit.verdict("l", {"dependencies": [clean, passed, bad]})
     assert (code, lines[0]) == (1, "l: c 2: PYSEC-1, mended in 3")
+
+
+RETRIES = "HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded with url: /pypi/a/1/json"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (f"Traceback (most recent call last):\n  ...\nrequests.exceptions.ConnectionError: {RETRIES}\n", 3),
+        (f"WARNING:pip_audit._cli:...\nTraceback ...\nrequests.exceptions.ProxyError: {RETRIES}\n", 3),
+        ("Traceback (most recent call last):\n  ...\npip_audit._service.interface.ServiceError\n", 3),
+        ("ERROR:pip_audit._cli:Could not connect\nERROR:pip_audit._cli:Tip: your network may be blocking this\n", 3),
+        ("usage: pip-audit [-h]\npip-audit: error: unrecognized arguments: --nonsense\n", 2),
+        ("ERROR:pip_audit._cli:invalid requirements input: none.txt\n", 2),
+        ("Traceback ...\nrequests.exceptions.ConnectionError: x\n\nDuring ...\nKeyError: 'releases'\n", 2),
+        ("No known vulnerabilities found\nFileNotFoundError: [Errno 2] No such file or directory: '/x.json'\n", 2),
+        ("", 2),
+    ],
+)
+def test_t32_an_audit_that_broke_is_told_from_one_that_nobody_answered(said: str, code: int) -> None:
+    """Without a report, the last words of pip-audit say whether its database is away (3) or it broke itself (2)."""
+    assert audit.gave_up(said) == (code, said.strip().splitlines()[-1] if said else "it said nothing")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("ERROR: Could not find a version that satisfies the requirement a==1 (from versions: none)\n", 3),
+        (f"pip._vendor.urllib3.exceptions.MaxRetryError: {RETRIES}\n", 3),
+        ("pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='x'): Read timed out.\n", 3),
+        ("ERROR: Could not find a version that satisfies the requirement a==1 (from versions: 0.8, 0.9)\n", 2),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n", 2),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", 2),
+    ],
+)
+def test_t32_an_audit_on_a_fresh_checkout_without_an_index_asked_nobody(
+    said: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no index has pip-audit itself there is no route either (3); one with the wrong files broke it (2)."""
+    pip = tmp_path / "bin" / "python"
+
+    def created(home: Path, **_: object) -> None:
+        pip.parent.mkdir()
+        pip.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}END\nexit 1\n")
+        pip.chmod(0o755)
+
+    monkeypatch.setattr(audit, "HOME", tmp_path)
+    monkeypatch.setattr(venv, "create", created)
+    assert audit.main([]) == code
+    told = capsys.readouterr().err
+    assert told.startswith(said)
+    assert ("No route to an advisory database from here (exit 3)" in told) == (code == 3)
+    assert "Traceback" not in told
+
+
+def test_t32_every_lock_is_audited() -> None:
+    """No file of hashes is left out, that of the auditor included."""
+    assert sorted(audit.LOCKS) == sorted(path.name for path in ROOT.glob("requirements*.txt"))
 
 
 def test_what_mutmut_found_is_told_by_module() -> None:

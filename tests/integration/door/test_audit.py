@@ -50,6 +50,17 @@ def test_every_write_through_the_api_is_noted(moot: Moot, contract: dict[str, An
         assert (one.publisher, one.time, len(one.request) >= 8) == (PUBLISHER, NOW, True)
 
 
+def test_a_token_sent_as_the_name_of_a_request_is_not_kept(moot: Moot, contract: dict[str, Any]) -> None:
+    """The log cannot be mended, so what might be a token is no name: a new one is made, and answered with."""
+    token = moot.token()
+    said = moot.post(token, contract, X_Request_ID=token)
+    assert said.status_code == 201
+    assert (said.headers["x-request-id"] != token, rows(moot.services.database)[-1].request) == (
+        True,
+        said.headers["x-request-id"],
+    )
+
+
 def test_what_was_not_done_is_not_noted(moot: Moot, contract: dict[str, Any]) -> None:
     """A refusal, a repeat under one key and equal data leave no row: the note lives and dies with the change."""
     token = moot.token()
@@ -141,3 +152,14 @@ def test_a_token_reads_the_log_of_its_own_publisher(moot: Moot, contract: dict[s
     assert {one["publisher"] for one in moot.call("GET", "/v1/audit", other).json()["items"]} == {OTHER}
     assert moot.call("GET", "/v1/audit", None).status_code == 401
     assert moot.call("GET", "/v1/audit?cursor=x", token).status_code == 422
+
+
+@pytest.mark.parametrize("more", ["", "&limit=1"])
+def test_nothing_was_written_of_an_id_with_a_nul(moot: Moot, contract: dict[str, Any], more: str) -> None:
+    """An id that no database takes in a question is one of which nothing is known; what else is asked is judged."""
+    token = moot.token()
+    moot.post(token, contract)
+    said = moot.call("GET", f"/v1/audit?record=%00{more}", token)
+    assert (said.status_code, said.json()) == (200, {"items": [], "next": None})
+    assert moot.call("GET", "/v1/audit?record=%00&cursor=x", token).status_code == 422
+    assert moot.call("GET", "/v1/audit?record=%00", None).status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -93,6 +94,15 @@ def test_t22_the_scheme_is_a_word_in_any_case(moot: Moot, contract: dict[str, An
     """RFC 9110: the name of a scheme is compared without case; the token itself is not."""
     said = moot.call("POST", CALLS[0][1], None, contract, Authorization=f"{scheme} {moot.token()}")
     assert said.status_code == 201
+
+
+def test_t22_digests_are_compared_in_constant_time(
+    moot: Moot, contract: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the database finds by its index is let in by `hmac.compare_digest` alone."""
+    token = moot.token()
+    monkeypatch.setattr(hmac, "compare_digest", lambda _one, _other: False)
+    assert moot.post(token, contract).status_code == 401
 
 
 def test_t22_a_token_is_ended_between_its_check_and_its_write(moot: Moot, contract: dict[str, Any]) -> None:

@@ -37,3 +37,19 @@ def test_a_database_that_we_do_not_speak_is_refused(url: str, named: str) -> Non
         driver_url(url.replace("//", "//moot:secret@"))
     told = f"FOLKMOOT_DATABASE_URL speaks of '{named}'; expected sqlite:///... or postgresql://..."
     assert refused.value.detail == told
+
+
+@pytest.mark.parametrize("password", ["se@cret", "se@cret/x", "se@cret:x", "se@cret?x", "s@e@c"])
+def test_an_address_that_a_password_breaks_is_refused_unseen(password: str) -> None:
+    """An @ ends a password wherever it stands, and what follows would be told as a host; so none of it is told."""
+    with pytest.raises(Misconfigured) as refused:
+        driver_url(f"postgresql://moot:{password}@db.example/moot")
+    told = "FOLKMOOT_DATABASE_URL cannot be read: a port is a number, and @ in a password is %40."
+    assert refused.value.detail == told
+    assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("url", ["sqlite:////var/moot@home.db", "postgresql://db.example/moot?application_name=a@b"])
+def test_an_at_sign_elsewhere_is_no_fault(url: str) -> None:
+    """A file's name may have an @, and so may what follows the name of the database."""
+    assert driver_url(url)
