@@ -63,6 +63,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     """Build the application. Its lifespan starts the follower of the index and the `background` workers."""
     metrics, feed = Metrics(services.figures), FeedPages(services, PageCache())
     limits = Limits(services.a_minute, services.proxies)
+    looks = Limits(checks.AN_HOUR if services.a_minute else 0, services.proxies, window=3_600)
     https = services.public_url.startswith("https://")
     ways = search.ways() | records.ways()
     app = FastAPI(
@@ -85,11 +86,12 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.services = services
     app.state.metrics = metrics
     app.state.limits = limits
+    app.state.looks = looks
     app.state.pages = feed
     app.state.ways = ways
     app.state.bulk = bulk.files(services)
     app.state.flights = Flights()
-    app.state.downloads = Downloads()
+    app.state.downloads = Downloads(limits.who)
     problems.install(app, problem_page)
     for module in _routers(services.role):  # as they are: `include_router` would build each route once more
         app.router.routes.extend(module.routes)

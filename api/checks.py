@@ -3,25 +3,30 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Path
+from fastapi import Path, Request
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.bodies import JSON, JsonBody
 from api.deps import Current, Here, Write
+from api.limits import Limits
 from api.shapes import Shape
 from api.strict import strict_router
 from federation import examining
-from schema.errors import Busy, Fault, Invalid, Malformed
+from schema.errors import Fault, Invalid, Malformed
 from schema.faults import invalid
 
 router = strict_router(tags=["Nodes"])
+AN_HOUR = 30
+"""How many checks one address may ask for within an hour."""
 _WHEN: JsonDict = {"format": "date-time"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _MANY: dict[int | str, dict[str, Any]] = {
-    429: {"description": "Many nodes wait to be looked at already.", "content": _PROBLEM}
+    429: {
+        "description": "Many nodes wait to be looked at, or too many were asked for within the hour.",
+        "content": _PROBLEM,
+    }
 }
 
 
@@ -112,16 +117,16 @@ _BODY: dict[str, Any] = {"required": True, "content": {JSON: {"schema": CheckAsk
     responses={202: {"model": CheckTaken, "description": "Taken. `Location` and `status` are where to ask."}, **_MANY},
     openapi_extra={"requestBody": _BODY},
 )
-def create_check(body: JsonBody, here: Here, session: Write) -> Response:
+def create_check(request: Request, body: JsonBody, here: Here, session: Write) -> Response:
     """Take the address of a node, to be held to every rule by a worker. Anybody may ask; nothing of it is published.
 
-    The same address is looked at once a minute at most: who asks again is given the check that was just made.
+    The same address is looked at once a minute at most: who asks again is given the check that was just made. One
+    client may ask for 30 within an hour.
     """
     asked = _asked(body)
-    try:
-        made = examining.ask(session, examining.address(asked.url), aggregator=asked.aggregator, now=here.now())
-    except Busy as error:
-        raise HTTPException(429, error.detail, {"Retry-After": "60"}) from error
+    url = examining.address(asked.url)
+    count(request)
+    made = examining.ask(session, url, aggregator=asked.aggregator, now=here.now())
     url = f"{here.public_url}/v1/check/{made}"
     told = {"id": made, "state": "queued", "status": url}
     return Response(orjson.dumps(told), 202, {"Location": url, "Cache-Control": "no-store"}, JSON)
@@ -142,6 +147,14 @@ def get_check(
     told = examining.status(session, id)
     wait = {} if "finished" in told else {"Retry-After": "1"}
     return Response(orjson.dumps(told), headers={"Cache-Control": "no-store", **wait}, media_type=JSON)
+
+
+def count(request: Request) -> None:
+    """Count a check against who asks for it. Raises `Hurried`: each is a few requests to somebody else's server."""
+    looks: Limits = request.app.state.looks
+    standing = looks.address(request.scope)
+    if standing is not None:
+        standing.check()
 
 
 def _asked(body: bytes) -> CheckAsked:

@@ -132,7 +132,7 @@ def _states(session: ReadSession, here: Services) -> Iterator[metrics.Family]:
         "folkmoot_tasks", "Tasks under way in this process: what only ever grows is a leak.", len(running)
     )
     if here.role == "aggregator":
-        yield from metrics.crawl(status.figures(session))
+        yield from metrics.crawl(status.figures(session, here.now()))
         stand = status.standing(session)
         yield from metrics.standing(stand.states, stand.problems)
         yield from metrics.outward(examining.counts(session), hooks.counts(session))

@@ -11,6 +11,7 @@ it.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import lru_cache
@@ -29,6 +30,7 @@ STANDINGS = "folkmoot.standings"
 TOKENS = "folkmoot.tokens"
 """The key under which the number of the token that was shown is kept, for the request's line in the log."""
 
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Scope = MutableMapping[str, Any]
@@ -50,12 +52,21 @@ class Standing(NamedTuple):
 
 
 class Limits:
-    """Counts of one process. `a_minute` 0 is no limit; `proxies` are networks whose `X-Forwarded-For` is believed."""
+    """Counts of one process. `most` 0 is no limit; `proxies` are networks whose `X-Forwarded-For` is believed.
+
+    `window` is for how many seconds a count goes on.
+    """
 
     def __init__(
-        self, a_minute: int, proxies: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic
+        self,
+        most: int,
+        proxies: Sequence[str] = (),
+        *,
+        window: int = WINDOW,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.a_minute = a_minute
+        self.most = most
+        self._window = window
         self._clock = clock
         self._proxies = tuple(ip_network(one) for one in proxies)
         self._windows: dict[str | int, list[float]] = {}
@@ -63,15 +74,19 @@ class Limits:
 
     def address(self, scope: Scope) -> Standing | None:
         """Count a request of an address; None where it is not limited."""
-        if not self.a_minute:
+        if not self.most:
             return None
-        client = scope.get("client")
-        key = self._key(client[0] if client else "", scope["headers"])
+        key = self.who(scope)
         return None if key is None else self._count("address", key)
+
+    def who(self, scope: Scope) -> str | None:
+        """Whose request it is, by address; None where it may be anybody's."""
+        client = scope.get("client")
+        return self._key(client[0] if client else "", scope["headers"])
 
     def token(self, token_id: int) -> Standing | None:
         """Count a request of a token; None where there is no limit."""
-        return self._count("token", token_id) if self.a_minute else None
+        return self._count("token", token_id) if self.most else None
 
     def __len__(self) -> int:
         """How many addresses and tokens are remembered."""
@@ -83,9 +98,9 @@ class Limits:
         if window is None or window[0] <= now:
             if window is None and len(self._windows) >= MOST:
                 self._forget(now)
-            window = self._windows[key] = [now + WINDOW, 0]
+            window = self._windows[key] = [now + self._window, 0]
         window[1] += 1
-        left = self.a_minute - int(window[1])
+        left = self.most - int(window[1])
         return Standing(policy, max(left, 0), max(1, ceil(window[0] - now)), left < 0)
 
     def _forget(self, now: float) -> None:
@@ -111,18 +126,22 @@ class Limits:
         return address is not None and any(address in network for network in self._proxies)
 
 
-def fields(standings: Sequence[Standing], a_minute: int) -> list[tuple[bytes, bytes]]:
+def fields(standings: Sequence[Standing], most: int) -> list[tuple[bytes, bytes]]:
     """The two header fields that tell of these standings."""
     told = ", ".join([f'"{one.policy}";r={one.left};t={one.seconds}' for one in standings])
-    policies = ", ".join([f'"{one.policy}";q={a_minute};w={WINDOW}' for one in standings])
+    policies = ", ".join([f'"{one.policy}";q={most};w={WINDOW}' for one in standings])
     return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", told.encode())]
 
 
 def _forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Iterator[str]:
-    """The addresses of `X-Forwarded-For`, nearest first: each proxy adds at the end whom it was asked by."""
+    """The addresses of `X-Forwarded-For`, nearest first: each proxy adds at the end whom it was asked by.
+
+    Some add the port too, as RFC 7239 section 6 writes it: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+    """
     said = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     for one in reversed(",".join(said).split(",")):
-        yield one.strip()
+        found = _WITH_PORT.fullmatch(one.strip())
+        yield (found[1] or found[2]) if found else one.strip()
 
 
 @lru_cache(8192)

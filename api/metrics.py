@@ -97,8 +97,9 @@ def outward(checks: Mapping[str, int], webhooks: Mapping[str, int]) -> list[Fami
     for name in ("delivered", "failed"):
         sent.add_metric([name], webhooks[name])
     waiting = gauge("folkmoot_webhooks_waiting", "Webhook messages that wait.", webhooks["waiting"])
+    retrying = gauge("folkmoot_webhooks_retrying", "Webhook messages that are tried again.", webhooks["retrying"])
     disabled = gauge("folkmoot_webhooks_disabled", "Webhooks whose address is gone.", webhooks["disabled"])
-    return [looked, sent, waiting, disabled]
+    return [looked, sent, waiting, retrying, disabled]
 
 
 def crawl(nodes: Iterable[Figures]) -> list[Family]:
@@ -106,12 +107,43 @@ def crawl(nodes: Iterable[Figures]) -> list[Family]:
     items = CounterMetricFamily(
         "folkmoot_crawl_items", "Items of a node, by what became of them.", labels=["node", "as"]
     )
-    behind = GaugeMetricFamily("folkmoot_crawl_behind", "Changes of a node not yet taken.", labels=["node"])
-    fails = GaugeMetricFamily("folkmoot_crawl_fails", "Visits to a node that failed in a row.", labels=["node"])
+    signed = GaugeMetricFamily(
+        "folkmoot_node_records",
+        "Live records of a node, by what their signatures are worth.",
+        labels=["node", "signature"],
+    )
+    gauges = {name: GaugeMetricFamily(f"folkmoot_{name}", text, labels=["node"]) for name, text in _OF_A_NODE.items()}
     for node in nodes:
         for name, value in (("accepted", node.accepted), ("refused", node.refused), ("dropped", node.dropped)):
             items.add_metric([node.key, name], value)
-        fails.add_metric([node.key], node.fails)
-        if node.behind is not None:
-            behind.add_metric([node.key], node.behind)
-    return [items, behind, fails]
+        for state, count in node.signatures.items():
+            signed.add_metric([node.key, state], count)
+        for name, found in _figures(node).items():
+            if found is not None:
+                gauges[name].add_metric([node.key], found)
+    return [items, signed, *gauges.values()]
+
+
+_OF_A_NODE = {
+    "crawl_behind": "Changes of a node not yet taken.",
+    "crawl_fails": "Visits to a node that failed in a row.",
+    "crawl_latency_seconds": "How long a node's page takes.",
+    "crawl_last_good_timestamp_seconds": "When the last good visit to a node ended.",
+    "node_withdrawn": "Records that a node took away.",
+    "node_removals_held": "Removals of a node that wait for a person.",
+    "node_quality": "How good a node is as a source, from 0 to 1.",
+    "node_freshness_kept": "Whether a node changes as often as it promises.",
+}
+
+
+def _figures(node: Figures) -> dict[str, float | None]:
+    return {
+        "crawl_behind": node.behind,
+        "crawl_fails": node.fails,
+        "crawl_latency_seconds": node.latency,
+        "crawl_last_good_timestamp_seconds": None if node.last_good is None else node.last_good.timestamp(),
+        "node_withdrawn": node.withdrawn,
+        "node_removals_held": node.held,
+        "node_quality": node.quality,
+        "node_freshness_kept": node.kept_promise,
+    }

@@ -89,7 +89,7 @@ class Edge:
             body = quick.body if method == "GET" else b""
             headers = [*quick.headers, (b"x-request-id", name.encode()), *self.headers.quick]
             if standing is not None:
-                headers += fields((standing,), self.limits.a_minute)
+                headers += fields((standing,), self.limits.most)
             await send({"type": "http.response.start", "status": quick.status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             path = route = quick.route
@@ -148,7 +148,7 @@ class _Answer:
         dressed = self._edge.headers.dressed(own, readable=self._method in _READING)
         dressed.append((b"x-request-id", self._scope["folkmoot.request_id"].encode()))
         if self._scope[STANDINGS]:
-            dressed += fields(self._scope[STANDINGS], self._edge.limits.a_minute)
+            dressed += fields(self._scope[STANDINGS], self._edge.limits.most)
         return dressed
 
 
@@ -168,7 +168,8 @@ def _name(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for key, value in headers:
         if key == b"x-request-id":
             given = value.decode("latin-1")
-            return given if _REQUEST_ID.fullmatch(given) else _new_name()
+            # Names are kept in the audit log, which nobody can mend: one that might be a token is not taken.
+            return given if _REQUEST_ID.fullmatch(given) and "fmt_" not in given else _new_name()
     return _new_name()
 
 

@@ -158,6 +158,7 @@ def run(crowd: Crowd, url: str, limit: float) -> dict[str, Any]:
     base, port = Database(url or f"sqlite:///{folder / 'folkmoot.db'}"), free_port()
     env = {"FOLKMOOT_ROLE": "aggregator", "FOLKMOOT_PUBLIC_URL": PUBLIC, "FOLKMOOT_DATABASE_URL": base.url}
     env |= {"FOLKMOOT_ALLOW_PRIVATE": "1", "FOLKMOOT_DATA_DIR": str(folder), "FOLKMOOT_PORT": str(port)}
+    env |= {"FOLKMOOT_CRAWL_EVERY": str(crowd.poll)}  # or a wish below a minute is a minute
     began = time.monotonic()
     join(base, crowd)
     measured = Run(crowd, base, {"nodes": crowd.nodes, "nodes joined in, s": round(time.monotonic() - began, 1)})

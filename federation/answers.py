@@ -45,11 +45,11 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(value.strip()[:12]), 1e9)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, OverflowError):  # a year of twenty digits is no date either
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,23 @@ from sqlalchemy import select
 from federation import leases, nodes, tally, told, verdicts
 from federation.database import WriteSession, table
 from federation.gate import NotYet
+from federation.hosts import BUSY
 from federation.leases import Lease
 from federation.reconcile import EMPTY_FEED
 from federation.verdicts import Trouble
 from federation.visit import Visit
-from schema.errors import Crawling, Later, Refused, Vanished
+from schema.errors import Crawling, Later, ReaderFault, Untrusted, Vanished
 from schema.tables import Feed
 
 FIRST_WAIT, LONGEST_WAIT = 60.0, 6 * 3600.0
+LEAST_SHARE = 0.8
 LONGEST_WISH = 24 * 3600.0
 DAY = timedelta(days=1)
 STALE_AFTER = 3
 RETIRED_AFTER = timedelta(days=3)
 GONE_STATUS = 410
+_SILENT = ("name", "time", "connection", BUSY)
+"""Causes by which nothing was answered, and so nothing said of whether the feed is there."""
 _feed = table(Feed)
 
 
@@ -40,7 +44,8 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         gone, detail = _gone_since(session, lease, error, now), verdicts.clean(error.detail)
         values = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)
         values |= {"fails": fails, "last_error": detail, "gone_since": gone}
-        values["not_before"] = due if isinstance(error, Later) and error.retry_after is not None else None
+        wished = isinstance(error, Later) and error.retry_after is not None
+        values["not_before"] = due if wished else now + visit.pause if visit.pause else None
         leases.give_back(session, lease, due=due, last_visit=now, **values)
         if not isinstance(error, NotYet):
             told.tell(session, lease.node_id, [Trouble(rule, pointer, detail)], now)
@@ -49,7 +54,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
             nodes.hold(session, known, since=lease.last_good or now)
         elif fails >= STALE_AFTER or isinstance(error, Vanished) or rule == EMPTY_FEED:
             since = known.stale_since or lease.last_good or now
-            retired = gone is not None and (known.state == "retired" or now - gone >= RETIRED_AFTER)
+            retired = gone is not None and (known.state == "retired" or (_gone(error) and now - gone >= RETIRED_AFTER))
             nodes.went_wrong(session, known, since=since, retired=retired, now=now)
     visit.due = due
     return due
@@ -57,19 +62,31 @@ def failed(visit: Visit, error: Crawling) -> datetime:
 
 def _gone_since(session: WriteSession, lease: Lease, error: Crawling, now: datetime) -> datetime | None:
     """Since when the feed answers 410. What does not answer says nothing of it; any other answer ends it."""
-    if (isinstance(error, Vanished) and error.status != GONE_STATUS) or isinstance(error, Refused):
+    if not _gone(error) and not _silent(error):
         return None
     before = session.connection().execute(select(_feed.c.gone_since).where(_feed.c.id == lease.feed_id)).scalar_one()
-    return (before or now) if isinstance(error, Vanished) else before
+    return (before or now) if _gone(error) else before
+
+
+def _gone(error: Crawling) -> bool:
+    return isinstance(error, Vanished) and error.status == GONE_STATUS
+
+
+def _silent(error: Crawling) -> bool:
+    """Whether the node itself has not answered: nobody did, or a server of which nobody knows whose it is."""
+    unheard = isinstance(error, Later) and error.cause in _SILENT
+    return unheard or isinstance(error, ReaderFault | Untrusted)
 
 
 def wait(error: Crawling, fails: int, jitter: random.Random) -> timedelta:
     """How long to leave a feed alone: a minute, doubled with each failure, up to six hours; a day where it is gone.
 
+    Up to a quarter longer by chance, so that nodes which failed together are not asked together again.
+
     The node's own `Retry-After` is kept to where it is longer, up to a day.
     """
     if isinstance(error, Vanished):
         return DAY * jitter.uniform(0.9, 1.0)
-    doubled = min(FIRST_WAIT * 2.0 ** min(fails - 1, 20), LONGEST_WAIT) * jitter.uniform(0.75, 1.0)
+    doubled = min(FIRST_WAIT / LEAST_SHARE * 2.0 ** min(fails - 1, 20), LONGEST_WAIT) * jitter.uniform(LEAST_SHARE, 1.0)
     wish = error.retry_after if isinstance(error, Later) and error.retry_after is not None else 0.0
     return timedelta(seconds=max(FIRST_WAIT, doubled, min(wish, LONGEST_WISH)))

@@ -5,18 +5,19 @@ Everything is read through the seam `get`; nothing is written. `examine` gives a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from federation import judge, pinning, verdicts
+from federation import judge, nodes, origins, papers, pinning, told, verdicts
 from federation.advice import advice_for
 from federation.crawl import Step, walk
 from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
 from federation.looks import Seen, look
-from federation.origins import Heard, learn
+from federation.nodes import Known
+from federation.origins import Heard
 from federation.rule import Part, Rule
 from federation.rules import RULES, advice_of, gates, severity_of
 from federation.seam import Get
@@ -30,8 +31,9 @@ from schema.manifest import Manifest
 
 PAGES = 3
 SHOWN = 100
+LISTS, ORIGINS = 5, 20
+"""How many pages of an aggregator's list of members are read, and how many origins that are not on it are asked."""
 _UNKNOWN = "It is signed with a key that is not in its origin's manifest."
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that is examined is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,13 @@ class Result:
 
 @dataclass(slots=True)
 class Report:
-    """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read."""
+    """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read.
+
+    `known` is the node as it is pinned here, where it was held to that too; `skipped` are rules that nothing asked.
+    """
 
     url: str
+    known: Known | None = None
     manifest: Manifest | None = None
     body: bytes = b""
     steps: list[Step] = field(default_factory=list)
@@ -72,12 +78,13 @@ class Report:
     troubles: list[Trouble] = field(default_factory=list)
     hints: dict[str, str] = field(default_factory=dict)
     asked: list[Part] = field(default_factory=list[Part])
+    skipped: set[str] = field(default_factory=set)
     unreachable: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether no rule is broken that keeps a node out."""
-        return not any(gates(trouble.rule) for trouble in self.troubles)
+        """Whether the node could be looked at, and no rule is broken that keeps it out."""
+        return not self.unreachable and not any(gates(trouble.rule) for trouble in self.troubles)
 
     @property
     def results(self) -> list[Result]:
@@ -85,7 +92,8 @@ class Report:
         met: dict[str, list[Trouble]] = {}
         for trouble in self.troubles:
             met.setdefault(trouble.rule, []).append(trouble)
-        return [self._result(rule, met.get(rule.id, [])) for rule in RULES if rule.part in self.asked]
+        asked = {rule.id for rule in RULES if rule.part in self.asked} - self.skipped | met.keys()
+        return [self._result(rule, met.get(rule.id, [])) for rule in RULES if rule.id in asked]
 
     def _result(self, rule: Rule, met: list[Trouble]) -> Result:
         if not met:
@@ -96,7 +104,8 @@ class Report:
             return Result(rule, first.message, first.pointer, advice)
         about = first.record_id or "an item"
         many = "1 item" if len(met) == 1 else f"{len(met)} items"
-        found = f"{many} would be refused; the first: {about} {first.pointer}: {first.message}"
+        fate = "would be refused" if rule.severity == "error" else "told of"
+        found = f"{many} {fate}; the first: {about} {first.pointer}: {first.message}"
         return Result(rule, found, first.pointer, advice)
 
     def broke_off(self, error: Crawling) -> None:
@@ -106,17 +115,25 @@ class Report:
         self.hints[error.rule] = advice_for(error)
 
 
-async def examine(get: Get, url: str, *, aggregator: bool = False, pages: int = PAGES) -> Report:
+async def examine(
+    get: Get,
+    url: str,
+    *,
+    now: datetime,
+    aggregator: bool = False,
+    known: Known | None = None,
+    pages: int = PAGES,
+) -> Report:
     """Read a node's manifest and the first pages of its feed, and hold them to every rule.
 
-    `aggregator`: the node is to be accepted as one, and may carry others' records.
+    `aggregator`: the node is to be accepted as one, and may carry others' records. `known`: the node as it is pinned
+    here, with its keys, and the prefixes that it was granted.
     """
-    report = Report(manifest_url(url))
-    if not await _read(report, get) or not await _walk(report, get, pages):
+    report = Report(manifest_url(url), known)
+    if not await _read(report, get, now) or not await _walk(report, get, pages):
         return report
-    if aggregator:
-        await _learn(report, get)
-    others = _judge(report, aggregator=aggregator)
+    unknown = await _learn(report, get) if aggregator else set()
+    others = _judge(report, unknown, now, aggregator=aggregator)
     assert report.manifest is not None
     ended = report.steps[-1].page.ended
     seen = Seen(
@@ -141,13 +158,22 @@ async def _tried(report: Report, part: Part, work: Callable[[], Awaitable[None]]
     return True
 
 
-async def _read(report: Report, get: Get) -> bool:
+async def _read(report: Report, get: Get, now: datetime) -> bool:
+    known = report.known
+    report.skipped.add("members")
+    if known is None:
+        report.skipped.add(told.IDENTITY_CHANGED)
+
     async def fetch() -> None:
         answer = await get(report.url)
         report.body = await answer.small()
 
     async def parse() -> None:
-        report.manifest = read_manifest(report.body, report.url)
+        if known is None:
+            report.manifest = read_manifest(report.body, report.url)
+        else:
+            report.manifest = papers.own(report.body, report.url, known.key)
+            nodes.check_identity(known, report.manifest, now=now)
 
     return await _tried(report, "door", fetch) and await _tried(report, "manifest", parse)
 
@@ -161,32 +187,55 @@ async def _walk(report: Report, get: Get, pages: int) -> bool:
             async for step in steps:
                 report.steps.append(step)
                 report.readings += judge.read(step.page.items)
+                _check_latest(report.steps)
                 if step.page.size > LARGE_PAGE:
                     return
 
     return await _tried(report, "feed", go)
 
 
-async def _learn(report: Report, get: Get) -> None:
+def _check_latest(steps: Sequence[Step]) -> None:
+    latest, read = steps[-1].page.latest, max(step.page.last_modified for step in steps)
+    if steps[-1].page.ended and latest is not None and latest < read:
+        raise Refused("latest", f"latest is {latest}, yet {read} was read.", "/latest")
+
+
+async def _learn(report: Report, get: Get) -> set[str]:
+    """Learn of the origins that are relayed: from the list of members, the others from themselves.
+
+    Gives those of which nothing was asked, for they are too many: nothing is said of their records.
+    """
     manifest = report.manifest
     assert manifest is not None
-    named = dict.fromkeys(r.origin.node for r in report.readings if isinstance(r, Item))
-    for node in [node for node in named if node != manifest.id and verdicts.is_node(node)][:20]:
-        heard = await learn(get, node, relay=manifest)
+    named = {r.origin.node for r in report.readings if isinstance(r, Item)} - {manifest.id}
+    wanted = sorted(node for node in named if verdicts.is_node(node))
+    if manifest.members is not None:
+        report.skipped.discard("members")
+        try:
+            report.heard |= await origins.copies(get, manifest, wanted, pages=LISTS)
+        except Crawling as error:
+            report.troubles.append(Trouble("members", "/members", verdicts.clean(error.detail)))
+    left = [node for node in wanted if node not in report.heard]
+    for node in left[:ORIGINS]:
+        heard = await origins.learn(get, node, relay=None)
         if heard is not None:
             report.heard[node] = heard
+    return set(left[ORIGINS:])
 
 
-def _judge(report: Report, *, aggregator: bool) -> int:
+def _judge(report: Report, unknown: Container[str], now: datetime, *, aggregator: bool) -> int:
     """Judge the items that were read; gives how many are others' records, of which a warning of its own tells."""
     manifest = report.manifest
     assert manifest is not None
     report.asked.extend(("item", "identity", "signature"))
-    source = Source(0, manifest.id, prefixes_of(manifest), aggregator)
-    origins = {node: heard.prefixes for node, heard in report.heard.items()}
+    granted = report.known.prefixes if report.known is not None else {}
+    source = Source(0, manifest.id, {**prefixes_of(manifest), **granted}, aggregator)
+    prefixes = {node: heard.prefixes for node, heard in report.heard.items()}
     manifests = {node: heard.manifest for node, heard in report.heard.items()} | {manifest.id: manifest}
     rings = {node: Ring(pinning.offered(said)) for node, said in manifests.items() if said is not None}
-    found = judge.judge(report.readings, source, me="", origins=origins, now=_NEVER, rings=rings)
+    readings = [one for one in report.readings if isinstance(one, Trouble) or one.origin.node not in unknown]
+    found = judge.judge(readings, source, me="", origins=prefixes, now=now, rings=rings)
+    report.troubles += found.warned
     refused = [*found.refused, *(Trouble(UNKNOWN_KEY, "/origin/sig", _UNKNOWN, one.id) for one in found.unproven)]
     passed_on = manifest.role == "aggregator" and not aggregator
     others: set[str] = set()

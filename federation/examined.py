@@ -7,13 +7,13 @@ from datetime import datetime
 import orjson
 from sqlalchemy import select, update
 
-from federation import told
+from federation import hooks, told
 from federation.checks import Report, summary
 from federation.database import WriteSession, table
 from federation.examining import Claim
 from federation.verdicts import Trouble
 from schema.change import Item
-from schema.errors import LeaseLost
+from schema.errors import LeaseLost, ReaderFault
 from schema.tables import Examination, Node
 
 _examination, _node = table(Examination), table(Node)
@@ -22,13 +22,17 @@ _examination, _node = table(Examination), table(Node)
 def finish(session: WriteSession, held: Claim, report: Report, now: datetime) -> None:
     """Keep the report, and tell a node that is among ours what was found. Raises `LeaseLost`.
 
-    What is found of a node stands in one table, whoever looked: so its check and its page say the same.
+    What is found of a node stands in one table, whoever looked: so its check and its page say the same. A look at it as
+    what it is not here (an aggregator, say) is for whoever asked alone.
     """
     mine = update(_examination).where(_examination.c.id == held.id, _examination.c.owner == held.owner)
     done = {"state": "done", "result": orjson.dumps(summary(report)), "finished": now, "owner": None}
     if session.connection().execute(mine.values(leased_until=None, **done)).rowcount != 1:
         raise LeaseLost("Another worker has taken this check.")
-    node_id = session.connection().execute(select(_node.c.id).where(_node.c.url == held.url)).scalar_one_or_none()
+    if report.known is None or any(trouble.rule == ReaderFault.rule for trouble in report.troubles):
+        return
+    ours = select(_node.c.id).where(_node.c.id == report.known.id, _node.c.url == held.url)
+    node_id = session.connection().execute(ours).scalar_one_or_none()
     if node_id is None:
         return
     if report.steps and report.steps[-1].page.ended:
@@ -36,6 +40,7 @@ def finish(session: WriteSession, held: Claim, report: Report, now: datetime) ->
         told.visit_mended(session, node_id, found=feed)
     told.mended(session, node_id, _good(report))
     told.tell(session, node_id, report.troubles, now)
+    hooks.again(session, node_id)
 
 
 def _good(report: Report) -> list[str]:

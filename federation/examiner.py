@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from federation import examining, hosts
+from federation import examining, hosts, nodes
 from federation.database import Database, clock
 from federation.examining import Claim
+from federation.outages import is_outage
+from federation.robots import AskRobots, Obeying
 from federation.seam import Get
-from schema.errors import Later, LeaseLost
+from schema.errors import Later, LeaseLost, NotFound, ReaderFault
 from schema.identifiers import place_of
 
 if TYPE_CHECKING:  # what judges a node is imported when there is one to judge
     from federation.checks import Report
+    from federation.nodes import Known
 
 log = structlog.get_logger("folkmoot.checks")
 SECONDS = 60.0
@@ -30,11 +33,15 @@ PATIENCE, LOOK = 10.0, 0.2
 
 @dataclass(slots=True)
 class Examiner:
-    """Does what was asked for in the table. `gap` is how many seconds a host is left alone after a look."""
+    """Does what was asked for in the table. `gap` is how many seconds a host is left alone after a look.
+
+    `robots` fetches a robots.txt, whose wishes are kept to (None: none is asked for).
+    """
 
     database: Database
     get: Get
     now: Callable[[], datetime]
+    robots: AskRobots | None = None
     gap: float = 0.0
     every: float = 1.0
     seconds: float = SECONDS
@@ -67,14 +74,32 @@ class Examiner:
         if held.tries > examining.TRIES:
             overrun(report)
             return report
+        get = self.get if self.robots is None else Obeying(self.get, self.robots)
         try:
-            async with asyncio.timeout(self.seconds), self._turn(place_of(held.url)):
-                return await examine(self.get, held.url, aggregator=held.aggregator)
+            known = await asyncio.to_thread(self._known, held)
+            relays = held.aggregator or (known is not None and known.relays)
+            if known is not None and relays != known.relays:
+                known = None  # it is looked at as what it is not here
+            async with asyncio.timeout(self.seconds), self._turn(place_of(held.url), get):
+                return await examine(get, held.url, now=self.now(), aggregator=relays, known=known)
         except TimeoutError:
             overrun(report)
         except Later as error:
             report.broke_off(error)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # A fault of ours in one look must neither stop the others nor be met again by the next who takes it.
+            log.exception("a check broke off by a fault of ours", url=held.url)
+            report.broke_off(
+                ReaderFault(f"A fault of this aggregator's own broke the look off ({type(error).__name__}).")
+            )
         return report
+
+    def _known(self, held: Claim) -> Known | None:
+        with self.database.present() as session, suppress(NotFound):
+            return nodes.find(session, held.url)
+        return None
 
     def _claim(self) -> Claim | None:
         with self.database.present() as session:
@@ -90,7 +115,7 @@ class Examiner:
             finish(session, held, report, self.now())
 
     @asynccontextmanager
-    async def _turn(self, place: str) -> AsyncIterator[None]:
+    async def _turn(self, place: str, get: Get) -> AsyncIterator[None]:
         """The host's turn, which a crawl asks for too: no host is asked by two at a time."""
         owner = f"check.{secrets.token_hex(8)}"
         until = asyncio.get_running_loop().time() + PATIENCE
@@ -101,7 +126,8 @@ class Examiner:
         try:
             yield
         finally:
-            await asyncio.to_thread(self._leave, place, owner)
+            wish = get.pause if isinstance(get, Obeying) else 0.0
+            await asyncio.to_thread(self._leave, place, owner, max(self.gap, wish))
 
     def _take(self, place: str, owner: str) -> bool:
         with self.database.write() as session:
@@ -109,6 +135,6 @@ class Examiner:
             taken = hosts.take(session, place, owner, at=at, until=at + timedelta(seconds=self.seconds * 2))
         return taken is not None
 
-    def _leave(self, place: str, owner: str) -> None:
+    def _leave(self, place: str, owner: str, gap: float) -> None:
         with self.database.write() as session:
-            hosts.leave(session, place, owner, free_at=clock(session) + timedelta(seconds=self.gap))
+            hosts.leave(session, place, owner, free_at=clock(session) + timedelta(seconds=gap))

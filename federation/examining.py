@@ -10,21 +10,24 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true, update
 
 from federation.database import Reading, WriteSession, clock, dialect, insert, table
 from federation.identity import manifest_url
 from schema.entry import stamp
-from schema.errors import Busy, Fault, Invalid, NotFound
+from schema.errors import Fault, Hurried, Invalid, NotFound
 from schema.tables import Examination, Node
 
 KEPT = timedelta(days=1)
 AGAIN = timedelta(minutes=1)
 MOST_WAITING = 20
 AN_HOUR = 240
+OF_A_HOST = 60
+MAX_HOST = 253  # RFC 1035, section 2.3.4
 LEASE = timedelta(seconds=120)
 TRIES = 2
 MAX_URL = 1_000
@@ -50,7 +53,8 @@ def address(typed: str) -> str:
     """The manifest's address, from what somebody typed: a host, an origin, or the address itself. Raises `Invalid`."""
     full = typed.strip()
     full = full if "://" in full else f"https://{full}"
-    if len(full) > MAX_URL or not re.fullmatch(ADDRESS, full):
+    host = re.split("[/:]", full.partition("://")[2], maxsplit=1)[0]
+    if len(full) > MAX_URL or len(host) > MAX_HOST or not re.fullmatch(ADDRESS, full):
         wanted = f"an address such as https://moot.exampleshire.example, of at most {MAX_URL} characters"
         raise Invalid([Fault("/url", "This is no address of a node.", typed[:200], wanted, rule="url")])
     return manifest_url(full)
@@ -59,7 +63,7 @@ def address(typed: str) -> str:
 def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> str:
     """Queue an examination of a manifest's address. Gives its id: that of the last one where it is not a minute old.
 
-    Raises `Busy` where too many wait or were asked for within the hour.
+    Raises `Hurried` where too many wait, or too many were asked for within the hour, of this host or in all.
     """
     forget(session, now)
     same = (_examination.c.url == url) & (_examination.c.aggregator.is_(aggregator))
@@ -67,15 +71,26 @@ def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> 
     found: str | None = session.connection().execute(recent.order_by(_examination.c.created.desc())).scalars().first()
     if found is not None:
         return found
-    counted = select(func.count()).select_from(_examination)
-    waiting = session.connection().execute(counted.where(_examination.c.finished.is_(None))).scalar_one()
-    within = session.connection().execute(counted.where(_examination.c.created > now - timedelta(hours=1))).scalar_one()
-    if waiting >= MOST_WAITING or within >= AN_HOUR:
-        raise Busy("Many nodes wait to be looked at already. Ask again in a minute.")
+    waiting = select(func.count()).select_from(_examination).where(_examination.c.finished.is_(None))
+    if session.connection().execute(waiting).scalar_one() >= MOST_WAITING:
+        raise Hurried("server", 60, "Many nodes wait to be looked at already. Ask again in a minute.")
+    host = _examination.c.url.startswith("/".join(url.split("/", 3)[:3]) + "/", autoescape=True)
+    for most, mine, whose in ((OF_A_HOST, host, "of this host"), (AN_HOUR, true(), "of nodes")):
+        _check_hour(session, most, mine, whose, now)
     made = secrets.token_urlsafe(16)
     row = {"id": made, "url": url, "aggregator": aggregator, "state": "queued", "tries": 0, "created": now}
     insert(session, Examination, [row])
     return made
+
+
+def _check_hour(session: Reading, most: int, mine: ColumnElement[bool], whose: str, now: datetime) -> None:
+    """Raise `Hurried` where the looks of the last hour are spent, until the one is an hour old that makes room."""
+    within = select(_examination.c.created).where(mine, _examination.c.created > now - timedelta(hours=1))
+    full = within.order_by(_examination.c.created.desc()).offset(most - 1).limit(1)
+    oldest: datetime | None = session.connection().execute(full).scalar_one_or_none()
+    if oldest is not None:
+        wait = max(1, ceil((oldest + timedelta(hours=1) - now).total_seconds()))
+        raise Hurried("server", wait, f"{most} looks {whose} were asked for within the hour. Ask again in {wait} s.")
 
 
 def over(session: Reading, now: datetime) -> bool:

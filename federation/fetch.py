@@ -8,9 +8,8 @@ followed by hand within the same scheme, host and port, and every page has a dea
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,13 @@ import httpx2
 from federation import answers
 from federation.addresses import MAX_URL, check_addresses, check_target
 from federation.certificates import trust
+from federation.names import Resolver
 from federation.parcels import Parcel, Parcels
 from federation.seam import Answer
-from federation.wire import Pinned, Place
+from federation.wire import DIALLED, MANY_HOSTS, Checked, Pinned, Place, Share
 from schema.errors import Later, Refused
 
 MAX_REDIRECTS = 3
-PER_ADDRESS = 4
-MANY_HOSTS = 10_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -41,12 +39,6 @@ class Limits:
     connect: float = 5.0
     read: float = 10.0
     page: float = 30.0
-
-
-async def look_up(host: str, port: int) -> list[str]:
-    """All addresses of a name, in the resolver's order."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
 @dataclass(slots=True)
@@ -69,7 +61,7 @@ class Door:
     `gap` is the pause in seconds between two requests to one host and port; `connections` how many are open at a time,
     idle ones too; `allow_private` permits private addresses, http and any port, for tests and intranets; `ports` are
     those permitted beside 443; `ca` is a file of certificates that are trusted beside the system's;
-    `folder` is where large bodies wait (None: the system's own).
+    `folder` is where large bodies wait (None: the system's own); `resolve` looks names up (None: as the system does).
     """
 
     def __init__(
@@ -83,15 +75,15 @@ class Door:
         ca: Path | None = None,
         folder: Path | None = None,
         limits: Limits | None = None,
-        resolve: Resolve = look_up,
+        resolve: Resolve | None = None,
     ) -> None:
         self._allow_private = allow_private
         self._gap, self._ports = gap, frozenset(ports)
         self._limits = limits or Limits()
-        self._resolve = resolve
+        self._resolve: Resolve = resolve or Resolver(connections)
         self._user_agent = user_agent
         self._parcels = Parcels(folder)
-        self._checked: dict[Place, list[str]] = {}
+        self._checked: dict[Place, Checked] = {}
         # Nothing is kept of a host that nobody asks or waits for: the names that others give us have no end.
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._free_at: dict[Place, float] = {}
@@ -104,7 +96,8 @@ class Door:
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
         # The transport has no public way to be given a network; tests/unit/federation/test_fetch.py watches the name.
-        self._transport._pool._network_backend = Pinned(self._checked, ca)  # noqa: SLF001
+        self._network = Pinned(self._checked, ca)
+        self._transport._pool._network_backend = self._network  # noqa: SLF001
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,6 +108,8 @@ class Door:
     async def aclose(self) -> None:
         """Close the connections that were kept open."""
         await self._transport.aclose()
+        if isinstance(self._resolve, Resolver):
+            self._resolve.close()
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Fetch one page. Raises `Later`, `Refused` or `Vanished` (schema/errors.py)."""
@@ -155,12 +150,21 @@ class Door:
             ports=self._ports,
         )
         async with self._turns.setdefault((host, port), asyncio.Lock()), self._paced((host, port)):
-            address = await self._check(host, port)
-            try:
-                async with self._addresses.setdefault(address, asyncio.Semaphore(PER_ADDRESS)), self._open:
-                    return await self._within(errand)
-            finally:
-                del self._checked[host, port]
+            found = await self._check(host, port)
+            async with self._shared((host, port), found), self._open:
+                return await self._within(errand)
+
+    @asynccontextmanager
+    async def _shared(self, place: Place, found: Sequence[str]) -> AsyncIterator[None]:
+        """A share in the address that is asked: by a connection that was kept open, else by dialling."""
+        share = Share(self._addresses)
+        self._checked[place] = Checked(found[:DIALLED], share)
+        try:
+            await share.move(self._network.reached(place) or found[0])
+            yield
+        finally:
+            share.leave()
+            del self._checked[place]
 
     @asynccontextmanager
     async def _paced(self, place: Place) -> AsyncIterator[None]:
@@ -173,15 +177,18 @@ class Door:
                 self._free_at = {known: at for known, at in self._free_at.items() if at > now}
             self._free_at[place] = now + self._gap
 
-    async def _check(self, host: str, port: int) -> str:
+    async def _check(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, once all are known to be permitted."""
         try:
             async with asyncio.timeout(self._limits.connect):
                 found = await self._resolve(host.strip("[]"), port)
         except (OSError, TimeoutError) as error:
             raise Later(f"{host} does not resolve: {str(error) or 'no answer in time'}.", cause="name") from error
+        except ValueError as error:
+            told = f"{host[:300]} can be no name in the DNS: a part of it is empty or has more than 63 characters."
+            raise Refused("url-host", told) from error
         check_addresses(host, found, allow_private=self._allow_private)
-        self._checked[host, port] = found
-        return found[0]
+        return found
 
     async def _within(self, errand: _Errand) -> Answer:
         """One exchange, in what is left of the page's time: its redirects share one deadline."""

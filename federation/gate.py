@@ -33,7 +33,7 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
 
     Raises `NotYet` with the first rule that is broken, `Later` where the node did not answer.
     """
-    report = await examine(get, known.url, aggregator=known.relays, pages=PAGES)
+    report = await examine(get, known.url, now=now, aggregator=known.relays, known=known, pages=PAGES)
     await write(lambda session: _note(session, known, report, now))
     for trouble in report.troubles:
         if gates(trouble.rule):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from federation.endless import Pass
 from federation.verdicts import Judged
 from federation.verifier import Verifier
 
@@ -48,13 +49,17 @@ class Load(Generic[P]):
 class Desk:
     """What the visits of one process share: one writes at a time, and all together hold `MAX_BYTES` of pages at most.
 
-    The database lets one in at a time as well, but those who wait at its door take up a thread each.
+    The database lets one in at a time as well, but those who wait at its door take up a thread each. `asked` holds, for
+    each feed whose visit ended while origins were asked for a page: at which cursor, and which were; `passes` what was
+    read of each feed that has not come to its end.
     """
 
     def __init__(self) -> None:
         self.writing = asyncio.Lock()
         self.verifier = Verifier()
         self.readers = 0
+        self.asked: dict[int, tuple[str, frozenset[str]]] = {}
+        self.passes: dict[int, Pass] = {}
 
     @contextmanager
     def reader(self) -> Iterator[None]:

@@ -25,10 +25,13 @@ Texts = Mapping[str, str]
 
 
 def texts(text: str) -> Texts:
-    """A statement for both dialects. `?` is a value; `= any(?)` asks for one of those that `Glance.listed` gives."""
+    """A statement for both dialects. `?` is a value; `= any(?)` asks for one of those that `Glance.listed` gives.
+
+    `instr` gives where a text stands in another, 0 where it does not.
+    """
     return {
         "sqlite": text.replace("= any(?)", "IN (SELECT value FROM json_each(?))"),
-        "postgresql": text.replace("?", "%s"),
+        "postgresql": text.replace("?", "%s").replace("instr(", "strpos("),
     }
 
 

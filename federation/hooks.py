@@ -65,12 +65,18 @@ def keep(session: WriteSession, made: bytes, public: str) -> None:
 
 
 def _changed() -> Select[Any, Any, Any]:
-    """The nodes that name a webhook and were visited since they were looked at, with their hook's row if any."""
-    fresh = or_(_hook.c.node_id.is_(None), _hook.c.looked < _feed.c.last_visit, _hook.c.url != _node.c.webhook)
+    """The nodes that name a webhook and were visited or decided about since they were looked at, with their hook."""
+    looked = or_(_hook.c.looked.is_(None), _hook.c.looked < _feed.c.last_visit)
+    fresh = or_(_hook.c.node_id.is_(None), looked, _hook.c.url != _node.c.webhook)
     joined = _node.join(_feed, _feed.c.node_id == _node.c.id).outerjoin(_hook, _hook.c.node_id == _node.c.id)
     named = [column.label("hook_" + column.name) for column in _hook.columns]
     chosen = select(_node.c.id, _node.c.key, _node.c.state, _node.c.webhook, _feed.c.last_visit, *named)
     return chosen.select_from(joined).where(_node.c.webhook.is_not(None), _feed.c.last_visit.is_not(None), fresh)
+
+
+def again(session: WriteSession, node_id: int) -> None:
+    """Let a node be looked at again though nobody visited it: an operator has decided, or somebody has checked it."""
+    session.connection().execute(update(_hook).where(_hook.c.node_id == node_id).values(looked=None))
 
 
 def _ended() -> Select[Any]:
@@ -85,7 +91,9 @@ def wanted(session: Reading) -> bool:
 
 def look(session: WriteSession, *, public_url: str, now: datetime) -> int:
     """Make a message for each node whose status is not what it was told. Gives how many were made."""
-    session.connection().execute(delete(_hook).where(_hook.c.node_id.in_(_ended())))
+    for node_id in session.connection().execute(_ended()).scalars().all():
+        session.connection().execute(delete(_hook).where(_hook.c.node_id == node_id))
+        told.visit_mended(session, node_id, rules=[RULE])  # the address at fault is named no more
     rows = session.connection().execute(_changed().limit(AT_ONCE)).all()
     return sum(_look(session, row, public_url, now) for row in rows)
 
@@ -97,6 +105,7 @@ def _look(session: WriteSession, row: Any, public_url: str, now: datetime) -> bo
     if moved:
         # Who still holds a message for the old address holds it no more: its answer says nothing of the new one.
         values |= {"disabled": None, "tries": 0, "answer": None, "told": None, "owner": None, "leased_until": None}
+        told.visit_mended(session, row.id, rules=[RULE])
     changed = moved or digest != row.hook_told
     if changed and (moved or row.hook_disabled is None):
         due = now if row.hook_sent is None else max(now, row.hook_sent + QUIET)
@@ -194,7 +203,7 @@ def shown(session: Reading, node_ids: Sequence[int]) -> dict[int, dict[str, Any]
 
 
 def counts(session: Reading) -> dict[str, int]:
-    """Webhooks of all nodes: messages delivered and given up, messages that wait, addresses that are disabled."""
+    """Webhooks of all nodes: messages delivered and given up, that wait, of those the retried, disabled addresses."""
     row = (
         session.connection()
         .execute(
@@ -202,9 +211,10 @@ def counts(session: Reading) -> dict[str, int]:
                 func.coalesce(func.sum(_hook.c.delivered), 0),
                 func.coalesce(func.sum(_hook.c.failed), 0),
                 func.count(_hook.c.message),
+                func.count(_hook.c.message).filter(_hook.c.tries > 0),
                 func.count(_hook.c.disabled),
             )
         )
         .one()
     )
-    return dict(zip(("delivered", "failed", "waiting", "disabled"), map(int, row), strict=True))
+    return dict(zip(("delivered", "failed", "waiting", "retrying", "disabled"), map(int, row), strict=True))

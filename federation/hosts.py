@@ -15,6 +15,8 @@ from federation.robots import KEPT
 from schema.tables import Feed, Host
 
 _host = table(Host)
+BUSY = "busy"
+"""The cause of a `Later` where another reader had the turn of a host all the while: nothing was asked."""
 
 
 def busy(at: datetime) -> ColumnElement[bool]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from federation.verdicts import MAX_ID, MAX_NODE, Prefixes, is_node
 from schema.errors import BadParameter, Invalid, Refused
-from schema.identifiers import origin_of, prefixes_overlap, same_origin
+from schema.identifiers import origin_of, same_origin
 from schema.manifest import Feed, Manifest
 
 WELL_KNOWN = "/.well-known/folkmoot"
 LONGEST_POLL = 86_400
+SHORTEST_POLL = 60
 
 
 def manifest_url(url: str) -> str:
@@ -53,13 +55,18 @@ def read_manifest(body: bytes, url: str) -> Manifest:
 
 def prefixes_of(manifest: Manifest) -> dict[str, str]:
     """The prefixes on the manifest's own scheme, host and port, each with its publisher id."""
-    own = [p for p in manifest.publishers if same_origin(p.id_prefix, manifest.id) and len(p.id_prefix) <= MAX_ID]
+    here = origin_of(manifest.id)
+    own = [p for p in manifest.publishers if len(p.id_prefix) <= MAX_ID and origin_of(p.id_prefix) == here]
     return {publisher.id_prefix: publisher.publisher_id for publisher in own}
 
 
 def poll_of(manifest: Manifest, every: int) -> int:
-    """Seconds to leave the feed alone: what its node asks for, at most a day; `every` where it says nothing."""
-    return min(feed_of(manifest).min_poll_seconds or every, LONGEST_POLL)
+    """Seconds to leave the feed alone: what its node asks for, at most a day; `every` where it says nothing.
+
+    A minute at least, whatever it asks for, or `every` where the reader itself would look more often.
+    """
+    wish = feed_of(manifest).min_poll_seconds or every
+    return min(max(wish, min(SHORTEST_POLL, every)), LONGEST_POLL)
 
 
 def feed_of(manifest: Manifest) -> Feed:
@@ -93,7 +100,29 @@ def key_of(manifest_id: str) -> str:
     return plain if port is None else f"{plain}_{port}"
 
 
+class Taken:
+    """Prefixes that are spoken for, in order; of one that lies under another only the upper is kept.
+
+    A manifest may name 10,000, and they are compared while others wait to write: each costs a look into this list, not
+    a walk through it.
+    """
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        self._upper: list[str] = []
+        for prefix in sorted(prefixes):
+            if not self._upper or not prefix.startswith(self._upper[-1]):
+                self._upper.append(prefix)
+
+    def overlaps(self, prefix: str) -> bool:
+        """Whether an id could lie under this prefix, which ends in `/` as all do, and under one of these."""
+        at = bisect_right(self._upper, prefix)
+        beside = self._upper[
+            max(0, at - 1) : at + 1
+        ]  # what it lies under is the one before, what lies under it the next
+        return any(prefix.startswith(other) or other.startswith(prefix) for other in beside)
+
+
 def without_overlap(prefixes: Prefixes, pinned: Iterable[str]) -> dict[str, str]:
     """The prefixes that no other node was pinned with first."""
-    taken = list(pinned)
-    return {p: publisher for p, publisher in prefixes.items() if not any(prefixes_overlap(p, t) for t in taken)}
+    taken = Taken(pinned)
+    return {prefix: publisher for prefix, publisher in prefixes.items() if not taken.overlaps(prefix)}

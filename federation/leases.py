@@ -9,7 +9,7 @@ feed that commit changes nothing, and its transaction is thrown away (`LeaseLost
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,8 +94,14 @@ def claim(
         .values(owner=owner, leased_until=until, fence=_feed.c.fence + 1)
         .returning(*_feed.c)
     )
-    wished = min(Permits(host.robots).delay, PATIENT_DELAY) if host.robots else 0.0
-    return _lease(session.connection().execute(claimed).one(), at, until, max(gap, wished), host)
+    return _lease(session.connection().execute(claimed).one(), at, until, gap, host)
+
+
+def considerate(lease: Lease) -> Lease:
+    """A lease with the gap that its host's Crawl-delay asks for: read after the claim, which keeps others out."""
+    if not lease.host.robots:
+        return lease
+    return replace(lease, gap=max(lease.gap, min(Permits(lease.host.robots).delay, PATIENT_DELAY)))
 
 
 def waiting(session: Reading, due_by: datetime, *, clock: Clock = clock) -> bool:

@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import select
 
 from exchange import cpv
-from federation import glance, scan
+from federation import glance, relations, scan
 from federation.database import Reading, table
 from federation.glance import Glance, texts
 from federation.index import Facet, FacetItem, Hits, Index, Matcher, Query
@@ -85,16 +85,21 @@ def by_id(session: Reading, record: str) -> Held | None:
 
 
 # Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
-_MARKED = """
-SELECT r."row", r.publisher, r.changed, r.signature, n.state, p.relation, o.vouched_by,
+# What a node says of others' records whose route it is (`federation/relations.py`) marks none of them.
+_MARKED = f"""
+SELECT r."row", r.publisher, r.changed, r.signature, n.state,
+    CASE WHEN r.origin_node = n.url AND instr(u.value, '"' || r.publisher || '"') > 0 THEN '{relations.KEY}'
+        ELSE p.relation END,
+    o.vouched_by,
     CASE WHEN (SELECT substr(value, 1, 1) FROM meta WHERE key = 'removals') = '+'
         THEN EXISTS (SELECT 1 FROM removal AS h WHERE h.id = r.id AND h.state = 'held') END,
     r.number, r.kind, r.id, r.data, r.origin, r.via, r.reason, r.moved_to
 FROM record AS r
 LEFT JOIN node AS n ON n.id = r.node_id
 LEFT JOIN publisher AS p ON p.id = r.publisher AND r.node_id IS NULL
+LEFT JOIN meta AS u ON u.key = '{relations.KEY}.' || r.node_id
 LEFT JOIN origin AS o ON o.id = r.origin_node
-WHERE NOT r.deleted AND """
+WHERE NOT r.deleted AND """  # noqa: S608 - our own words alone
 _OF_ROWS, _OF_ID = texts(_MARKED + 'r."row" = any(?)'), texts(_MARKED + "r.id = ?")
 
 
@@ -193,15 +198,16 @@ def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
 def state(session: Reading | Glance) -> str:
     """Changes whenever a row that a list shows could: with the log's latest number, and with what marks records."""
     rows = glance.asking(session).ask(_STATE)
-    nodes = ".".join(f"{node}{state[:1]}" for _, _, node, state in rows if node is not None)
-    return f"{rows[0][0]}-{rows[0][1] or 0}.{nodes}" if rows else "0."
+    nodes = ".".join(f"{node}{state[:1]}" for _, _, node, state, _ in rows if node is not None)
+    return f"{rows[0][0]}-{rows[0][1] or 0}-{rows[0][4] or 0}.{nodes}" if rows else "0."
 
 
 _MARKING_NODES = ", ".join(map(repr, _NODE_MARKS))
 _MARKING = f"""
-SELECT c.n, m.value, n.id, n.state
+SELECT c.n, m.value, n.id, n.state, u.value
 FROM counter AS c
 LEFT JOIN meta AS m ON m.key = 'removals'
+LEFT JOIN meta AS u ON u.key = '{relations.KEY}'
 LEFT JOIN node AS n ON n.state IN ({_MARKING_NODES})
 ORDER BY n.id
 """  # noqa: S608 - our own words alone

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import bindparam, delete, func, select, update
 
-from federation import audit, judge, log, moved, pinning, precedence, publishers, reconcile, signing
+from federation import audit, judge, log, moved, pinning, precedence, publishers, reconcile, relations, signing
 from federation.again import again
 from federation.apply import Applied, end_routes
 from federation.crawl import walk
@@ -150,6 +150,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     moved.remember(session, pairs, now=now)
     pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": precedence.claimed(manifest)}
     _pin_there(session, known, manifest, body, **pinned)
+    relations.note(session, known.id, manifest)
     _read_there(session, known, manifest, now=now)
     reconcile.begin(session, known.id)
     audit.note(session, "node.moved", f"{known.url} to {manifest.id}", now)

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import lapse, log, origins, pinning, precedence, rejudge, told
+from federation import hooks, lapse, log, origins, pinning, precedence, rejudge, relations, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import (
     WELL_KNOWN,
+    Taken,
     feed_of,
     key_of,
     name_of,
@@ -27,7 +28,7 @@ from federation.identity import (
 from federation.sign import Jwk, Ring
 from federation.verdicts import Prefixes, Source
 from schema.errors import Conflict, NotFound, Refused
-from schema.identifiers import place_of, prefixes_overlap
+from schema.identifiers import place_of
 from schema.manifest import Manifest
 from schema.tables import Feed, Node, Record
 
@@ -76,8 +77,8 @@ def pin(
     """Take a node in, with its identity as it stands now; its feed is due at once. Gives its key.
 
     `state` is preview for a node that does not pass yet (`federation/gate.py`). `every` is how many seconds
-    pass between visits where the manifest does not say. Raises `Conflict` where the node is known, is this server
-    itself, or claims ids that another was pinned with first.
+    pass between visits where the manifest does not say; `now` the database's time, by which feeds fall due. Raises
+    `Conflict` where the node is known, is this server itself, or claims ids that another was pinned with first.
     """
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
     check_free(session, manifest.id, key, prefixes, me=me)
@@ -122,6 +123,7 @@ def put_in(
     counts = dict.fromkeys(("fence", "fails", "accepted", "refused", "dropped", "visits", "good_visits", "pages"), 0)
     wait = poll_of(manifest, every)
     session.connection().execute(table(Feed).insert().values(first | counts | {"every": wait, "reconciling": False}))
+    relations.note(session, node_id, manifest)
 
 
 def check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes, *, me: str, but: str = "") -> None:
@@ -132,8 +134,9 @@ def check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes, *,
     found = session.connection().execute(same).scalars().first()
     if found is not None:
         raise Conflict(f"{found} is among the nodes already, as {key}.")
-    for prefix in origins.taken(session, but=but or url, heard_too=False):
-        if any(prefixes_overlap(prefix, mine) for mine in prefixes):
+    mine = Taken(prefixes)
+    for prefix in origins.taken(session, but=but or url):
+        if mine.overlaps(prefix):
             raise Conflict(f"Its ids would lie under {prefix}, which another was pinned with first.")
 
 
@@ -145,14 +148,16 @@ def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     """
     if body == known.manifest:
         return known
-    keys = pinning.take(known.keys, manifest, now=now)
-    objections = list(keys.objections)
-    if manifest.role != known.role:
-        objections.append(f"Its role was {known.role} and is now {manifest.role}.")
+    check_identity(known, manifest, now=now)
+    return _take_over(session, known, manifest, body, pinning.take(known.keys, manifest, now=now).keys, now=now)
+
+
+def check_identity(known: Known, manifest: Manifest, *, now: datetime) -> None:
+    """Raise `Refused` where a manifest shows another role, or keys that no known key stands behind."""
+    objections = pinning.objections(known.keys, known.role, manifest, now=now)
     if objections:
-        pointer = "/keys" if keys.objections else "/role"
+        pointer = "/role" if len(objections) == 1 and manifest.role != known.role else "/keys"
         raise Refused(told.IDENTITY_CHANGED, " ".join(objections) + f" {RELEASE.format(known.key)}", pointer)
-    return _take_over(session, known, manifest, body, keys.keys, now=now)
 
 
 def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:
@@ -167,6 +172,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     precedence.settle(session, {*known.own, *own}, now=now)
     told.visit_mended(session, known.id, rules=[told.IDENTITY_CHANGED])
+    hooks.again(session, known.id)
     make_due(session, now=now, node_id=known.id)
     return after
 
@@ -174,7 +180,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
 def _take_over(
     session: WriteSession, known: Known, manifest: Manifest, body: bytes, keys: Sequence[Jwk], *, now: datetime
 ) -> Known:
-    new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url, heard_too=False))
+    new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url))
     after = replace(known, prefixes={**new, **known.prefixes}, manifest=body, keys=tuple(keys))
     values: dict[str, Any] = {"name": name_of(manifest), "manifest": body, "webhook": webhook_of(manifest)}
     values["prefixes"] = orjson.dumps(dict(after.prefixes)).decode()
@@ -195,7 +201,7 @@ def grant(session: WriteSession, known: Known, prefix: str, *, now: datetime) ->
     named = {one.id_prefix: one.publisher_id for one in manifest.publishers}
     if prefix not in named:
         raise NotFound(f"The manifest of {known.key} names no publisher whose idPrefix is {prefix}.")
-    if not without_overlap({prefix: named[prefix]}, origins.taken(session, but=known.url, heard_too=False)):
+    if not without_overlap({prefix: named[prefix]}, origins.taken(session, but=known.url)):
         raise Conflict(f"Ids under {prefix} are another node's.")
     prefixes = orjson.dumps({**known.prefixes, prefix: named[prefix]}).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(prefixes=prefixes))
@@ -250,6 +256,7 @@ def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
     _fence_out(session, known.id)
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state="paused"))
     precedence.settle(session, known.own, now=now)
+    hooks.again(session, known.id)
 
 
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
@@ -260,6 +267,7 @@ def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
     state = "preview" if fresh else "active" if known.stale_since is None else "stale"
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
     precedence.settle(session, known.own, now=now)
+    hooks.again(session, known.id)
     make_due(session, now=now, node_id=known.id)
 
 
@@ -276,6 +284,7 @@ def remove(session: WriteSession, known: Known, *, now: datetime) -> Applied:
     ids = session.connection().execute(select(_record.c.id).where(_record.c.node_id == known.id)).scalars().all()
     done = end_routes(session, known.id, ids, now=now)
     session.connection().execute(delete(_node).where(_node.c.id == known.id))
+    relations.note(session, known.id, None)
     precedence.settle(session, known.own, now=now)
     return done
 
@@ -311,7 +320,7 @@ def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired:
     state = "retired" if retired else "stale"
     chosen = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
     session.connection().execute(chosen.values(state=state, stale_since=func.coalesce(_node.c.stale_since, since)))
-    if retired and known.state != "retired":
+    if retired != (known.state == "retired"):
         precedence.settle(session, known.own, now=now)
     if retired or now - since >= lapse.AFTER:
         lapse.lapse(session, known.id, now=now)

@@ -6,9 +6,11 @@ the relay's list of members, and then the row says who vouched for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import orjson
@@ -16,19 +18,22 @@ from sqlalchemy import and_, delete, or_, select
 
 from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
-from federation.identity import prefixes_of, read_manifest, without_overlap
+from federation.hosts import BUSY
+from federation.identity import Taken, prefixes_of, read_manifest
 from federation.seam import Get
 from federation.sign import Jwk, Ring
 from federation.verdicts import Prefixes
 from schema.bounded import first_of
-from schema.errors import Crawling, Invalid, Refused, Vanished
-from schema.identifiers import prefixes_overlap, same_origin
+from schema.errors import Crawling, Invalid, Later, LeaseLost, Refused, Vanished
+from schema.identifiers import same_origin
 from schema.manifest import Manifest
 from schema.tables import Node, Origin, Publisher
 
 _origin, _node, _publisher = table(Origin), table(Node), table(Publisher)
 MEMBER_PAGES = 50
 MEMBERS_A_PAGE = 1_000
+LIST_SECONDS = 120.0
+"""How long a visit reads the list of a relay for one origin."""
 IN_VAIN = timedelta(hours=1)
 AGAIN, AGAIN_VOUCHED = timedelta(days=1), timedelta(hours=1)
 """How long an origin's manifest is taken as it stands, and a relay's copy of it."""
@@ -62,17 +67,22 @@ class Heard:
     manifest: Manifest | None = None
 
 
-async def learn(get: Get, node: str, *, relay: Manifest | None) -> Heard | None:
+async def learn(get: Get, node: str, *, relay: Manifest | None, wait: bool = False) -> Heard | None:
     """Ask the origin itself, else the relay's list of members (where one is given). None where neither knows it.
 
-    Raises `Later` where the relay's own list cannot be had just now: then nobody can say yet.
+    A relay speaks only for an origin that cannot be reached: not for one that is being read by another just now, nor
+    for one whose robots.txt forbids us to ask. Raises `Later` where nobody can say yet: the relay's own list cannot be
+    had just now, or, with `wait`, the origin is being read by another (`BUSY`).
     """
     try:
         answer = await get(node)
         manifest = read_manifest(await answer.small(), node)
         return Heard(node, prefixes_of(manifest), None, manifest)
-    except Crawling:
-        if relay is None:
+    except Crawling as error:
+        busy = isinstance(error, Later) and error.cause == BUSY
+        if isinstance(error, LeaseLost) or (busy and wait):
+            raise
+        if relay is None or busy or error.rule == "robots":
             return None
         try:
             return await _vouched(get, node, relay)
@@ -80,18 +90,33 @@ async def learn(get: Get, node: str, *, relay: Manifest | None) -> Heard | None:
             return None
 
 
-async def _vouched(get: Get, node: str, relay: Manifest) -> Heard | None:
-    url = relay.members
-    if url is None or not same_origin(url, relay.id):
-        return None
-    for _page in range(MEMBER_PAGES):
-        items, url = _members(await (await get(url)).small(), url)
-        for item in items:
-            if item.id == node:
-                return _copy(bytes(item.manifest), node, relay.id)
+async def copies(get: Get, relay: Manifest, wanted: Collection[str], *, pages: int = MEMBER_PAGES) -> dict[str, Heard]:
+    """What a relay's list of members says of these origins, as far as it knows them.
+
+    Raises what asking for the list does, `Refused` (members) where it is none, or lies at another origin, and `Later`
+    where it takes too long.
+    """
+    until = time.monotonic() + LIST_SECONDS
+    url, left, found = relay.members, set(wanted), dict[str, Heard]()
+    if url is not None and not same_origin(url, relay.id):
+        raise Refused("members", f"The list of members {url[:200]} does not lie at the manifest's own origin.")
+    for _page in range(pages):
         if url is None:
             break
-    return None
+        if time.monotonic() > until:
+            raise Later(f"The list of members at {relay.members} takes more than {LIST_SECONDS:.0f} s to read.")
+        items, url = _members(await (await get(url)).small(), url)
+        for item in [item for item in items if item.id in left]:
+            left.discard(item.id)
+            heard = _copy(bytes(item.manifest), item.id, relay.id)
+            found |= {item.id: heard} if heard is not None else {}
+        if not left:
+            break
+    return found
+
+
+async def _vouched(get: Get, node: str, relay: Manifest) -> Heard | None:
+    return (await copies(get, relay, [node])).get(node)
 
 
 def _members(body: bytes, url: str) -> tuple[list[_Member], str | None]:
@@ -151,8 +176,11 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     kept: dict[str, Prefixes] = {}
     changed: list[tuple[str, list[Jwk], list[Jwk]]] = []
     pinned = set(session.connection().execute(select(_node.c.url)).scalars())
-    for origin in sorted(heard, key=lambda one: one.id):  # in one order, so that no two workers wait for each other
-        row = session.connection().execute(select(_origin).where(_origin.c.id == origin.id).with_for_update()).first()
+    order = sorted(heard, key=lambda one: one.id)  # one for all, so that no two workers wait for each other
+    known = _locked(session, [origin.id for origin in order])
+    spoken_for = _Spoken(session, order)
+    for origin in order:
+        row = known.get(origin.id)
         before: list[Jwk] = [] if row is None else orjson.loads(row.jwks)
         after, prefixes, voucher = before, origin.prefixes, origin.vouched_by
         if row is not None and origin.manifest is None:
@@ -162,7 +190,7 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
         elif origin.manifest is not None and origin.id not in pinned:
             itself = row is not None and row.vouched_by is not None and voucher is None
             after = _keys(before, origin.manifest, anew=itself, now=now)
-        kept[origin.id] = without_overlap(prefixes, taken(session, but=origin.id))
+        kept[origin.id] = spoken_for.less(prefixes, origin.id)
         text = orjson.dumps(dict(kept[origin.id])).decode()
         values = {"id": origin.id, "prefixes": text, "vouched_by": voucher, "fetched": now}
         upsert(session, Origin, [values | {"jwks": orjson.dumps(after).decode()}], ["id"])
@@ -173,6 +201,39 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     return kept
 
 
+def _locked(session: WriteSession, names: Sequence[str]) -> dict[str, Any]:
+    """The rows of those origins that were heard of before, ours until commit."""
+    chosen = select(_origin).where(_origin.c.id.in_(names)).order_by(_origin.c.id).with_for_update()
+    return {row.id: row for row in session.connection().execute(chosen)}
+
+
+class _Spoken:
+    """Whose prefixes are whose, while those of some origins are kept one after the other: read once for all of them."""
+
+    def __init__(self, session: Reading, order: Sequence[Heard]) -> None:
+        now, others = {origin.id for origin in order}, list[str]()
+        self._among: dict[str, list[str]] = {name: [] for name in now}
+        self._pinned: dict[str, list[str]] = {name: [] for name in now}
+        for held, chosen in (
+            (self._pinned, select(_node.c.url, _node.c.prefixes)),
+            (self._among, select(_origin.c.id, _origin.c.prefixes)),
+        ):
+            for name, prefixes in session.connection().execute(chosen):
+                (held[name] if name in now else others).extend(orjson.loads(prefixes))
+        own = session.connection().execute(select(_publisher.c.id_prefix)).scalars()
+        self._others = Taken([*own, *others])
+
+    def less(self, prefixes: Prefixes, origin: str) -> dict[str, str]:
+        """Those of an origin's prefixes that are nobody else's; they are its own from now on."""
+        rest = (one for held in (self._pinned, self._among) for name in held if name != origin for one in held[name])
+        beside = Taken(rest)
+        left = {
+            one: whose for one, whose in prefixes.items() if not (self._others.overlaps(one) or beside.overlaps(one))
+        }
+        self._among[origin] = list(left)
+        return left
+
+
 def _keys(before: Sequence[Jwk], manifest: Manifest, *, anew: bool, now: datetime) -> list[Jwk]:
     """The keys of an origin after its manifest came; `anew` where only a relay's word stood for those before."""
     if anew:
@@ -181,14 +242,11 @@ def _keys(before: Sequence[Jwk], manifest: Manifest, *, anew: bool, now: datetim
     return pinning.ended(before, manifest) if change.objections else change.keys
 
 
-def taken(session: Reading, *, but: str, heard_too: bool = True) -> list[str]:
-    """The prefixes that are spoken for: our own publishers', other nodes', and (heard of) other origins'."""
+def taken(session: Reading, *, but: str) -> list[str]:
+    """The prefixes that a node could not be pinned with: our own publishers', and other nodes'."""
     own = session.connection().execute(select(_publisher.c.id_prefix)).scalars()
     pinned = session.connection().execute(select(_node.c.prefixes).where(_node.c.url != but)).scalars()
-    heard: Iterable[str] = []
-    if heard_too:
-        heard = session.connection().execute(select(_origin.c.prefixes).where(_origin.c.id != but)).scalars()
-    return [*own, *(prefix for text in (*pinned, *heard) for prefix in orjson.loads(text))]
+    return [*own, *(prefix for text in pinned for prefix in orjson.loads(text))]
 
 
 def keys(session: Reading, origin: str) -> list[Jwk]:
@@ -200,9 +258,9 @@ def keys(session: Reading, origin: str) -> list[Jwk]:
 
 def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> None:
     """Forget what was heard of a node that is now pinned, and of origins that claim its prefixes."""
+    pinned = Taken(prefixes)
     for row in session.connection().execute(select(_origin).order_by(_origin.c.id)).all():
-        claimed = orjson.loads(row.prefixes)
-        if row.id == node or any(prefixes_overlap(one, other) for one in claimed for other in prefixes):
+        if row.id == node or any(pinned.overlaps(prefix) for prefix in orjson.loads(row.prefixes)):
             session.connection().execute(delete(_origin).where(_origin.c.id == row.id))
 
 

@@ -16,7 +16,7 @@ _feed, _node = table(Feed), table(Node)
 
 
 def ping(database: Database, key: str, *, clock: Clock = clock) -> datetime | None:
-    """Bring a node's next visit forward to now: a minute after the last one, and not before its own `Retry-After`.
+    """Bring a node's next visit forward to now: a minute after the last one, and not before its host wishes.
 
     Gives when it is due; None for a node that is not visited. Raises `NotFound`. The row is written only where it
     changes, so that a thousand pings cost a thousand looks.

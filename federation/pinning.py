@@ -44,6 +44,12 @@ def take(pinned: Sequence[Jwk], manifest: Manifest, *, now: datetime) -> Keys:
     return Keys([*kept, *taken], tuple(objections))
 
 
+def objections(pinned: Sequence[Jwk], role: str, manifest: Manifest, *, now: datetime) -> tuple[str, ...]:
+    """Why a person must look at a node that was pinned with these keys and this role; nothing where none need."""
+    keys = take(pinned, manifest, now=now).objections
+    return keys if manifest.role == role else (*keys, f"Its role was {role} and is now {manifest.role}.")
+
+
 def ended(pinned: Sequence[Jwk], manifest: Manifest) -> list[Jwk]:
     """The pinned keys with the ends that a manifest says of them, where nothing else of it can be taken."""
     shown = {str(key["kid"]): key for key in offered(manifest)}

@@ -20,7 +20,7 @@ from federation import hosts
 from federation.database import Database
 from federation.hosts import Kept
 from federation.leases import Clock, Lease
-from federation.robots import PATIENT_DELAY, AskRobots, Permits, ask
+from federation.robots import PATIENT_DELAY, AskRobots, Permits, ask, concerning
 from federation.seam import Answer, Get
 from schema.errors import Invalid, Later, LeaseLost
 from schema.identifiers import place_of
@@ -113,12 +113,13 @@ class Polite:
             if kept.robots is None:
                 raise
             return kept.robots
-        await asyncio.to_thread(self._remember, place, text)
-        return text
+        return await asyncio.to_thread(self._remember, place, text)
 
-    def _remember(self, place: str, text: bytes) -> None:
+    def _remember(self, place: str, text: bytes) -> bytes:
+        ours = concerning(text)
         with self._database.write() as session:
-            hosts.remember(session, place, Kept(text, self._clock(session)))
+            hosts.remember(session, place, Kept(ours, self._clock(session)))
+        return ours
 
     async def _within(self, work: Coroutine[Any, Any, T]) -> T:
         if time.monotonic() >= self._until:
@@ -142,7 +143,7 @@ class Polite:
         patient_until = time.monotonic() + PATIENCE
         while (kept := await asyncio.to_thread(self._take, place, owner)) is None:
             if time.monotonic() > patient_until:
-                raise Later(f"{place} is being asked by another worker.")
+                raise Later(f"{place} is being asked by another worker.", cause=hosts.BUSY)
             await asyncio.sleep(LOOK)
         try:
             yield kept

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from federation import judge, origins, verdicts
 from federation.apply import Said, said, standing
 from federation.database import Database
+from federation.hosts import BUSY
 from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
@@ -16,48 +17,86 @@ from federation.sign import Ring
 from federation.signed import Rings, Weigh
 from federation.verdicts import Judged, Prefixes, Source
 from schema.change import Item, Loose
+from schema.errors import Later
 
 ORIGINS_A_VISIT = 100
+MANY_PREFIXES = 10_000
+"""After so many what was learnt is kept at once: the transaction that compares them with all others stays short."""
 AGAIN_A_VISIT = 10
 """How many of those may be origins that are known and asked again, so that a visit stays short."""
 Learnt = dict[str, Prefixes]
 
 
+class Unasked(Exception):
+    """A large page names origins that must be asked first; its turn, for which others wait, is given back before."""
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self.nodes = nodes
+        super().__init__()
+
+
 class Reader:
-    """Reads pages of one node for the reader whose id is `me`. `first`: nothing of the feed was read before."""
+    """Reads pages of one node for the reader whose id is `me`. `first`: nothing of the feed was read before.
+
+    `late` tells that the visit has lasted long enough: no more origins are asked then, but for one, so that each visit
+    comes further. `asked` are those that earlier visits asked for the first page that comes now.
+    """
 
     def __init__(
-        self, database: Database, get: Get, write: Write, me: str, papers: Papers, *, weigh: Weigh, first: bool
+        self,
+        database: Database,
+        get: Get,
+        write: Write,
+        me: str,
+        papers: Papers,
+        *,
+        weigh: Weigh,
+        first: bool,
+        late: Callable[[], bool] = lambda: False,
+        asked: Iterable[str] = (),
     ) -> None:
         self._database, self._get, self._write, self._weigh = database, get, write, weigh
-        self._me, self._papers, self._first = me, papers, first
+        self._me, self._papers, self._first, self._late = me, papers, first, late
         self._origins: Learnt | None = None
         self._rings: dict[str, Ring] | None = None
         self._overdue: list[str] | None = None
         self._asked: set[str] = set()
         self._again: set[str] = set()
+        self._earlier = frozenset(asked)
+        self._tries = 0
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The origins that were asked for the page that was read last, and need not be for it in the next visit."""
+        return self._earlier | self._asked
 
     @property
     def _source(self) -> Source:
         return self._papers.known.source()
 
-    async def read(self, items: Sequence[bytes | Loose], waiting: Collection[str], now: datetime) -> Judged | None:
-        """Judge a page. None where too many new origins must be asked first: it is for the next visit.
+    async def read(
+        self, items: Sequence[bytes | Loose], waiting: Collection[str], now: datetime, *, large: bool = False
+    ) -> Judged | None:
+        """Judge a page. None where not all new origins can be asked now: it is for the next visit.
 
-        `waiting` are the ids of records whose words are not written yet. Raises what asking a node does.
+        `waiting` are the ids of records whose words are not written yet. Raises what asking a node does, and `Unasked`
+        where a `large` page names any: it is to be read again once they were asked (`learn`).
         """
         found = await asyncio.to_thread(self._look, items, waiting, now)
-        if isinstance(found, Judged):
-            return found
-        if not await self._learn(found, now):
-            return None
-        return await asyncio.to_thread(self._judge, judge.read(items), waiting, now)
+        if isinstance(found, list) and large:
+            raise Unasked(found)
+        if isinstance(found, list):
+            if not await self.learn(found, now):
+                return None
+            found = await asyncio.to_thread(self._judge, judge.read(items), waiting, now)
+        self._earlier = frozenset()
+        return found
 
     def _look(self, items: Sequence[bytes | Loose], waiting: Collection[str], now: datetime) -> Judged | list[str]:
         """What a page says, or the nodes that must be asked before that can be told."""
         readings = judge.read(items)
         strays = judge.strays(readings, self._source, self._heard_of(now), self._keys())
-        fresh = [node for node in strays if node not in self._asked]
+        fresh = [node for node in strays if node not in self.asked]
         again = self._once_more(readings, {*fresh, *self._asked}, now)
         return [*again, *fresh] or self._judge(readings, waiting, now)
 
@@ -104,22 +143,48 @@ class Reader:
                 self._rings = origins.rings(session) if known.relays else {}
         return {**self._rings, known.url: known.ring}
 
-    async def _learn(self, wanted: Sequence[str], now: datetime) -> bool:
-        """Ask for the manifests of origins that are not known well enough, each once a visit. False past its limit."""
-        heard, known = [], self._heard_of(now)
+    async def learn(self, wanted: Sequence[str], now: datetime) -> bool:
+        """Ask for the manifests of origins that are not known well enough, each once a visit.
+
+        False where some are left: there are too many, it is late, or another reader has the turn of their host.
+        """
+        heard: list[origins.Heard] = []
         for node in wanted[: ORIGINS_A_VISIT - len(self._asked)]:
-            self._asked.add(node)
+            if self._tries and self._late():
+                break
+            self._tries += 1
             if node == self._papers.known.url:
                 await self._papers.ask(self._get, self._write, now=now, afresh=False)
-            else:
-                # Of one that is known with this prefix and key the relay's copy would change nothing.
-                relay = None if node in self._again else self._papers.manifest
-                found = await origins.learn(self._get, node, relay=relay)
-                heard.append(found or origins.Heard(node, known.get(node, {})))
+                self._asked.add(node)
+                continue
+            found = await self._ask(node, now)
+            if found is not None:
+                heard.append(found)
+            if found is not None or node in self._again:  # what is known of that one will do
+                self._asked.add(node)
+            if sum(len(one.prefixes) for one in heard) >= MANY_PREFIXES:
+                await self._keep(heard, now)
+                heard = []
+        await self._keep(heard, now)
+        return self._asked.issuperset(wanted)
+
+    async def _ask(self, node: str, now: datetime) -> origins.Heard | None:
+        """What one origin says; what is known of it, where nothing can be learnt; None where it is another's turn."""
+        # Of one that is known with this prefix and key the relay's copy would change nothing.
+        relay = None if node in self._again else self._papers.manifest
+        try:
+            found = await origins.learn(self._get, node, relay=relay, wait=True)
+        except Later as error:
+            if error.cause != BUSY:
+                raise
+            return None
+        return found or origins.Heard(node, self._heard_of(now).get(node, {}))
+
+    async def _keep(self, heard: Sequence[origins.Heard], now: datetime) -> None:
         if heard:
+            known = self._heard_of(now)
             known |= await self._write(lambda session: origins.remember(session, heard, now=now))
             self._rings = None
-        return self._asked.issuperset(wanted)
 
 
 def _own_words(readings: Sequence[judge.Reading], source: Source) -> Iterator[tuple[Item, Said]]:

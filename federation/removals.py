@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import ColumnElement, delete, func, select, update
 
-from federation import log, told, waiting
+from federation import hooks, log, told, waiting
 from federation.apply import Applied, held, settle
 from federation.database import Reading, WriteSession, table
 from federation.guard import DAY, LEAST, guard
@@ -59,6 +59,7 @@ def release(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
     log.lock(session)
     done = _remove(session, node_id, HELD, now=now)
     waiting.changed(session, node_id)
+    hooks.again(session, node_id)
     return done
 
 
@@ -68,6 +69,7 @@ def reject(session: WriteSession, node_id: int) -> int:
     forgotten = delete(_removal).where(_removal.c.node_id == node_id, _removal.c.state == HELD)
     count = session.connection().execute(forgotten).rowcount
     waiting.changed(session, node_id)
+    hooks.again(session, node_id)
     return count
 
 

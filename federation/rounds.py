@@ -99,7 +99,8 @@ class Crawler:
     def _claim(self, due_by: datetime | None) -> Lease | None:
         with self.database.write() as session:
             seconds = self.lease_seconds
-            return leases.claim(session, self.owner, seconds, gap=self.gap, due_by=due_by, clock=self.clock)
+            lease = leases.claim(session, self.owner, seconds, gap=self.gap, due_by=due_by, clock=self.clock)
+        return None if lease is None else leases.considerate(lease)
 
     async def _visit(self, lease: Lease, began: float, stop: asyncio.Event, crew: Crew | None = None) -> TurnResult:
         get = Polite(

@@ -164,7 +164,7 @@ OF_A_PAGE: tuple[Rule, ...] = (
         "items-once",
         RPDE,
         "Paging, core concept",
-        "A record stands once in the feed.",
+        "A record stands once on a page.",
         "List each record once, at its latest change.",
     ),
     gate(
@@ -185,7 +185,7 @@ OF_A_PAGE: tuple[Rule, ...] = (
         "End the feed with an empty page whose next is itself.",
     ),
     gate(
-        "feed",
+        "conduct",
         "epoch",
         OURS,
         _WHOSE,
@@ -231,5 +231,13 @@ OF_A_PAGE: tuple[Rule, ...] = (
         _FEED,
         "A feed holds at least its publisher's own record.",
         "Publish the organisation record as change 1.",
+    ),
+    advised(
+        "conduct",
+        "feed-ends",
+        RPDE,
+        "Paging, last page",
+        "A reader that goes on comes to the feed's end.",
+        "List each record once, at its latest change, and raise its number only when it has changed.",
     ),
 )

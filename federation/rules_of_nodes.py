@@ -106,7 +106,7 @@ OF_THE_MANIFEST: tuple[Rule, ...] = (
         "Set FOLKMOOT_UPDATE_FREQUENCY to a duration such as P1D or P1M.",
     ),
     advised(
-        "manifest",
+        "conduct",
         "webhook",
         OURS,
         _MANIFEST,
@@ -242,7 +242,7 @@ OF_CONDUCT: tuple[Rule, ...] = (
         "Publish the records again: a feed is never empty. If the node has closed, let it answer 410.",
     ),
     advised(
-        "conduct",
+        "item",
         "clock",
         OURS,
         _FEED,

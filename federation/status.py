@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import msgspec
 import orjson
-from sqlalchemy import Row, func, select
+from sqlalchemy import Engine, Row, func, select
 
 from federation import quality, removals, sign, told
 from federation.database import Reading, clock, table
@@ -27,7 +30,11 @@ WITHDRAWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the crawl of one node has come to so far; `behind` is how many changes are not yet taken, where known."""
+    """What the crawl of one node has come to so far.
+
+    `behind` is how many changes are not yet taken, `latency` seconds to a page, `last_good` the end of the last good
+    visit, `signatures` the live records by what their signatures are worth; None where it is not known.
+    """
 
     key: str
     accepted: int
@@ -35,6 +42,13 @@ class Figures:
     dropped: int
     behind: int | None
     fails: int
+    held: int
+    withdrawn: int
+    latency: float | None
+    last_good: datetime | None
+    quality: float | None
+    kept_promise: bool | None
+    signatures: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +76,42 @@ def lag(session: Reading, reached: int, latest: int, now: datetime) -> Lag:
     return Lag(latest - reached, 0.0 if since is None else max(0.0, (now - since).total_seconds()))
 
 
-def figures(session: Reading) -> list[Figures]:
+def figures(session: Reading, now: datetime) -> list[Figures]:
     """The figures of every node, by key."""
-    chosen = select(
-        _node.c.key,
-        _feed.c.accepted,
-        _feed.c.refused,
-        _feed.c.dropped,
-        _feed.c.latest,
-        _feed.c.position,
-        _feed.c.fails,
+    chosen = select(_node.c.id, _node.c.key, _node.c.manifest, *_feed_columns()).select_from(_JOINED)
+    rows = session.connection().execute(chosen.order_by(_node.c.key)).all()
+    ids = [row.id for row in rows]
+    kept, held = _kept(session, ids), removals.counts(session, ids)
+    return [_figures(row, kept.get(row.id, _Kept()), held.get(row.id, 0), now) for row in rows]
+
+
+def _figures(row: Any, kept: _Kept, held: int, now: datetime) -> Figures:
+    promised = _promise.decode(row.manifest).update_frequency
+    shares = quality.parts(_facts(row, kept, held, promised), now)
+    return Figures(
+        row.key,
+        row.feed_accepted,
+        row.feed_refused,
+        row.feed_dropped,
+        _behind(row),
+        row.feed_fails,
+        held=held,
+        withdrawn=kept.gone,
+        latency=None if row.feed_latency_ms is None else row.feed_latency_ms / 1_000,
+        last_good=row.feed_last_good,
+        quality=quality.whole(shares),
+        kept_promise=_kept_promise(shares),
+        signatures=kept.signatures,
     )
-    rows = session.connection().execute(chosen.select_from(_JOINED).order_by(_node.c.key))
-    return [Figures(r.key, r.accepted, r.refused, r.dropped, _behind(r), r.fails) for r in rows]
+
+
+class _Promise(msgspec.Struct, rename="camel"):
+    """The one member of a manifest that the figures need."""
+
+    update_frequency: Any = None
+
+
+_promise = msgspec.json.Decoder(_Promise)
 
 
 STATES = ("preview", "active", "held", "paused", "stale", "retired")
@@ -162,7 +199,27 @@ class _Kept:
         return _Kept(self.live + records, self.gone, newest, {**self.signatures, signature: signed})
 
 
+DEAR, REST = 0.25, 20.0
+"""A count of records that took more seconds than `DEAR` is believed for `REST` times as long: a badge that many look
+at must not read a million rows each time."""
+_counted: WeakKeyDictionary[Engine, dict[int, tuple[float, _Kept]]] = WeakKeyDictionary()
+
+
 def _kept(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
+    known = _counted.setdefault(session.connection().engine, {})
+    began = time.monotonic()
+    found = {node: known[node][1] for node in ids if node in known and known[node][0] > began}
+    anew = [node for node in ids if node not in found]
+    if not anew:
+        return found
+    counted = _count(session, anew)
+    ended = time.monotonic()
+    if ended - began > DEAR:
+        known |= {node: (ended + (ended - began) * REST, counted.get(node, _Kept())) for node in anew}
+    return found | counted
+
+
+def _count(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
     columns = (_record.c.node_id, _record.c.signature, _record.c.deleted)
     chosen = select(*columns, func.count(), func.max(_record.c.changed)).where(_record.c.node_id.in_(ids))
     found: dict[int, _Kept] = {}
@@ -201,7 +258,7 @@ def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], n
         "accepted": row.feed_accepted,
         "refused": row.feed_refused,
         "held": held,
-        "behind": _behind(row, "feed_"),
+        "behind": _behind(row),
         "latencyMs": row.feed_latency_ms,
         "signature": _worst(kept.signatures),
         "signatures": {state: kept.signatures.get(state, 0) for state in reversed(_WORST_FIRST)},
@@ -215,9 +272,13 @@ def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], n
         "failedInARow": row.feed_fails,
         "lastReport": orjson.loads(row.feed_last_report) if row.feed_last_report else None,
         "freshnessPromised": promised,
-        "freshnessKept": None if shares["freshness"] is None else shares["freshness"] == 1.0,
+        "freshnessKept": _kept_promise(shares),
         "qualityParts": shares,
     }
+
+
+def _kept_promise(shares: Mapping[str, float | None]) -> bool | None:
+    return None if shares["freshness"] is None else shares["freshness"] == 1.0
 
 
 def _facts(row: Any, kept: _Kept, held: int, promised: str | None) -> quality.Facts:
@@ -238,9 +299,8 @@ def _publisher(publisher: dict[str, Any]) -> dict[str, Any]:
     return {name: publisher[name] for name in kept if name in publisher}
 
 
-def _behind(row: Any, prefix: str = "") -> int | None:
-    latest = getattr(row, prefix + "latest")
-    return None if latest is None else max(0, latest - getattr(row, prefix + "position"))
+def _behind(row: Any) -> int | None:
+    return None if row.feed_latest is None else max(0, row.feed_latest - row.feed_position)
 
 
 def _time(moment: Any) -> str | None:

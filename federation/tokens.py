@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, select, update
 
 from federation import audit, publishers
@@ -25,6 +26,7 @@ from schema.errors import BadParameter, BadToken, Conflict, Forbidden, NotFound
 from schema.kinds import KINDS
 from schema.tables import Token
 
+log = structlog.get_logger("folkmoot.auth")
 DAYS = 365
 OVERLAP_DAYS = 7
 ALL = "*"
@@ -49,9 +51,14 @@ class Grant:
         or not.
         """
         if publisher != self.publisher:
-            raise Forbidden(f"This token is for {self.publisher} alone.")
+            raise self._barred(f"This token is for {self.publisher} alone.")
         if self.kinds is not None and kind not in self.kinds:
-            raise Forbidden(f"This token does not reach records of kind '{kind}'.")
+            raise self._barred(f"This token does not reach records of kind '{kind}'.")
+
+    def _barred(self, why: str) -> Forbidden:
+        """Told in the log and not in the audit log, which is of what was done, and which nobody can shorten."""
+        log.warning("token reaches too far", token=self.token_id, why=why)
+        return Forbidden(why)
 
     def actor(self, request: str) -> audit.Actor:
         """Who acts with this token, in the request of this name."""

@@ -14,7 +14,8 @@ MAX_ID = 2_600
 MAX_NODE = 2_000
 MAX_PLACE = 260  # a host of at most 253 characters (RFC 1035, section 2.3.4) and a port
 MAX_PUBLISHER = 120
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONG_LABEL = re.compile(r"[^.:]{64}")  # RFC 1035, section 2.3.4: no resolver takes such a name
 
 Prefixes = Mapping[str, str]
 """The prefixes of a node's ids, each with the publisher id whose records stand under it."""
@@ -78,7 +79,10 @@ class Judged:
 
 def is_node(node: str) -> bool:
     """Whether this can be the id of a node: the address of a manifest, in its canonical form."""
-    return len(node) <= MAX_NODE and is_canonical(node) and len(node.split("/", 3)[2]) <= MAX_PLACE
+    if len(node) > MAX_NODE or not is_canonical(node):
+        return False
+    place = node.split("/", 3)[2]
+    return len(place) <= MAX_PLACE and not _LONG_LABEL.search(place)
 
 
 def broken(rule: str, pointer: str, message: str, found: object = None, expected: str = "") -> Invalid:
@@ -97,5 +101,5 @@ def sentence(fault: Fault) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that both databases take: PostgreSQL refuses NUL and lone surrogates."""
+    """Text that both databases take, for PostgreSQL refuses NUL and lone surrogates; and that tells no terminal."""
     return _CONTROL.sub(" ", text)

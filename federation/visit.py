@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from federation import gate, leases, looks, moving, nodes, papers, reconcile, removals, tally, told
+from federation import endless, gate, leases, looks, moving, nodes, papers, reconcile, relations, removals, tally, told
 from federation.apply import Applied, apply
 from federation.crawl import Step, walk
 from federation.database import Database, WriteSession, table
+from federation.endless import Pass
 from federation.gather import Desk, Gather, Load
 from federation.identity import feed_of, poll_of
 from federation.leases import Lease
 from federation.papers import Papers, plain_etag
 from federation.parcels import Waits
 from federation.place import Place, Restart
-from federation.reader import Reader
+from federation.reader import Reader, Unasked
 from federation.robots import PATIENT_DELAY
 from federation.seam import Get
+from federation.verdicts import Trouble
 from schema.change import LARGE_PAGE, Page
 from schema.errors import Crawling, Later, LeaseLost, Refused
 from schema.tables import Feed
@@ -68,6 +70,8 @@ class Visit:
         self._started = time.monotonic()
         self._place = Place(lease.url, lease.cursor, lease.position, lease.epoch, lease.reconciling)
         self._restarted = False
+        self._items = 0
+        self._endless: Trouble | None = None
         self._gather = Gather[Place](desk, self._save)
 
     @property
@@ -105,21 +109,65 @@ class Visit:
         if known.known.state == gate.PREVIEW:
             await gate.passing(self._get, self.write, known.known, now=self.now)
             self._papers = known = await asyncio.to_thread(self._load)
-        first = self.lease.last_good is None and not self.lease.reconciling
-        weigh = self._desk.verifier.states
-        self._reader = Reader(self._database, self._get, self.write, self._me, known, weigh=weigh, first=first)
+        self._reader = self._reading(known)
         if self._papers.due(self.lease, self.now):
             await self._ask(afresh=self._place.reconciling)
         await self._check_place()
         with self._desk.reader():
             while True:
+                wanted: Sequence[str] = ()
                 try:
                     return await self._read(stop)
+                except Unasked as large:
+                    wanted = large.nodes  # the page itself goes with the error
                 except Restart as again:
                     if self._restarted:
                         raise Refused("epoch", "The feed began anew twice within one visit.") from again
                     await self._ask_once()
                     await self._start_over(feed_of(self._papers.manifest).url, again.epoch)
+                if wanted and (not await self._reader.learn(wanted, self.now) or self.delay > PATIENT_DELAY):
+                    await self._break_off(left=True)
+                    return False
+
+    def _reading(self, known: Papers) -> Reader:
+        cursor, asked = self._desk.asked.pop(self.lease.feed_id, ("", frozenset[str]()))
+        return Reader(
+            self._database,
+            self._get,
+            self.write,
+            self._me,
+            known,
+            weigh=self._desk.verifier.states,
+            first=self.lease.last_good is None and not self.lease.reconciling,
+            late=lambda: self._late,
+            asked=asked if cursor == self._place.cursor else (),
+        )
+
+    async def _break_off(self, *, left: bool) -> None:
+        """End the visit between two pages: the feed is due again at once. `left`: the next page waits for origins."""
+        self.due = self.now + self.pause
+        if left:
+            self._desk.asked[self.lease.feed_id] = (self._place.cursor, self._reader.asked)
+        else:
+            await self._count()
+        await self._finish(self._rest)
+
+    async def _count(self) -> None:
+        """Count the visit to those of its pass; a feed that seems to have no end is not due again at once."""
+        since = self._desk.passes.setdefault(self.lease.feed_id, Pass())
+        since.visits += 1
+        since.read += self._items
+        self._endless = await asyncio.to_thread(self._no_end, since)
+        if self._endless is not None:
+            self.due = self._after(poll_of(self._papers.manifest, self._every))
+
+    def _no_end(self, since: Pass) -> Trouble | None:
+        with self._database.present() as session:
+            return endless.trouble(session, self.lease.node_id, since)
+
+    def _after(self, wish: int) -> datetime:
+        """When the feed is due where nothing more is to be read now."""
+        return self.now + max(timedelta(seconds=wish * self.jitter.uniform(1.0, 1.1)), self.pause)
 
     def _load(self) -> Papers:
         with self._database.present() as session:
@@ -170,6 +218,7 @@ class Visit:
             headers=_NO_CACHE if fresh else None,
             waits=self._waits,
         )
+        left = False
         try:
             async for step in steps:
                 self.pages += 1
@@ -177,14 +226,14 @@ class Visit:
                 if step.page.ended:
                     await self._end(step)
                     return True
-                if not await self._take(step) or stop.is_set() or self._late:
+                left = not await self._take(step)
+                if left or stop.is_set() or self._late:
                     break
                 del step  # it holds its page while the next one is fetched
-            self.due = self.now + self.pause
-            await self._finish(self._rest)
+            await self._break_off(left=left)
         except LeaseLost:
             raise
-        except (Crawling, Restart):
+        except (Crawling, Restart, Unasked):
             await self._gather.flush()  # the pages before the one at fault stay
             raise
         finally:
@@ -214,9 +263,10 @@ class Visit:
 
     async def _judge(self, step: Step) -> bool:
         page = step.page
-        found = await self._reader.read(page.items, self._gather.waiting(), self.now)
+        found = await self._reader.read(page.items, self._gather.waiting(), self.now, large=page.size > LARGE_PAGE)
         if found is None:
             return False
+        self._items += len(page.items)
         if page.size > LARGE_PAGE:
             page.items.clear()  # what they say stands in `found`, and is large too
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))
@@ -255,7 +305,8 @@ class Visit:
                 raise Refused("latest", f"latest is {page.latest}, yet {self._place.position} was read.", "/latest")
             raise Restart(page.epoch or self._place.epoch)
         wish = poll_of(self._papers.manifest, self._every)
-        self.due = self.now + max(timedelta(seconds=wish * self.jitter.uniform(1.0, 1.1)), self.pause)
+        self.due = self._after(wish)
+        self._desk.passes.pop(self.lease.feed_id, None)
 
         def last(session: WriteSession, done: Applied) -> None:
             node_id, known = self.lease.node_id, self._papers.known
@@ -263,6 +314,8 @@ class Visit:
             done.add(close(session, node_id, now=self.now))
             if known.state != "active" or known.stale_since is not None:
                 nodes.went_well(session, known, now=self.now)
+            if self._papers.asked:
+                relations.note(session, node_id, self._papers.manifest)
             self._look(session, step)
             self._give_back(session, step, wish, done)
 
@@ -306,6 +359,8 @@ class Visit:
 
     def _rest(self, session: WriteSession, done: Applied) -> None:
         assert self.due is not None
+        if self._endless is not None:
+            told.tell(session, self.lease.node_id, [self._endless], self.now, severity="warning")
         values = {**_WELL, "last_visit": self.now, **self._papers.columns()}
         leases.give_back(session, self.lease, due=self.due, **values, **self._counted("budget", done))
 
@@ -314,7 +369,7 @@ class Visit:
         whole = replace(self.applied)
         whole.add(done)
         counted = tally.columns(outcome, at=self.now, pages=self.pages, done=whole, ms=ms)
-        return counted | {"not_before": None}
+        return counted | {"not_before": self.now + self.pause if self.pause else None}
 
 
 def _counted(done: Applied) -> dict[str, Any]:

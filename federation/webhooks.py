@@ -10,7 +10,6 @@ import asyncio
 import base64
 import random
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +19,10 @@ import structlog
 
 from federation import ed25519, hooks
 from federation.answers import retry_after
-from federation.database import Database
+from federation.database import Database, clock
 from federation.hooks import WAITS, Message
+from federation.leases import Clock
+from federation.outages import is_outage
 from federation.seam import Answer, Post
 from federation.verdicts import clean
 from schema.errors import Crawling, Later
@@ -51,12 +52,15 @@ def signed(seed: bytes, message: str, at: datetime, body: bytes) -> dict[str, st
 
 @dataclass(slots=True)
 class Herald:
-    """The worker beside an aggregator's server: looks for what nodes must hear of, and tells them, one at a time."""
+    """The worker beside an aggregator's server: looks for what nodes must hear of, and tells them, one at a time.
+
+    What is due and who holds it goes by the database's clock.
+    """
 
     database: Database
     post: Post
     public_url: str
-    now: Callable[[], datetime]
+    clock: Clock = clock
     every: float = 2.0
     jitter: random.Random = field(default_factory=random.Random)
 
@@ -75,16 +79,22 @@ class Herald:
         taken = await asyncio.to_thread(self._claim)
         if taken is None:
             return None
-        seed, message = taken
+        seed, message, now = taken
         answer: Answer | None = None
         try:
-            answer = await self.post(message.url, message.body, signed(seed, message.id, self.now(), message.body))
+            answer = await self.post(message.url, message.body, signed(seed, message.id, now, message.body))
             told = f"The address answers {answer.status}."
         except Crawling as error:
             told = clean(error.detail)
             wish = error.retry_after if isinstance(error, Later) else None
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # A fault of ours with one address must neither stop the others nor be met again without end.
+            log.exception("a webhook broke off by a fault of ours", node=message.key)
+            told, wish = f"A fault of this aggregator's own ({type(error).__name__}) kept it from being sent.", None
         else:
-            wish = retry_after(answer.headers.get("retry-after"), self.now())
+            wish = retry_after(answer.headers.get("retry-after"), now)
         status = 0 if answer is None else answer.status
         await asyncio.to_thread(self._settle, message, status, told, wish)
         outcome: Outcome = "delivered" if 200 <= status < 300 else "gone" if status == 410 else "later"
@@ -106,15 +116,16 @@ class Herald:
             if not hooks.wanted(session):
                 return
         with self.database.write() as writing:
-            hooks.look(writing, public_url=self.public_url, now=self.now())
+            hooks.look(writing, public_url=self.public_url, now=self.clock(writing))
 
-    def _claim(self) -> tuple[bytes, Message] | None:
+    def _claim(self) -> tuple[bytes, Message, datetime] | None:
         with self.database.present() as session:
-            if not hooks.waiting(session, now=self.now()):
+            if not hooks.waiting(session, now=self.clock(session)):
                 return None
         with self.database.write() as writing:
-            message, seed = hooks.claim(writing, now=self.now()), hooks.seed(writing)
-            return None if message is None or seed is None else (seed, message)
+            now = self.clock(writing)
+            message, seed = hooks.claim(writing, now=now), hooks.seed(writing)
+            return None if message is None or seed is None else (seed, message, now)
 
     def _settle(self, message: Message, status: int, told: str, wish: float | None) -> None:
         wait = WAITS[min(message.tries, len(WAITS) - 1)] * self.jitter.uniform(1.0, 1.2)
@@ -127,5 +138,5 @@ class Herald:
                 gone=status == 410,
                 answer=told,
                 wait=wait,
-                now=self.now(),
+                now=self.clock(session),
             )

@@ -7,25 +7,65 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import httpcore2
 
 from federation.certificates import Shown, curious, is_legible, untrusted
 from schema.errors import Later, Refused
 
+PER_ADDRESS = 4
+DIALLED = 2
+"""How many addresses of a host are tried."""
+MANY_HOSTS = 10_000
 Place = tuple[str, int]
 Stream = httpcore2.AsyncNetworkStream
+
+
+class Share:
+    """One request's part in what an address is asked at a time; it moves with the request to whichever is dialled.
+
+    `busy` are the addresses that are asked now.
+    """
+
+    def __init__(self, busy: WeakValueDictionary[str, asyncio.Semaphore]) -> None:
+        self._busy = busy
+        self._held: asyncio.Semaphore | None = None
+
+    async def move(self, address: str) -> None:
+        """Wait for a part in this address, instead of the one that was held."""
+        wanted = self._busy.setdefault(address, asyncio.Semaphore(PER_ADDRESS))
+        if wanted is not self._held:
+            self.leave()
+            await wanted.acquire()
+            self._held = wanted
+
+    def leave(self) -> None:
+        """Let others ask there."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The addresses of a host that may be dialled, and the share of the request that does."""
+
+    addresses: Sequence[str]
+    share: Share
 
 
 class Pinned(httpcore2.AsyncNetworkBackend):
     """Connect to the addresses that were checked for this host and port, and to nothing else."""
 
-    def __init__(self, checked: Mapping[Place, list[str]], ca: Path | None = None) -> None:
+    def __init__(self, checked: Mapping[Place, Checked], ca: Path | None = None) -> None:
         self._checked = checked
+        self._reached: dict[Place, str] = {}
         self._ca = ca
         self._curious: ssl.SSLContext | None = None
         self._inner = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
@@ -39,22 +79,33 @@ class Pinned(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> Stream:
         """Connect to a checked address of the host. Raises `Refused` where none was checked."""
-        addresses = self._checked.get((host, port), [])[:2]
-        if not addresses:
+        checked = self._checked.get((host, port))
+        if checked is None:
             raise Refused("address", f"{host} was not checked before connecting.")
 
         async def dial(address: str) -> Stream:
+            await checked.share.move(address)
+            self._reach((host, port), address)
             return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
 
         async def opened(address: str) -> Stream:
             return _Open(host, await dial(address), lambda name: self._look(dial(address), name, timeout))
 
-        for address in addresses[:-1]:
+        for address in checked.addresses[:-1]:
             try:
                 return await opened(address)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
-        return await opened(addresses[-1])
+        return await opened(checked.addresses[-1])
+
+    def _reach(self, place: Place, address: str) -> None:
+        if len(self._reached) >= MANY_HOSTS:
+            self._reached.clear()
+        self._reached[place] = address
+
+    def reached(self, place: Place) -> str | None:
+        """The address at which a connection to a host that was kept open would be: the last that was dialled."""
+        return self._reached.get(place)
 
     async def _look(self, dialled: Awaitable[Stream], name: str | None, timeout: float | None) -> Shown:  # noqa: ASYNC109
         """The certificate of a server with which TLS failed, read over a connection on which nothing is asked."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from folkmoot import __version__, failures
+from folkmoot.words import clean
 from schema.errors import Held
 
 GROUPS = ("publisher", "node", "aggregator", "index", "token", "keys", "audit")
@@ -71,5 +72,5 @@ def run() -> None:
         told = failures.sentence(error)
         if told is None:
             raise
-        typer.echo(f"folkmoot: {told}", err=True)
+        typer.echo("\n".join(map(clean, f"folkmoot: {told}".split("\n"))), err=True)
         sys.exit(3 if isinstance(error, Held) else 2)

@@ -15,7 +15,7 @@ from rich.text import Text
 from exchange.report import Report, RowFault
 from federation.register import Outcome
 from folkmoot.files import replacing
-from folkmoot.words import counted
+from folkmoot.words import clean, counted
 
 SHOWN = 50
 _SIGNS = {"created": "+", "updated": "~", "deleted": "-"}
@@ -103,8 +103,3 @@ def _line(fault: RowFault) -> str:
     parts += [f"value '{fault.value}'"] if fault.value else []
     parts += [f"expected {fault.expected}"] if fault.expected else []
     return clean(f"{', '.join(parts)}: {fault.as_dict()['message']}")
-
-
-def clean(text: str) -> str:
-    """Text that cannot steer a terminal: whatever does not print becomes a mark."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

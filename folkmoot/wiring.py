@@ -134,10 +134,8 @@ def _gap(settings: Settings) -> float:
 
 def crawler(settings: Settings, base: Database, get: Get, robots: AskRobots | None = None) -> Crawler:
     """What visits the feeds. Its name in the leases says which process it is."""
-    from federation.memory import frugal
     from federation.rounds import Crawler
 
-    frugal()
     return Crawler(
         database=base,
         get=get,
@@ -184,8 +182,8 @@ class Outward:
             from federation.examiner import Examiner
             from federation.webhooks import Herald
 
-            yield Examiner(self.base, ajar.get, now, gap=_gap(self.settings))
-            yield Herald(self.base, ajar.post, check_public_url(self.settings.public_url), now)
+            yield Examiner(self.base, ajar.get, now, ajar.robots, gap=_gap(self.settings))
+            yield Herald(self.base, ajar.post, check_public_url(self.settings.public_url))
         if self.settings.ping:
             from federation.pinger import Pinger
 

@@ -180,10 +180,11 @@ class Misconfigured(FolkmootError):
 class Hurried(FolkmootError):
     """Too many requests: `policy` is the limit that was reached, `retry_after` whole seconds to wait."""
 
-    def __init__(self, policy: str, retry_after: int) -> None:
+    def __init__(self, policy: str, retry_after: int, detail: str = "") -> None:
         self.policy = policy
         self.retry_after = retry_after
-        super().__init__(f"There were too many requests from this {policy}. Go on in {retry_after} s, and more slowly.")
+        told = f"There were too many requests from this {policy}. Go on in {retry_after} s, and more slowly."
+        super().__init__(detail or told)
 
 
 class Busy(FolkmootError):

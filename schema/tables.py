@@ -185,7 +185,7 @@ class Feed(Row, table=True):
     `fence` grows with every claim; a commit that names an older one changes nothing (docs/decisions, lease rows).
     `place` is the host and port that it is read from, whose turn is the row of `Host`. `availability` and
     `completeness` are parts of the node's quality (federation/quality.py), `last_report` is what the last visit came
-    to, as JSON; `not_before` is the node's own wish (`Retry-After`), which nobody's ping moves.
+    to, as JSON; `not_before` is the node's own wish (`Retry-After`, a long Crawl-delay), which nobody's ping moves.
     """
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)

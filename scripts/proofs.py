@@ -1,7 +1,7 @@
 """Write `docs/proofs.md` from what `make prove` found: `python -m scripts.proofs`, or `make proofs`.
 
-`docs/proofs.jsonl` has a line a figure, with its proof, day, commit and machine. What `build/proofs/*.jsonl` has that is
-newer takes the place of the same figure there; what was not run again stays. The page is made from it alone, and
+`docs/proofs.jsonl` has a line a figure, with its proof, day, commit and machine. What `build/proofs/*.jsonl` has that
+is newer takes the place of the same figure there; what was not run again stays. The page is made from it alone, and
 `scripts/proofs.notes.md` says by hand what fell short and why: whoever runs proofs anew brings that up to date.
 """
 

@@ -178,7 +178,8 @@ def rules_page() -> str:
         "One list, asked in four places: `folkmoot check URL` and the page `/check`, `node add`, every visit to a node",
         "that is a preview, and every crawl. A problem that is told of a node, on its page, in its feeds, its badge or",
         "its webhook, names one of these rules. A *gate* keeps a node out until it is mended; an *error* refuses the",
-        "record or the page; a *warning* is advice.",
+        "record or the page; a *warning* is advice. What only visits can tell no check asks; `identity-changed` is",
+        "asked of a node that is known here, `members` of one that is to be taken as an aggregator.",
     ]
     for part, title in _PARTS.items():
         found = [rule for rule in RULES if rule.part == part]
@@ -204,7 +205,7 @@ _PARTS: Mapping[str, str] = {
     "item": "The record",
     "identity": "Whose record it is",
     "signature": "Signatures",
-    "conduct": "What many records do together",
+    "conduct": "What only visits can tell",
 }
 
 

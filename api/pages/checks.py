@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.bodies import need
+from api.checks import count
 from api.deps import Here, Read, Write
 from api.pages import view
 from api.pages.nodes import Aggregator
 from api.services import Services
 from api.strict import strict_router
 from federation import examining
-from schema.errors import Busy, Invalid
+from schema.errors import Invalid
 
 router = strict_router(include_in_schema=False)
 FORM = "application/x-www-form-urlencoded"
@@ -44,12 +44,12 @@ def ask(request: Request, asked: Sent, here: Aggregator, session: Write) -> Resp
     """Take the address, and lead to the page of the check."""
     typed, aggregator = asked
     try:
-        made = examining.ask(session, examining.address(typed), aggregator=aggregator, now=here.now())
+        url = examining.address(typed)
     except Invalid as error:
         fault = error.faults[0]
         return _form(request, here, session, typed, f"{fault.message} Give {fault.expected}.", status=422)
-    except Busy as error:
-        raise HTTPException(429, error.detail, {"Retry-After": "60"}) from error
+    count(request)
+    made = examining.ask(session, url, aggregator=aggregator, now=here.now())
     return RedirectResponse(f"/check/{made}", 303)
 
 

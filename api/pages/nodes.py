@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from api.badge import told
 from api.deps import Here, Read
@@ -14,7 +14,7 @@ from api.pages.cells import Cell
 from api.pages.layout import Row
 from api.services import Services
 from api.strict import strict_router
-from federation import status
+from federation import ping, status
 from federation.told import to_decide
 from schema.errors import Invalid, NotFound
 from schema.identifiers import publisher_id
@@ -57,12 +57,20 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         signatures=trust.signatures(found["signatures"]),
         keys=trust.keys(found["keys"]),
         badge=told(found),
+        ping=f"{here.public_url}/v1/nodes/{words.segment(found['key'])}/ping",
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
         problems=advised(found["problems"]),
         total=sum(found["problemCounts"].values()),
         waiting=to_decide(found["problems"]),
         mail=words.mailto(contact.get("email"), f"Your node {found['key']}"),
     )
+
+
+@router.post("/nodes/{key}/visit")
+def visit(here: Aggregator, key: str) -> RedirectResponse:
+    """Let the node be visited now, as its ping does (`POST /v1/nodes/{key}/ping`), and lead back to its page."""
+    ping.ping(here.database, key)
+    return RedirectResponse(f"/nodes/{words.segment(key)}", 303)
 
 
 @router.get("/join")

@@ -55,7 +55,7 @@ def problem_page(  # noqa: PLR0917  the shape that api/problems.py calls
         advice=ADVICE.get(status, ""),
         expected=_expected(first, detail),
         near={"name": near, "href": _mended(request, first["parameter"], near)} if near else None,
-        request_id=request.scope.get("folkmoot.request_id", "") if status >= 500 else "",
+        request_id=request.scope.get("folkmoot.request_id", ""),
     )
 
 
@@ -109,6 +109,7 @@ def _gone(request: Request, here: Services, more: Mapping[str, Any]) -> Response
             moved_to=more.get("movedTo"),
             record_id=record_id,
             kind=kind,
+            request_id=request.scope.get("folkmoot.request_id", ""),
         )
 
 

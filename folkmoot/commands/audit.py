@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from folkmoot.words import clean
+
 if TYPE_CHECKING:
     from federation.database import ReadSession
 
@@ -33,7 +35,7 @@ def show(
         who = f"token {row['tokenId']} ({row['name']})" if "tokenId" in row else f"{row['actor']} {row['name']}"
         digests = f"{row.get('before', '')[:12] or '-'} > {row.get('after', '')[:12] or '-'}"
         line = (row["time"], who, row["action"], row.get("record", ""), digests, row.get("requestId", ""))
-        typer.echo("\t".join(line))
+        typer.echo("\t".join(map(clean, line)))
 
 
 @app.command()

@@ -202,8 +202,18 @@ def _index(settings: Settings) -> str:
     return f"{counted(max(0, latest - reached.number), 'change')} behind the log's {latest}"
 
 
+def _limits(settings: Settings) -> str:
+    if not settings.a_minute:
+        return "off: anybody may ask as often as they like (FOLKMOOT_RATE_LIMIT)"
+    told = f"{settings.a_minute:,} requests a minute for an address and for a token"
+    if settings.trusted_proxies:
+        return f"{told}; the clients of {settings.trusted_proxies} are told apart"
+    return f"{told}; behind a proxy nobody is limited: FOLKMOOT_TRUSTED_PROXIES names none"
+
+
 LOOKS: dict[str, Callable[[Settings], str]] = {
     "settings": _settings,
+    "limits": _limits,
     "database": _database,
     "publishers": _publishers,
     "public URL": _public_url,

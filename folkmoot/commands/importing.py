@@ -1,5 +1,8 @@
 """`folkmoot import` and `folkmoot check`: a register's file, published or only looked at.
 
+Text is read in this process, where a server reads it in a child: nobody else is served here, and the file is the
+operator's own. A workbook has a child of its own everywhere.
+
 Exit codes: 0 done; 1 rows were refused and nothing landed; 2 unreadable file or usage; 3 held by the removal guard.
 """
 

@@ -36,7 +36,7 @@ def _examine(settings: Settings, url: str, *, aggregator: bool) -> Report:
 
     async def go() -> Report:
         async with wiring.door(settings) as door:
-            return await checks.examine(wiring.obeying(door), url, aggregator=aggregator)
+            return await checks.examine(wiring.obeying(door), url, now=wiring.now(), aggregator=aggregator)
 
     return asyncio.run(go())
 
@@ -68,6 +68,7 @@ def add(
     One that breaks a rule that is a gate is refused, or with --preview looked at on each visit until it passes.
     """
     from federation import audit, nodes
+    from federation.database import clock
     from federation.publishers import check_public_url, node_id
     from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
@@ -84,7 +85,7 @@ def add(
                     me=node_id(check_public_url(settings.public_url)),
                     relays=aggregator,
                     every=settings.crawl_every,
-                    now=wiring.now(),
+                    now=clock(session),  # by which its first visit is due, whatever this machine's own says
                     state="active" if report.passed else "preview",
                 )
                 audit.note(session, "node.add", report.manifest.id, wiring.now())
@@ -140,12 +141,12 @@ def show(name: Name, as_json: AsJson = False) -> None:
 def pause(name: Name) -> None:
     """Stop visiting a node. Its records stay."""
     from federation import nodes
-    from folkmoot import wiring
+    from federation.database import clock
 
     _change(
         "node.pause",
         name,
-        lambda session, known: nodes.pause(session, known, now=wiring.now()),
+        lambda session, known: nodes.pause(session, known, now=clock(session)),
         "is paused; its records stay as they are",
     )
 
@@ -154,10 +155,10 @@ def pause(name: Name) -> None:
 def resume(name: Name) -> None:
     """Visit a node again, at once."""
     from federation import nodes
-    from folkmoot import wiring
+    from federation.database import clock
 
     def again(session: Any, known: Any) -> None:
-        nodes.resume(session, known, now=wiring.now())
+        nodes.resume(session, known, now=clock(session))
 
     _change("node.resume", name, again, "is visited again")
 
@@ -169,13 +170,14 @@ def remove(
 ) -> None:
     """Forget a node. Its records become tombstones, unless another route still carries them."""
     from federation import audit, nodes
+    from federation.database import clock
     from folkmoot import wiring
 
     if not yes:
         typer.confirm(f"Forget {name}, and withdraw its records here?", abort=True)
     with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
-        done = nodes.remove(session, known, now=wiring.now())
+        done = nodes.remove(session, known, now=clock(session))
         audit.note(session, "node.remove", known.url, wiring.now())
     kept = done.updated + done.created
     typer.echo(

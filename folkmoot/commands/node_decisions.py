@@ -64,6 +64,7 @@ def _removals(name: str) -> None:
 
 def _identity(name: str, *, yes: bool) -> None:
     from federation import audit, nodes, pinning
+    from federation.database import clock
     from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
 
@@ -74,7 +75,7 @@ def _identity(name: str, *, yes: bool) -> None:
         if not yes:
             typer.confirm(f"Take {known.key} as it is now?", abort=True)
         with base.write() as session:
-            nodes.release(session, known, manifest, body, now=wiring.now())
+            nodes.release(session, known, manifest, body, now=clock(session))
             audit.note(session, "node.release", f"identity of {known.url}", wiring.now())
     typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
 
@@ -102,9 +103,9 @@ def moved(
 ) -> None:
     """Follow a node to another address. Asked first, unless a key that it was known by has signed what is there."""
     from federation import moving, pinning
+    from federation.database import clock
     from federation.identity import manifest_url
     from federation.publishers import check_public_url, node_id
-    from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
 
     with opened() as (settings, base):
@@ -116,7 +117,7 @@ def moved(
                 typer.confirm(f"No key of {known.key} stands behind this. Is it at {manifest.id} now?", abort=True)
         me = node_id(check_public_url(settings.public_url))
         with base.write() as session:
-            key = moving.there(session, known, manifest, body, me=me, now=wiring.now())
+            key = moving.there(session, known, manifest, body, me=me, now=clock(session))
     typer.echo(f"{known.key} is {key} from now on, and read there from its beginning. Old ids lead to the new ones.")
 
 
@@ -125,11 +126,12 @@ def grant(
 ) -> None:
     """Let a node publish ids that begin with the address of another host."""
     from federation import audit, nodes
+    from federation.database import clock
     from folkmoot import wiring
 
     with opened() as (_settings, base), base.write() as session:
         known = nodes.find(session, name)
-        publisher = nodes.grant(session, known, prefix, now=wiring.now())
+        publisher = nodes.grant(session, known, prefix, now=clock(session))
         audit.note(session, "node.grant", f"{prefix} to {known.url}", wiring.now(), publisher=publisher)
     typer.echo(
         f"{known.key} publishes for {publisher} under {prefix} from now on. Records refused before are taken when"

@@ -9,8 +9,9 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from folkmoot.words import counted
+from folkmoot.words import clean, counted
 
 if TYPE_CHECKING:
     from federation.checks import Report
@@ -24,14 +25,17 @@ def _print(found: object) -> None:
 
 
 def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on a terminal; elsewhere a line a row, tabs between, so that other programs can cut it."""
+    """A table on a terminal; elsewhere a line a row, tabs between, so that other programs can cut it.
+
+    Other people's words are no markup, and steer no terminal.
+    """
     if not console.is_terminal:
         for row in rows:
-            typer.echo("\t".join(str(cell) for cell in row))
+            typer.echo("\t".join(clean(cell) for cell in row))
         return
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(clean(cell)) for cell in row))
     console.print(table)
 
 
@@ -42,7 +46,9 @@ def report(found: Report, *, as_json: bool) -> None:
     if as_json:
         _print(summary(found))
         return
-    typer.echo(f"{found.url}: {counted(len(found.readings), 'item')} on {counted(len(found.steps), 'page')} read")
+    typer.echo(
+        f"{clean(found.url)}: {counted(len(found.readings), 'item')} on {counted(len(found.steps), 'page')} read"
+    )
     broken = [r for r in found.results if not r.kept]
     marks = [("stops" if r.of.gate else r.severity, r.rule, f"{r.found} {r.advice}", _section(r.of)) for r in broken]
     _table(Console(), ("", "rule", "found", "asked by"), marks)
@@ -95,7 +101,7 @@ def node(found: dict[str, Any], *, as_json: bool) -> None:
     if problems:
         _table(console, ("", "rule", "record", "pointer", "what", "times"), problems)
     for sentence in to_decide(found["problems"]):
-        typer.echo(sentence)
+        typer.echo(clean(sentence))
 
 
 def identity(known: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], *roles: str) -> None:
@@ -104,7 +110,7 @@ def identity(known: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, An
 
     before, after = ({key["kid"]: key for key in keys} for keys in (known, shown))
     if roles[0] != roles[-1]:
-        typer.echo(f"role\twas {roles[0]}\tis {roles[-1]}")
+        typer.echo(f"role\twas {clean(roles[0])}\tis {clean(roles[-1])}")
     for kid in dict.fromkeys([*before, *after]):
         was, now = before.get(kid), after.get(kid)
         told = (
@@ -112,4 +118,4 @@ def identity(known: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, An
         )
         if now is not None and "revoked" in now:
             told += f", revoked {now['revoked']}"
-        typer.echo(f"{kid}\t{thumbprint(now or was or {})}\t{told}")
+        typer.echo(clean(kid) + f"\t{thumbprint(now or was or {})}\t{clean(told)}")

@@ -43,7 +43,8 @@ def complaints(verdicts: Iterable[dict[str, Any]]) -> list[str]:
         where = f"{verdict['url']} ({verdict['screen']})"
         for found in verdict["violations"]:
             targets = ", ".join(node["target"] for node in found["nodes"])
-            lines.append(f"{where}: {found['rule']}: {found['help']}: {targets}")
+            scheme = " in the dark" if found.get("dark") else ""
+            lines.append(f"{where}: {found['rule']}{scheme}: {found['help']}: {targets}")
         lines += [f"{where}: asks another origin: {url}" for url in verdict["outside"]]
         lines += [f"{where}: console: {error}" for error in verdict["errors"]]
         if verdict["overflow"] > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +14,15 @@ import uvicorn
 
 from api.app import create_app
 from api.services import Services
+from federation import examining
 from federation.database import Database
+from federation.examiner import Examiner
 from tests.contract.world import publish
 from tests.e2e import browser
+from tests.integration.crawl.world import World
 from tests.integration.pages.site import aggregator, contract
 from tests.integration.pages.test_hostile import POLYGLOTS, plant
-from tests.services import make_services
+from tests.services import NOW, make_services
 
 EXA = "https://exa.example/id/GB-LAE-EXA/"
 # One page of each template, and each state of it that looks different.
@@ -30,6 +34,7 @@ REGION = {
     f"/records?id={EXA}contract/C-1": 200,
     f"/records?id={EXA}roadmap-item/R-1": 200,
     f"/records?id={EXA}contract/C-gone": 410,
+    "/contracts": 200,
     "/publishers": 200,
     "/publishers/GB-LAE-EXA": 200,
     "/nodes": 200,
@@ -71,12 +76,26 @@ def served(services: Services) -> Iterator[str]:
 
 @pytest.mark.browser
 def test_no_page_of_an_aggregator_has_a_violation(database: Database, tmp_path: Path) -> None:
-    """Axe finds nothing on any page of an aggregator, wide or narrow, and nothing is fetched from elsewhere."""
-    with served(aggregator(database, tmp_path)) as address:
-        verdicts = browser.visit([address + path for path in REGION])
-    assert [verdict["status"] for verdict in verdicts[::2]] == list(REGION.values())
+    """Axe finds nothing on any page of an aggregator, wide or narrow, light or dark; nothing comes from elsewhere."""
+    services = aggregator(database, tmp_path)
+    region = {**REGION, f"/check/{_checked(database)}": 200}
+    with served(services) as address:
+        verdicts = browser.visit([address + path for path in region])
+    assert [verdict["status"] for verdict in verdicts[::2]] == list(region.values())
     assert all(verdict["passes"] > 15 for verdict in verdicts)
     assert browser.complaints(verdicts) == []
+
+
+def _checked(database: Database) -> str:
+    """A check of a node that breaks rules of each severity, done; its id."""
+    world = World()
+    node = world.node()
+    node.put("contract", "C-1", title=5)
+    node.more = {"contact": {"name": "Team"}, "feeds": [*node.manifest()["feeds"]], "updateFrequency": "often"}
+    with database.write() as session:
+        made = examining.ask(session, node.id, aggregator=True, now=NOW)
+    asyncio.run(Examiner(database, world.get, lambda: NOW).turn())
+    return made
 
 
 @pytest.mark.browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -9,11 +10,16 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from federation import log
+import migrations
+from api.services import Services
+from federation import examining, log
 from federation.database import Database
+from federation.examiner import Examiner
+from federation.identity import WELL_KNOWN
 from schema.kinds import KINDS
 from tests.e2e import browser
 from tests.e2e.test_accessibility import served
+from tests.integration.crawl.world import Aggregator, World
 from tests.integration.pages.test_hostile import filled
 from tests.proof import figure, sized
 from tests.services import NOW, PREFIX, PUBLISHER, make_services
@@ -52,8 +58,36 @@ def plant(database: Database) -> None:
         log.append(session, drafts, node="http://node.test/.well-known/folkmoot", now=NOW)
 
 
+def _code(number: int) -> str:
+    return f"Q{chr(65 + number // 26)}{chr(65 + number % 26)}"
+
+
+def region(folder: Path) -> tuple[Services, list[str]]:
+    """An aggregator that visits a node for each payload, whose every word is one, and the addresses of its pages."""
+    migrations.upgrade(url := f"sqlite:///{folder / 'region.db'}")
+    world = World()
+    moot = Aggregator(Database(url), world)
+    found = ["/", "/nodes", "/publishers", "/contracts"]
+    for number, payload in enumerate(SOME):
+        node = world.node(f"n{number}.example", _code(number))
+        node.name = payload
+        node.more = {"contact": {"name": payload, "team": payload}, "updateFrequency": payload, payload: payload}
+        node.put("organisation", node.publisher, node.organisation())
+        node.put("contract", "C-1", title={payload: payload}, stage=payload)
+        moot.add(node)
+    moot.crawl()
+    for number in range(len(SOME)):
+        key, code = f"n{number}.example", _code(number)
+        with moot.database.write() as session:
+            made = examining.ask(session, f"https://{key}{WELL_KNOWN}", aggregator=False, now=NOW)
+        asyncio.run(Examiner(moot.database, world.get, lambda: NOW).turn())
+        found += [f"/nodes/{key}", f"/check/{made}", f"/publishers/GB-LAE-{code}", f"/v1/nodes/{key}/badge.svg"]
+        found += [f"/v1/nodes/{key}?format={form}" for form in ("atom", "jsonfeed")]
+    return make_services(moot.database, folder, "aggregator", moot.url, organisation=None), found
+
+
 def pages() -> Iterator[str]:
-    """Yield twelve addresses for each payload: records, a feed, JSON, and pages that show what was asked."""
+    """Yield twelve addresses for each payload: records, JSON, and pages that show what was asked."""
     for number, payload in enumerate(SOME):
         asked, record = quote(payload, safe=""), f"{PREFIX}contract/X{number}"
         yield from (f"/records?id={PREFIX}{kind}/X{number}" for kind in READ)
@@ -62,20 +96,23 @@ def pages() -> Iterator[str]:
         yield f"/nowhere/{asked}"
         yield f"/suppliers/{asked}"
         yield f"/v1/records?id={record}"
-        yield "/v1/search?format=atom"
+        yield f"/v1/search?format=atom&q=x{number}"
 
 
 @pytest.mark.browser
 @pytest.mark.proof
 def test_t27_no_payload_runs_on_any_page(database: Database, tmp_path: Path) -> None:
-    """60 payloads on 12 pages each: no dialog, no report of the policy, nothing that could run, no other origin."""
+    """60 payloads on 18 pages each: no dialog, no report of the policy, nothing that could run, no other origin."""
     assert len(PAYLOADS) == 60
-    services = make_services(database, tmp_path)
     plant(database)
-    with served(services) as address:
-        verdicts = browser.load([address + path for path in pages()], tmp_path)
-    assert len(verdicts) == 12 * len(SOME)
+    (tmp_path / "region").mkdir()
+    services, found = region(tmp_path / "region")
+    with served(make_services(database, tmp_path)) as node, served(services) as aggregator:
+        addresses = [*(node + path for path in pages()), *(aggregator + path for path in found)]
+        verdicts = browser.load(addresses, tmp_path)
+    assert len(verdicts) == len(set(addresses)) == 18 * len(SOME) + 4
     assert all(verdict["status"] in (200, 404, 422) for verdict in verdicts)
+    assert [verdict["url"] for verdict in verdicts[12 * len(SOME) :] if verdict["status"] != 200] == []
     figure("T27", f"dialogs in {len(verdicts)} loads", sum(len(one["dialogs"]) for one in verdicts), goal="0")
     figure("T27", f"reports of the policy in {len(verdicts)} loads", sum(len(v["reports"]) for v in verdicts), goal="0")
     for told in ("dialogs", "reports", "able", "outside"):

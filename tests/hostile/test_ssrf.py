@@ -19,6 +19,7 @@ from tests.hostile.node import OGL, WELL_KNOWN, Node
 from tests.hostile.outside import GOOD, PUBLIC, Outside, no_sockets
 from tests.hostile.talk import reply, written
 from tests.proof import figure
+from tests.services import NOW
 
 ADDRESSES = (
     "0.0.0.0", "10.0.0.1", "10.255.255.255", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254",  # noqa: S104
@@ -54,17 +55,19 @@ def _page(following: str) -> bytes:
 
 async def registration(_outside: Outside, door: Door, target: str) -> object:
     """A node whose address this is wishes to join."""
-    report = await checks.examine(Obeying(door.get, door.robots), target)
-    assert not report.passed
-    raise Refused("joining", report.results[-1].found)
+    raise _broken(await checks.examine(Obeying(door.get, door.robots), target, now=NOW))
 
 
 async def following(outside: Outside, door: Door, target: str) -> object:
     """The `next` of a page."""
     outside.respond = lambda path: reply(json.dumps(_manifest()).encode()) if "well" in path else _page(target)
-    report = await checks.examine(door.get, f"https://{GOOD}")
-    assert not report.passed
-    raise Refused("next", report.results[-1].found)
+    raise _broken(await checks.examine(door.get, f"https://{GOOD}", now=NOW))
+
+
+def _broken(report: checks.Report) -> Refused:
+    (broken,) = [result for result in report.results if not result.kept]
+    assert broken.of.gate
+    return Refused(broken.rule, broken.found)
 
 
 async def redirect(outside: Outside, door: Door, target: str) -> object:
@@ -86,6 +89,18 @@ async def robots(_outside: Outside, door: Door, target: str) -> object:
     return await ask_robots(door.robots, target)
 
 
+REASONS = (
+    "manifest-valid",
+    "url",
+    "url-scheme",
+    "url-host",
+    "url-port",
+    "address",
+    "redirects",
+    "feed-own-origin",
+    "next-same-path",
+    "BadParameter",
+)
 WAYS: tuple[Way, ...] = (registration, following, redirect, manifest, robots)
 
 
@@ -98,7 +113,10 @@ def test_t01_no_connection_is_made_inward(monkeypatch: pytest.MonkeyPatch) -> No
         async with outside.door() as door:
             with pytest.raises((Refused, Bad)) as refused:
                 await way(outside, door, target)
-            assert refused.value.detail, (way.__name__, target)
+            told = refused.value
+            rule = told.rule if isinstance(told, Refused) else "BadParameter"
+            assert rule in REASONS, (way.__name__, target, rule)
+            assert len(told.detail) > 20, (way.__name__, target)
         assert set(outside.connected) <= {PUBLIC}, (way.__name__, target, outside.connected)
         assert len(outside.connected) <= 4  # no storm of tries
         tried.append(target)

@@ -74,6 +74,24 @@ def test_the_doctor_says_what_is_amiss_and_what_to_do(run: CliRunner, app: typer
     assert _checks(run, app) == (0, dict.fromkeys(housekeeping.LOOKS.keys() - {"replica"}, True))
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "behind a proxy nobody is limited: FOLKMOOT_TRUSTED_PROXIES names none"),
+        ({"FOLKMOOT_TRUSTED_PROXIES": "127.0.0.1"}, "the clients of 127.0.0.1/32 are told apart"),
+        ({"FOLKMOOT_RATE_LIMIT": "off"}, "off: anybody may ask as often as they like"),
+    ],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_the_doctor_says_whom_the_limits_reach(
+    run: CliRunner, app: typer.Typer, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], told: str
+) -> None:
+    """Limits that reach nobody, for a proxy stands in front that is not named, are told before somebody needs them."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert told in run.invoke(app, ["doctor"]).output
+
+
 def test_the_doctor_knows_another_public_url(
     run: CliRunner, app: typer.Typer, empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from exchange import columns
 from schema import change
 from schema.kinds import parse
 
@@ -33,6 +34,8 @@ def test_example_is_a_page_that_a_reader_takes() -> None:
         (r"passes (\d+) aggregators", change.MAX_HOPS),
         (r"doubled, more than ([\d,]+) or", change.MAX_ITEMS),
         (r"an item (\d+) KB", change.MAX_ITEM_BYTES // 1024),
+        (r"at most ([\d,]+), those that most of its records", columns.MOST),
+        (r"whose path has more than (\d+) characters", columns.LONGEST),
     ],
 )
 def test_figures_are_those_of_the_code(sentence: str, figure: int) -> None:

@@ -7,6 +7,8 @@ import { chromium } from "playwright-core";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+// What the dark scheme can change: all else is the same page.
+const COLOURS = ["color-contrast", "link-in-text-block"];
 const SCREENS = { desktop: { width: 1280, height: 900 }, phone: { width: 320, height: 700 } };
 // The browser talks to the pages under test only; it has nothing to look up elsewhere.
 const QUIET = [
@@ -52,9 +54,11 @@ async function judge(browser, url, screen, folder) {
   }
   await page.evaluate(await readFile(AXE, "utf8"));
   const result = await page.evaluate((tags) => axe.run(document, { runOnly: tags }), RULES);
+  await page.emulateMedia({ colorScheme: "dark" });
+  const dark = await page.evaluate((rules) => axe.run(document, { runOnly: { type: "rule", values: rules } }), COLOURS);
   await context.close();
-  const verdict = { url, screen, status: reply.status() };
-  return { ...verdict, violations: result.violations.map(brief), passes: result.passes.length, overflow, ...seen };
+  const violations = [...result.violations.map(brief), ...dark.violations.map((one) => ({ ...brief(one), dark: true }))];
+  return { url, screen, status: reply.status(), violations, passes: result.passes.length, overflow, ...seen };
 }
 
 async function main([executablePath, ...rest]) {

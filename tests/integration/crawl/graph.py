@@ -162,4 +162,6 @@ def _wrong(moot: Aggregator, council: FakeNode, *, reached: bool) -> Iterator[st
         found = None if row is None or row.deleted else orjson.loads(row.data)
         if found != said:
             yield f"{moot.url} holds {found} of {record_id}; its origin says {said}"
+        elif reached and row is not None and orjson.loads(row.origin) != item["origin"]:
+            yield f"{moot.url} holds {record_id} as of {row.origin!r}; its origin says {item['origin']}"
     yield from (f"{moot.url} holds {ghost}, which was never published" for ghost in held)

@@ -15,14 +15,21 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner
 
 from federation import answers
 from federation.backoff import wait
-from federation.database import Database, clock
+from federation.checks import Report
+from federation.database import Database, clock, table
+from federation.identity import read_manifest
 from federation.rounds import Crawler
 from federation.seam import Answer
+from folkmoot import wiring
+from folkmoot.commands import node as commands
 from schema.entry import stamp
 from schema.errors import Later
+from schema.tables import Feed
 from tests.integration.crawl.world import Aggregator, World, feed, problems, rows
 
 SKEWS = [timedelta(days=-3653), timedelta(hours=-1), timedelta(hours=1), timedelta(days=3653)]
@@ -32,6 +39,7 @@ WALL = {
     "answers.py": "Retry-After as a date",
     "bulk.py": "the age of a file",
     "folder.py": "the age of a folder",
+    "robots.py": "Retry-After as a date",
     "wire.py": "whether it is the node's own certificate that has run out, as TLS has judged by that clock",
 }
 """Who in `federation/` may ask the machine for its time, and what for."""
@@ -106,6 +114,33 @@ def test_t09_a_worker_whose_clock_is_wrong(
     row = feed(database)
     assert abs(row.last_visit - now) < timedelta(seconds=30)
     assert timedelta(seconds=270) < row.due - now < timedelta(seconds=331)
+
+
+@pytest.mark.parametrize("skew", SKEWS, ids=NAMES)
+def test_t09_an_operator_whose_machine_is_wrong(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, skew: timedelta
+) -> None:
+    """What is added or resumed by command is due at once, by the database's clock and not by that of the command."""
+    node, moot = world.node(), Aggregator(database, world)
+    body = orjson.dumps(node.manifest())
+    report = Report(node.id, manifest=read_manifest(body, node.id), body=body)
+    monkeypatch.setattr(commands, "_examine", lambda *_args, **_named: report)
+    for name, value in (("DATA_DIR", str(tmp_path)), ("DATABASE_URL", database.url), ("PUBLIC_URL", moot.url)):
+        monkeypatch.setenv(f"FOLKMOOT_{name}", value)
+    monkeypatch.setattr(wiring, "now", lambda: datetime.now(UTC) + skew)
+    for words in (["add", node.id], ["pause", node.id], ["resume", node.id]):
+        if words[0] == "pause":
+            _due_in_a_year(database)
+        assert CliRunner().invoke(commands.app, words).exit_code == 0
+        with database.read() as session:
+            late = clock(session) - feed(database).due
+        assert words[0] == "pause" or timedelta(0) <= late < timedelta(minutes=1)
+
+
+def _due_in_a_year(database: Database) -> None:
+    with database.write() as session:
+        later = clock(session) + timedelta(days=365)
+        session.connection().execute(update(table(Feed)).values(due=later))
 
 
 def _skewed(monkeypatch: pytest.MonkeyPatch, skew: timedelta) -> None:

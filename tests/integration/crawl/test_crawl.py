@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import orjson
 
 from federation.rounds import TurnResult
@@ -234,3 +236,33 @@ def test_a_large_page_is_written_before_the_next_is_asked_for(moot: Aggregator, 
     (result,) = moot.crawl()
     assert (result.outcome, result.applied.created) == ("ended", 21)
     assert held == [("11", 11), ("21", 21)]
+
+
+def test_t10_nodes_that_claim_each_others_records_keep_their_own(moot: Aggregator, world: World) -> None:
+    """Two nodes say each other's records, under the other's id and origin: each record stays as its own node says it.
+
+    What was claimed is told of who claimed it, whichever was visited first.
+    """
+    one, other = world.node("one.example", "ONE", size=50), world.node("two.example", "TWO", size=50)
+    for node in (one, other):
+        node.put("contract", "C-1", title=f"the true one of {node.publisher}")
+        moot.add(node)
+    for liar, victim in ((one, other), (other, one)):
+        claim = copy.deepcopy(victim.items[f"{victim.prefix}contract/C-1"])
+        claim["data"]["title"], claim["origin"]["seq"] = "a lie", 10_000
+        liar.number += 1
+        liar.items["claimed"] = claim | {"modified": liar.number}
+        ended = {"state": "deleted", "kind": "organisation", "id": f"{victim.prefix}organisation/{victim.publisher}"}
+        liar.number += 1
+        liar.items["ended"] = ended | {"reason": "ended", "origin": claim["origin"], "modified": liar.number}
+    for _visit in range(2):
+        moot.crawl()
+        world.pass_time(hours=1)
+    held = rows(moot.database)
+    for node in (one, other):
+        row = held[f"{node.prefix}contract/C-1"]
+        assert orjson.loads(row.data)["title"] == f"the true one of {node.publisher}"
+        assert row.origin_node == node.id
+        assert not held[f"{node.prefix}organisation/{node.publisher}"].deleted
+    told = {(problem.rule, problem.record_id.split("/")[2]) for problem in problems(moot.database)}
+    assert told == {("not-an-aggregator", "one.example"), ("not-an-aggregator", "two.example")}

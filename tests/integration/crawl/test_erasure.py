@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from federation import erasure, examining
 from federation.database import Database, Reading, table
@@ -54,6 +58,37 @@ def test_the_worker_erases_and_stops(database: Database) -> None:
 
     asyncio.run(go())
     assert _rows(database)[0].erased == NOW
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_an_outage_is_told_once_and_a_fault_of_ours_with_its_traceback(database: Database) -> None:
+    """A database that is away is one line however long it lasts, and another when it is away again."""
+    full = OperationalError("COMMIT", None, sqlite3.OperationalError("database or disk is full"))
+    ours = OperationalError("SELECT", None, _no_such_table())
+    met, stop = iter([full, full, full, None, full, ours]), asyncio.Event()
+
+    def clock(_session: Reading) -> datetime:
+        error = next(met, KeyError("no fault of a database"))
+        if error is not None:
+            raise error
+        return NOW
+
+    with capture_logs() as told, pytest.raises(KeyError):
+        asyncio.run(asyncio.wait_for(erasure.Eraser(database, every=0.001, clock=clock).run(stop), 20))
+    assert [(line["event"].partition(";")[0], line.get("error"), "exc_info" in line) for line in told] == [
+        ("the database does not serve", "database or disk is full", False),
+        ("the database does not serve", "database or disk is full", False),
+        ("what is due could not be erased", None, True),
+    ]
+
+
+def _no_such_table() -> sqlite3.OperationalError:
+    with closing(sqlite3.connect(":memory:")) as empty:
+        try:
+            empty.execute("SELECT * FROM erasure")
+        except sqlite3.OperationalError as error:
+            return error
+    raise AssertionError("there was such a table")
 
 
 def test_a_report_of_a_check_is_kept_for_a_day(moot: Aggregator, world: World) -> None:

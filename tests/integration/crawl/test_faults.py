@@ -23,10 +23,10 @@ def test_wait_doubles_up_to_six_hours() -> None:
     """A minute, doubled with each failure, never above six hours, never twice the same for a herd of nodes."""
     jitter = random.Random(7)
     waits = [wait(Later("down"), fails, jitter).total_seconds() for fails in range(1, 30)]
-    assert waits[0] == 60
+    assert 60 <= waits[0] <= 75
     assert all(60 <= seconds <= 6 * 3600 for seconds in waits)
-    assert waits[4] < 60 * 2**4 < waits[6] < 60 * 2**6
-    assert min(waits[10:]) >= 6 * 3600 * 0.75
+    assert 60 * 2**4 <= waits[4] <= 75 * 2**4 < waits[6] <= 75 * 2**6
+    assert min(waits[10:]) >= 6 * 3600 * 0.8
     assert len(set(waits[10:])) > 5
 
 
@@ -34,7 +34,7 @@ def test_retry_after_is_honoured() -> None:
     """The node's own wish counts where it is longer, up to a day."""
     jitter = random.Random(7)
     assert wait(Later("busy", 7200), 1, jitter).total_seconds() == 7200
-    assert wait(Later("busy", 1), 1, jitter).total_seconds() == 60
+    assert 60 <= wait(Later("busy", 1), 1, jitter).total_seconds() <= 75
     assert wait(Later("busy", 10**9), 1, jitter).total_seconds() == 86_400
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 
 import migrations
 from federation import hosts, leases, nodes
+from federation import robots as robots_txt
 from federation.database import Database, WriteSession, clock, table
 from federation.leases import Lease
 from federation.polite import Polite
@@ -403,3 +404,33 @@ def test_feeds_of_before_learn_their_host(empty_url: str) -> None:
     with base.read() as session:
         assert session.connection().execute(select(table(Feed).c.place)).scalar_one() == "moot.example:443"
     base.dispose()
+
+
+def test_a_claim_reads_no_robots_txt(moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction of a claim keeps others out, so what a host's file wishes is read after it."""
+    robots = _Robots(Answer(200, RULES))
+    _councils(moot, 1)
+    assert isinstance(_visited(moot, robots, "/v1/changes"), Answer)
+    reading: list[bool] = []
+    permits = robots_txt.Permits
+
+    def read(text: bytes) -> object:
+        with moot.database.write():  # would wait for ever for a claim of its own thread
+            reading.append(True)
+        return permits(text)
+
+    monkeypatch.setattr(leases, "Permits", read)
+    world.pass_time(seconds=SECONDS + GAP)
+    lease = moot.crawler(gap=0.5)._claim(None)
+    assert lease is not None
+    assert (lease.gap, reading) == (3.0, [True])
+
+
+def test_of_a_robots_txt_only_what_is_said_to_us_is_kept(moot: Aggregator, world: World) -> None:
+    """A row keeps no half megabyte of what others may not do: it would be read at every claim."""
+    said = b"".join(b"User-agent: bot%d\nDisallow: /%d\n" % (n, n) for n in range(5_000)) + RULES
+    _councils(moot, 1)
+    assert isinstance(_visited(moot, _Robots(Answer(200, said)), "/private"), Refused)
+    with moot.database.read() as session:
+        kept = session.connection().execute(select(table(Host).c.robots)).scalar_one()
+    assert kept == b"User-agent: folkmoot\nDisallow: /private\nCrawl-delay: 3"

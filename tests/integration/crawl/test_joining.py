@@ -24,7 +24,7 @@ def bad(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, world: World) -> FakeNo
     def examined(_settings: object, url: str, *, aggregator: bool) -> checks.Report:
         import asyncio
 
-        return asyncio.run(checks.examine(world.get, url, aggregator=aggregator))
+        return asyncio.run(checks.examine(world.get, url, now=NOW, aggregator=aggregator))
 
     monkeypatch.setattr(commands, "_examine", examined)
     monkeypatch.setattr(wiring, "now", lambda: NOW)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,14 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from api.app import create_app
+from api.checks import AN_HOUR
 from federation import examining, hooks, hosts, nodes, ping, status
 from federation.database import clock, table
 from federation.examiner import Examiner
 from federation.seam import Answer
 from federation.webhooks import Herald
-from schema.errors import Busy, Invalid, Later, NotFound
-from schema.tables import Examination, Feed, Hook, Node
+from schema.errors import Hurried, Invalid, Later, NotFound
+from schema.tables import Examination, Feed, Hook, Host, Node
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import client, make_services
 
@@ -72,7 +75,7 @@ def served(moot: Aggregator, folder: Path) -> TestClient:
 
 def herald(moot: Aggregator, receiver: Receiver) -> Herald:
     """Return what tells the nodes of this aggregator, at the world's time."""
-    made = Herald(moot.database, receiver, moot.url, lambda: moot.world.now)
+    made = Herald(moot.database, receiver, moot.url, lambda _session: moot.world.now)
     made.prepare()
     return made
 
@@ -393,6 +396,139 @@ def test_a_check_of_a_known_node_leads_to_its_page(moot: Aggregator, world: Worl
     assert "can join" not in page
 
 
+def test_a_look_at_a_node_as_what_it_is_not_tells_its_people_nothing(moot: Aggregator, world: World) -> None:
+    """Who checks a plain node as an aggregator is told what that finds; nothing of it stands at the node."""
+    moot.add(bent(world))
+    moot.crawl()
+    before = [(p.rule, p.record_id, p.last_seen) for p in problems(moot.database)]
+    with moot.database.write() as session:
+        made = examining.ask(session, examining.address("exa.example"), aggregator=True, now=world.now)
+    asyncio.run(Examiner(moot.database, world.get, lambda: world.now).turn())
+    broken = [rule["rule"] for rule in report(moot, made)["report"]["rules"] if not rule["kept"]]
+    assert "role" in broken
+    assert [(p.rule, p.record_id, p.last_seen) for p in problems(moot.database)] == before
+
+
+def test_a_check_of_an_aggregator_that_is_known_as_one_is_as_its_visits_are(moot: Aggregator, world: World) -> None:
+    """Without the box ticked too: what is wrong with the records that it relays stays told."""
+    origin = world.node("far.example", "FAR")
+    relay = world.node(role="aggregator", size=50)
+    origin.put("contract", "C-1")
+    relay.pass_on(origin.items[f"{origin.prefix}contract/C-1"], data={"reference": "C-1", "title": 5})
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert "schema" in {problem.rule for problem in problems(moot.database)}
+    examine(moot)
+    assert "schema" in {problem.rule for problem in problems(moot.database)}
+
+
+def test_a_check_holds_a_node_to_what_it_was_pinned_with(moot: Aggregator, world: World) -> None:
+    """A check of a node that is held for its identity says so, and the banner on its page stays."""
+    node = world.node()
+    node.key("2026-1")
+    node.all_again()
+    moot.add(node)
+    moot.crawl()
+    node.keys.clear()
+    node.key("2027-1")
+    node.all_again()
+    world.pass_time(hours=1)
+    moot.crawl()
+    made = examine(moot)
+    broken = [rule["rule"] for rule in report(moot, made)["report"]["rules"] if not rule["kept"]]
+    assert broken == ["identity-changed"]
+    assert "identity-changed" in {problem.rule for problem in problems(moot.database)}
+
+
+def test_a_granted_prefix_is_good_in_a_check_too(moot: Aggregator, world: World) -> None:
+    """What an operator lets a node publish is not told as wrong by whoever checks it."""
+    node = world.node()
+    other = "https://data.example/id/GB-LAE-OTH/"
+    publisher = {"name": "Other", "identifiers": [{"scheme": "GB-LAE", "id": "OTH"}], "idPrefix": other}
+    node.more["publishers"] = [*node.manifest()["publishers"], publisher]
+    moot.add(node)
+    with moot.database.write() as session:
+        nodes.grant(session, nodes.find(session, "exa.example"), other, now=world.now)
+    record_id = node.put("contract", "C-1")
+    moved = node.items.pop(record_id)
+    moved["id"], moved["origin"]["publisher"] = f"{other}contract/C-1", "GB-LAE-OTH"
+    node.items[moved["id"]] = moved
+    moot.crawl()
+    assert [p.rule for p in problems(moot.database) if p.rule == "id-prefix"] == []
+    examine(moot)
+    assert [p.rule for p in problems(moot.database) if p.rule == "id-prefix"] == []
+
+
+def test_a_fault_of_ours_in_one_check_stops_no_other(moot: Aggregator, world: World) -> None:
+    """What nobody thought of ends that look alone, which is told as ours and passes nobody."""
+    moot.add(bent(world))
+    moot.crawl()
+    before = [(p.rule, p.record_id, p.last_seen) for p in problems(moot.database)]
+
+    async def slips(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        raise UnicodeError("label empty or too long")
+
+    made = asked_for(moot)
+    with capture_logs() as lines:
+        assert asyncio.run(Examiner(moot.database, slips, lambda: world.now).turn())
+    assert "a check broke off by a fault of ours" in {line["event"] for line in lines}
+    told = report(moot, made)["report"]
+    assert (told["passed"], [rule["rule"] for rule in told["rules"] if not rule["kept"]]) == (False, ["reader-fault"])
+    assert [(p.rule, p.record_id, p.last_seen) for p in problems(moot.database)] == before
+
+
+def test_a_check_keeps_to_robots_txt(moot: Aggregator, world: World) -> None:
+    """What a host forbids is not asked by a check either, and it is left alone for as long as it wishes."""
+    node = world.node()
+
+    async def robots(place: str) -> Answer:
+        assert place == node.url
+        return Answer(200, texts.pop(0), {}, f"{place}/robots.txt")
+
+    texts = [b"User-agent: folkmoot\nDisallow: /v1/", b"User-agent: *\nCrawl-delay: 0.1"]
+    first = asked_for(moot)
+    assert asyncio.run(Examiner(moot.database, world.get, lambda: world.now, robots).turn())
+    assert [r["rule"] for r in report(moot, first)["report"]["rules"] if not r["kept"]] == ["robots"]
+    assert not [url for url, _headers in world.asked if "/v1/" in url]
+    world.pass_time(minutes=2)
+    second = asked_for(moot)
+    assert asyncio.run(Examiner(moot.database, world.get, lambda: world.now, robots).turn())
+    assert report(moot, second)["report"]["passed"] is True
+    with moot.database.read() as session:
+        assert session.connection().execute(select(table(Host).c.free_at)).scalar_one() > clock(session)
+
+
+def test_one_host_and_one_hour_have_their_bounds(moot: Aggregator, world: World) -> None:
+    """However many paths of it are named, one host is looked at so often within an hour; the next is told when."""
+    with moot.database.write() as session:
+        for number in range(examining.OF_A_HOST):
+            made = examining.ask(session, f"https://n.example/{number}", aggregator=False, now=world.now)
+            done = update(table(Examination)).where(table(Examination).c.id == made)
+            session.connection().execute(done.values(finished=world.now, state="done"))
+        with pytest.raises(Hurried, match="of this host") as told:
+            examining.ask(session, "https://n.example/more", aggregator=False, now=world.now)
+        assert told.value.retry_after == 3_600
+        examining.ask(session, "https://n.example.com/other", aggregator=False, now=world.now)
+        later = world.now + timedelta(hours=1, seconds=1)
+        examining.ask(session, "https://n.example/more", aggregator=False, now=later)
+
+
+def test_one_client_asks_for_so_many_checks_an_hour(moot: Aggregator, tmp_path: Path) -> None:
+    """Nobody uses up alone what is there for all; a host that no address can have is refused (422)."""
+    services = make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)
+    services = replace(services, a_minute=6_000)
+    ask = TestClient(create_app(services), client=("9.9.9.9", 5), follow_redirects=False)
+    long = "https://" + ".".join(["a" * 60] * 10)
+    assert ask.post("/v1/check", json={"url": long}).status_code == 422
+    for number in range(AN_HOUR):
+        assert ask.post("/v1/check", json={"url": f"https://n{number}.example"}).status_code in (202, 429)
+    full = ask.post("/v1/check", json={"url": "https://more.example"})
+    assert (full.status_code, "from this address" in full.json()["detail"]) == (429, True)
+    assert int(full.headers["retry-after"]) > 3_000
+    other = TestClient(create_app(services), client=("8.8.8.8", 5), follow_redirects=False)
+    assert "from this address" not in other.post("/v1/check", json={"url": "https://more.example"}).text
+
+
 def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> None:
     """However many ask, few wait: the next is told to come back, and nobody's address is looked at twice a minute."""
     ask = served(moot, tmp_path)
@@ -401,7 +537,7 @@ def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> N
     full = ask.post("/v1/check", json={"url": "https://more.example"})
     assert (full.status_code, full.headers["retry-after"]) == (429, "60")
     assert ask.post("/check", data={"url": "https://more.example"}).status_code == 429
-    with moot.database.write() as session, pytest.raises(Busy):
+    with moot.database.write() as session, pytest.raises(Hurried):
         examining.ask(session, "https://more.example", aggregator=False, now=NOW)
     assert ask.post("/v1/check", content=b"[", headers={"content-type": "application/json"}).status_code == 400
     bodies: list[object] = [[], {}, {"url": "ftp://x"}, {"url": "https://x", "deep": 1}, {"url": 5}]
@@ -571,7 +707,7 @@ def test_the_worker_of_webhooks_works_until_it_is_stopped(moot: Aggregator, worl
 
     async def go() -> None:
         stop = asyncio.Event()
-        made = Herald(moot.database, receiver, moot.url, lambda: moot.world.now, every=0.05)
+        made = Herald(moot.database, receiver, moot.url, lambda _session: moot.world.now, every=0.05)
         working = asyncio.create_task(made.run(stop))
         await until(lambda: len(receiver.got) == 1)
         node.put("contract", "C-3", title=6)
@@ -706,6 +842,56 @@ def test_a_webhook_that_is_gone_is_disabled(moot: Aggregator, world: World) -> N
         assert status.one(session, "exa.example")["webhook"] is None
 
 
+@pytest.mark.parametrize("named", [None, HOOK + "/2"])
+def test_a_webhook_that_is_named_no_more_is_no_problem(moot: Aggregator, world: World, named: str | None) -> None:
+    """Who takes a webhook that does not answer out of the manifest, or names another, has mended it."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    receiver.answers = [Answer(410, b"")]
+    assert tell(made) == ["gone"]
+    assert "webhook" in {problem.rule for problem in problems(moot.database)}
+    node.more["webhook"] = None if named is None else {"url": named}
+    world.pass_time(hours=2)
+    moot.crawl()
+    made.look()
+    assert "webhook" not in {problem.rule for problem in problems(moot.database)}
+
+
+def test_what_an_operator_decides_is_told_without_a_visit(moot: Aggregator, world: World) -> None:
+    """A node that is paused is not visited any more, and its people hear of it all the same."""
+    moot.add(bent(world))
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    assert tell(made) == ["delivered"]
+    world.pass_time(minutes=10)
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
+    assert tell(made) == ["delivered"]
+    assert orjson.loads(receiver.got[-1][1])["data"]["state"] == "paused"
+    assert tell(made) == []
+
+
+def test_a_fault_of_ours_with_one_webhook_stops_no_other(moot: Aggregator, world: World) -> None:
+    """What nobody thought of in one message counts as a try that failed, and the next node is told."""
+    moot.add(bent(world))
+    moot.crawl()
+    receiver = Receiver()
+    made = herald(moot, receiver)
+    receiver.answers = [UnicodeError("label empty or too long")]
+    with capture_logs() as lines:
+        assert tell(made) == ["later"]
+    assert "a webhook broke off by a fault of ours" in {line["event"] for line in lines}
+    with moot.database.read() as session:
+        told = status.one(session, "exa.example")["webhook"]
+    assert (told["state"], "(UnicodeError)" in told["lastAnswer"]) == ("retrying", True)
+    world.pass_time(minutes=10)
+    assert tell(made) == ["delivered"]
+
+
 def test_an_answer_of_the_old_address_says_nothing_of_the_new(moot: Aggregator, world: World) -> None:
     """A 410 that comes when the manifest names another address already disables nothing: the message goes there."""
     node = bent(world)
@@ -748,6 +934,50 @@ def test_a_busy_receiver_is_left_alone(moot: Aggregator, world: World) -> None:
     assert orjson.loads(receiver.got[-1][1])["data"]["problems"]["error"] == 4
 
 
+def test_a_dear_count_is_not_made_for_each_who_looks(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What took long to count is believed for a while; what did not is counted anew for everybody."""
+    node = bent(world)
+    moot.add(node)
+    moot.crawl()
+
+    def records() -> int:
+        with moot.database.read() as session:
+            return int(status.one(session, "exa.example", now=world.now)["records"])
+
+    assert records() == 2
+    monkeypatch.setattr(status, "DEAR", 0.0)
+    monkeypatch.setattr(status, "REST", 1e6)
+    assert records() == 2
+    node.put("contract", "C-7")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert records() == 2, "believed"
+    status._counted.clear()  # time passes
+    monkeypatch.setattr(status, "DEAR", 10.0)
+    assert records() == 3
+
+
+def test_a_page_lets_people_ask_for_a_visit(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """The button on a node's page does as a ping does, and leads back to the page; the other checks it."""
+    moot.add(bent(world))
+    moot.crawl()
+    ask = served(moot, tmp_path)
+    page = ask.get("/nodes/exa.example").text
+    assert '<form action="/nodes/exa.example/visit" method="post">' in page
+    assert f"FOLKMOOT_PING={moot.url}/v1/nodes/exa.example/ping" in page
+    with moot.database.write() as session:
+        later = clock(session) + timedelta(hours=1)
+        session.connection().execute(update(table(Feed)).values(due=later))
+    heard = ask.post("/nodes/exa.example/visit")
+    assert (heard.status_code, heard.headers["location"]) == (303, "/nodes/exa.example")
+    assert feed(moot.database).due < later
+    assert ask.post("/nodes/nobody/visit").status_code == 404
+    asked = ask.post("/check", data={"url": "https://exa.example/.well-known/folkmoot"})
+    assert asked.status_code == 303
+
+
 def test_figures_of_every_state(moot: Aggregator, world: World, tmp_path: Path) -> None:
     """/metrics counts nodes by state, problems by rule, checks and webhooks."""
     moot.add(bent(world))
@@ -763,5 +993,12 @@ def test_figures_of_every_state(moot: Aggregator, world: World, tmp_path: Path) 
         'folkmoot_checks{state="done"} 1.0',
         'folkmoot_webhooks_total{as="delivered"} 1.0',
         "folkmoot_webhooks_waiting 0.0",
+        "folkmoot_webhooks_retrying 0.0",
+        'folkmoot_node_records{node="exa.example",signature="valid"} 2.0',
+        'folkmoot_node_withdrawn{node="exa.example"} 0.0',
+        'folkmoot_node_removals_held{node="exa.example"} 0.0',
+        'folkmoot_crawl_latency_seconds{node="exa.example"} 0.001',
     ):
         assert line in text.splitlines(), line
+    (told,) = re.findall(r'folkmoot_crawl_last_good_timestamp_seconds{node="exa.example"} (\S+)', text)
+    assert float(told) == feed(moot.database).last_good.timestamp()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,18 +17,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from federation import origins, reader, rounds
+from federation import hosts, origins, reader, rounds
 from federation.database import table
 from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.sign import Signer
-from schema.errors import Later, Vanished
+from schema.errors import Later, Refused, Vanished
 from schema.tables import Origin
 from tests.integration.crawl.world import (
     Aggregator,
     FakeNode,
     Item,
     World,
+    feed,
     node_row,
     problems,
     rows,
@@ -75,6 +78,171 @@ def test_dead_origins_do_not_block_a_feed(moot: Aggregator, world: World, monkey
     moot.crawl()
     assert problems(moot.database) == []
     assert len([row for row in rows(moot.database).values() if row.rank == 2]) == 6
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["new", "known, under another key"])
+def test_a_visit_asks_origins_no_longer_than_it_may_last(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch, *, signed: bool
+) -> None:
+    """Origins that are slow are asked over visits, each once: one that leaves the page as unproven as before too."""
+    monkeypatch.setattr("federation.visit.VISIT_SECONDS", 0.0)
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    for n in range(4):
+        origin = world.node(f"n{n}.example", f"N{chr(65 + n)}X")
+        if signed:
+            origin.key("1")
+            origin.key("2", publish=False)
+        relay.pass_on(origin.items[origin.put("contract", "C-1")])
+    moot.add(relay, relays=True)
+    results = moot.crawl()
+    assert [result.outcome for result in results] == ["budget"] * 4 + ["ended"]
+    asked = [url for url, _headers in world.asked if "//n" in url]
+    assert len(asked) == len(set(asked)) == 4
+    assert len(rows(moot.database)) == (2 if signed else 6)
+
+
+def test_a_large_page_leaves_the_turn_to_others_while_origins_are_asked(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a page of megabytes the turn is given back before anybody else is asked; then it is fetched again, once."""
+    relay = _relay_of(world, 3)
+    for n in range(11):
+        relay.put("contract", f"C-{n}", unknownMember=["Words. " * 31_000])
+    having: list[str] = []
+    meanwhile: list[list[str]] = []
+
+    @asynccontextmanager
+    async def turn(answer: Answer, waits: object = None) -> AsyncIterator[None]:
+        del waits
+        having.append(answer.url)
+        try:
+            yield
+        finally:
+            having.remove(answer.url)
+
+    def look(url: str) -> None:
+        if "//n" in url:
+            meanwhile.append(list(having))
+
+    monkeypatch.setattr(Answer, "turn", turn)
+    world.before = look
+    moot.add(relay, relays=True)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.applied.created) == ("ended", 15)
+    assert meanwhile == [[], [], []]
+    pages = [url for url, _headers in world.asked if url.startswith(f"{relay.url}/v1/changes")]
+    assert len(pages) == 3, "the page, the page again, and the end"
+
+
+def test_a_large_page_of_too_many_origins_is_for_the_next_visit(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of megabytes is left as any other is until its origins are known, and nothing of it is lost."""
+    monkeypatch.setattr(reader, "ORIGINS_A_VISIT", 2)
+    relay = _relay_of(world, 5)
+    for n in range(11):
+        relay.put("contract", f"C-{n}", unknownMember=["Words. " * 31_000])
+    moot.add(relay, relays=True)
+    assert [result.outcome for result in moot.crawl()] == ["budget", "budget", "ended"]
+    assert len(rows(moot.database)) == 18
+
+
+def _busy(moot: Aggregator, place: str, until: datetime) -> None:
+    with moot.database.write() as session:
+        assert hosts.take(session, place, "two", at=until - timedelta(hours=2), until=until) is not None
+
+
+def test_a_relay_does_not_speak_for_an_origin_that_is_busy(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another reader has an origin's turn, the page waits for the next visit: no copy is taken meanwhile."""
+    monkeypatch.setattr("federation.polite.PATIENCE", 0.05)
+    origin, false = world.node(), Signer("9", b"x" * 32)
+    origin.key("1")
+    record = origin.put("contract", "A", title="true")
+    relay = _vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
+    relay.pass_on(origin.items[record])
+    moot.add(relay, relays=True)
+    _busy(moot, "exa.example:443", world.now + timedelta(hours=1))
+    result = asyncio.run(moot.crawler().turn())
+    assert result is not None
+    assert (result.outcome, problems(moot.database)) == ("budget", [])
+    assert (_asked(world, origin), relay.more["members"] in [url for url, _ in world.asked]) == (0, False)
+    with moot.database.read() as session:
+        assert origin.id not in origins.every(session, now=world.now)
+    world.pass_time(hours=2)
+    assert [result.outcome for result in moot.crawl()] == ["ended"]
+    assert (_title(moot, record), _heard(moot, origin).vouched_by) == ("true", None)
+
+
+def test_a_busy_origin_that_is_known_holds_up_nothing(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An origin that was only to be asked once more is asked another time, and the page is read by what is known."""
+    monkeypatch.setattr("federation.polite.PATIENCE", 0.05)
+    origin, relay = world.node(), world.node("relay.example", "REL", role="aggregator", size=50)
+    relay.pass_on(origin.items[origin.put("contract", "A")])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    world.pass_time(days=2)
+    _busy(moot, "exa.example:443", world.now + timedelta(hours=1))
+    relay.pass_on(origin.items[origin.put("contract", "A", title="New")])
+    assert [result.outcome for result in moot.crawl()] == ["ended"]
+    assert _asked(world, origin) == 1
+    assert {"New"} <= {orjson.loads(row.data).get("title") for row in rows(moot.database).values()}
+
+
+def test_a_relay_does_not_speak_for_an_origin_whose_robots_txt_forbids_us(moot: Aggregator, world: World) -> None:
+    """An origin that answers, and forbids us to ask, can be reached: no copy of its manifest stands in for it."""
+    origin = world.node()
+    relay = _vouching(world, origin, origin.manifest())
+    relay.pass_on(origin.items[origin.put("contract", "A")])
+    world.faults[origin.url] = Refused("robots", "The robots.txt of exa.example forbids it.")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert [problem.rule for problem in problems(moot.database)] == ["origin-unknown"]
+    assert (_heard(moot, origin).vouched_by, _heard(moot, origin).prefixes) == (None, "{}")
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+def test_an_origin_whose_name_can_be_none_is_refused_alone(moot: Aggregator, world: World, host: str) -> None:
+    """An item of an origin that no resolver takes is told, nobody is asked, and the page beside it lands."""
+    relay = _relay_of(world, 1)
+    origin = world.node(host, "NOO")
+    relay.pass_on(origin.items[origin.put("contract", "A")])
+    moot.add(relay, relays=True)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.applied.created, result.applied.refused) == ("ended", 2, 1)
+    assert not any(host in url for url, _headers in world.asked)
+    assert feed(moot.database).position == relay.number
+
+
+def test_a_list_of_members_that_drips_is_for_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay whose list takes minutes to read holds up its own feed, and no visit for hours."""
+    monkeypatch.setattr(origins, "LIST_SECONDS", -1.0)
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    relay.more["members"] = first = "https://relay.example/v1/nodes"
+    with pytest.raises(Later, match="takes more than"):
+        _learn({first: {"items": [], "next": None}}, node, relay)
+
+
+def test_prefixes_of_origins_heard_of_at_once_are_those_of_the_first(moot: Aggregator, world: World) -> None:
+    """Of origins that claim the same ids the first by its address has them, also where they are heard of together."""
+    a, b = "https://exa.example/a", "https://exa.example/b"
+    one, under, two = (f"https://exa.example/id/{path}/" for path in ("ONE", "ONE/x", "TWO"))
+    moot.add(world.node("two.example", "TWO"))
+    pinned = world.servers["https://two.example"].prefix  # type: ignore[attr-defined]
+
+    def kept(*heard: tuple[str, list[str]]) -> dict[str, set[str]]:
+        with moot.database.write() as session:
+            said = [origins.Heard(name, dict.fromkeys(prefixes, "P")) for name, prefixes in heard]
+            return {name: set(left) for name, left in origins.remember(session, said, now=world.now).items()}
+
+    assert kept((b, [under, two]), (a, [one, pinned])) == {a: {one}, b: {two}}
+    assert kept((a, [one, two])) == {a: {one}}
+    assert kept((a, [two]), (b, [one, two])) == {a: set(), b: {one, two}}, "what another has until now is its own"
+    assert kept((a, [under]), (b, [two])) == {a: set(), b: {two}}
+    assert kept((a, [under])) == {a: {under}}
 
 
 def _learn(pages: Mapping[str, Any], node: FakeNode, relay: FakeNode) -> origins.Heard | None:

@@ -113,6 +113,24 @@ def test_a_retired_node_goes_before_nobody(moot: Aggregator, hosted: FakeNode, o
     assert _seen(moot.database) == {OWN}
 
 
+def test_a_retired_node_that_answers_anything_else_is_there_again(
+    moot: Aggregator, hosted: FakeNode, own: FakeNode
+) -> None:
+    """A node that is stale goes before others, also where it was retired before."""
+    moot.add(own)
+    moot.add(hosted)
+    moot.crawl()
+    moot.world.faults[own.url] = Vanished("gone", 410)
+    for _day in range(5):
+        moot.world.pass_time(hours=25)
+        moot.crawl()
+    assert _seen(moot.database) == {OWN, HOSTED}
+    moot.world.faults[own.url] = Vanished("missing", 404)
+    moot.world.pass_time(hours=25)
+    moot.crawl()
+    assert _seen(moot.database) == {OWN}
+
+
 def test_a_claim_that_came_later_needs_a_person(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
     """A node that begins to call a publisher its own hides nobody until its identity is confirmed."""
     publishers = own.more.pop("publishers")

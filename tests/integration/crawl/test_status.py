@@ -55,7 +55,7 @@ def test_behind_says_what_is_missing(moot: Aggregator, world: World) -> None:
     moot.add(node)
     moot.crawl()
     with moot.database.read() as session:
-        (figures,) = status.figures(session)
+        (figures,) = status.figures(session, moot.world.now)
     assert (figures.key, figures.accepted, figures.behind, figures.fails) == ("exa.example", 1, 0, 0)
 
 

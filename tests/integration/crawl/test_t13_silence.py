@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 
 from api.app import create_app
 from federation import nodes
-from schema.errors import Later, Refused, Vanished
+from federation.backoff import wait
+from schema.errors import Later, Refused, Untrusted, Vanished
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, rows
 from tests.services import client, make_services
 
-DOWN = Later("It does not answer.")
+DOWN = Later("It answers 503.")
+SILENT = Later("It does not answer.", cause="time")
 DAY = timedelta(days=1)
 
 
@@ -65,12 +68,19 @@ def test_t13_a_node_that_is_down(
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_t13_waits_grow_and_never_march_in_step(moot: Aggregator, world: World, council: FakeNode) -> None:
-    """Each wait is about twice the one before, up to six hours, with jitter."""
+    """Each wait is about twice the one before, up to six hours, with jitter from the first."""
     world.faults[council.url] = DOWN
     waits = [wait.total_seconds() for wait in _until(moot, world, world.now + 3 * DAY)]
-    assert waits[0] == 60
-    assert all(60 * 2**n * 0.75 <= wait <= 60 * 2**n for n, wait in enumerate(waits[1:9], 1))
+    assert all(60 * 2**n <= wait <= 75 * 2**n for n, wait in enumerate(waits[:9]))
     assert len(set(waits[9:])) == len(waits[9:])
+
+
+def test_t13_nodes_that_fail_together_are_not_asked_together_again() -> None:
+    """The first wait too is one of many between 60 and 75 seconds."""
+    chance = random.Random(13)
+    waits = sorted(wait(DOWN, 1, chance).total_seconds() for _ in range(100))
+    assert 60 <= waits[0] <= waits[-1] <= 75
+    assert waits[-1] - waits[0] > 12
 
 
 def test_t13_marks_stand_while_it_is_down(moot: Aggregator, world: World, council: FakeNode, tmp_path: Path) -> None:
@@ -114,7 +124,9 @@ def test_t13_one_410_after_a_long_silence_retires_nothing(moot: Aggregator, worl
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
-@pytest.mark.parametrize("answer", [Vanished("missing", 404), Refused("page-json", "A login page.", "/")])
+@pytest.mark.parametrize(
+    "answer", [Vanished("missing", 404), Refused("page-json", "A login page.", "/"), Later("It answers 503.")]
+)
 def test_t13_another_answer_begins_the_count_again(
     moot: Aggregator, world: World, council: FakeNode, answer: Exception
 ) -> None:
@@ -126,6 +138,45 @@ def test_t13_another_answer_begins_the_count_again(
     world.faults[council.url] = Vanished("gone", 410)
     _until(moot, world, world.now + 2 * DAY)
     assert node_row(moot.database).state == "stale"
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        Later("It answers 503."),
+        Later("It does not answer.", cause="connection"),
+        Later("Its name does not resolve.", cause="name"),
+        Untrusted("certificate", "Its certificate has run out."),
+    ],
+    ids=["503", "silence", "no name", "no certificate"],
+)
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t13_one_410_and_then_none_retires_nothing(
+    moot: Aggregator, world: World, council: FakeNode, then: Exception
+) -> None:
+    """A node that answered 410 once, and for three days no more, has not been gone for three days."""
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, feed(moot.database).due)
+    assert feed(moot.database).gone_since is not None
+    world.faults[council.url] = then
+    _until(moot, world, world.now + 6 * DAY)
+    assert node_row(moot.database).state == "stale"
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t13_silence_neither_ends_nor_completes_the_count(moot: Aggregator, world: World, council: FakeNode) -> None:
+    """Where 410 comes again after days of silence, three days have passed; what is retired stays so while silent."""
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, feed(moot.database).due)
+    world.faults[council.url] = SILENT
+    _until(moot, world, world.now + 4 * DAY)
+    assert node_row(moot.database).state == "stale"
+    world.faults[council.url] = Vanished("gone", 410)
+    _until(moot, world, feed(moot.database).due)
+    assert node_row(moot.database).state == "retired"
+    world.faults[council.url] = SILENT
+    _until(moot, world, world.now + 2 * DAY)
+    assert node_row(moot.database).state == "retired"
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])

@@ -17,7 +17,7 @@ from sqlmodel import SQLModel
 
 import migrations
 from api.app import create_app
-from federation import erasure, jobs, log, moving, nodes, removals, writes
+from federation import backup, erasure, jobs, log, moving, nodes, removals, writes
 from federation.bulk import BulkFiles
 from federation.database import Database, table
 from federation.identity import read_manifest
@@ -268,6 +268,54 @@ def test_t37_what_waits_for_a_key_is_erased_and_not_kept_again(moot: Aggregator,
     relay.pass_on(old | {"origin": dict(old["origin"])})
     _tick(world, moot)
     assert _shown(moot.database) == []
+
+
+def test_t37_a_restore_forgets_no_withdrawal(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """Restored from a backup of before the sweep, all that was due is erased, and nothing that was said after it."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    known = node.key("1")
+    node.all_again()
+    again = _secret(node, "C-2")
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    node.key("2", publish=False)
+    relay.pass_on(node.items.pop(_secret(node)))
+    _tick(world, moot)
+    node.signer = known
+    for reference in ("C-1", "C-2"):
+        node.delete("contract", reference, "personal-data")
+    _tick(world, moot)
+    node.put("contract", "C-2", title="Care, without a name")
+    _tick(world, moot)
+    node.put("contract", "C-2", title="Care, changed")
+    _tick(world, moot)
+    node.delete("contract", "C-2", "ended")
+    _tick(world, moot)
+    _restored_from_a_copy(moot.database, tmp_path)
+    assert sorted(_shown(moot.database)) == ["history", "unproven"]
+    with moot.database.read() as session:
+        assert erasure.pending(session) == 2
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 2
+    assert _shown(moot.database) == []
+    with moot.database.read() as session:
+        history = session.connection().execute(select(table(History)).where(table(History).c.id == again)).all()
+    kept = [orjson.loads(row.data)["title"] for row in history if row.data]
+    assert kept == ["Care, without a name", "Care, changed"]
+
+
+def _restored_from_a_copy(database: Database, folder: Path) -> None:
+    """Back a database up, wipe it, restore it."""
+    url = f"sqlite:///{folder / 'copy.db'}"
+    migrations.upgrade(url)
+    copy = Database(url)
+    with copy.write() as session:
+        backup.copy(database, session)
+    database.dispose()
+    migrations.downgrade(database.url, "base")
+    migrations.upgrade(database.url)
+    backup.restore(copy, database, now=NOW)
+    copy.dispose()
 
 
 def test_t37_a_reader_erases_what_it_kept_under_the_old_id(moot: Aggregator, world: World) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from federation.checks import Report, examine, summary
+from federation.checks import ORIGINS, Report, examine, summary
 from federation.identity import key_of, manifest_url
 from federation.rules import RULES, gates
 from schema.errors import BadParameter, Later, Refused, Vanished
 from tests.integration.crawl.world import FakeNode, World
+from tests.services import NOW
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def signed(world: World, *names: str, **options: Any) -> FakeNode:
 
 def examined(world: World, url: str = "exa.example", *, aggregator: bool = False) -> Report:
     """Look at a node of the world."""
-    return asyncio.run(examine(world.get, url, aggregator=aggregator))
+    return asyncio.run(examine(world.get, url, now=NOW, aggregator=aggregator))
 
 
 def broken(report: Report) -> list[tuple[str, str]]:
@@ -45,8 +46,57 @@ def test_good_node_passes(world: World) -> None:
     node.put("contract", "C-1")
     report = examined(world)
     assert (report.passed, broken(report)) == (True, [])
-    assert [result.rule for result in report.results] == [rule.id for rule in RULES if rule.part != "conduct"]
+    others = ("identity-changed", "members")  # asked of a node that is pinned, and of an aggregator
+    asked = [rule.id for rule in RULES if rule.part != "conduct" and rule.id not in others]
+    assert [result.rule for result in report.results] == asked
     assert orjson.loads(orjson.dumps(summary(report)))["publishers"] == ["GB-LAE-EXA"]
+
+
+def test_what_only_the_end_or_the_clock_tells_is_asked_too(world: World) -> None:
+    """A latest below what was read keeps a node out, as it would at each visit; a clock that runs ahead is told."""
+    node = signed(world)
+    record_id = node.put("contract", "C-1")
+    node.items[record_id]["origin"]["time"] = "2099-01-01T00:00:00Z"
+    assert {rule for rule, _severity in broken(examined(world))} >= {"clock"}
+    (clock,) = [one for one in examined(world).results if one.rule == "clock"]
+    assert clock.found.startswith(f"1 item told of; the first: {record_id} /origin/time")
+    node.number = 1
+    assert ("latest", "error") in broken(examined(world))
+
+
+def _relay(world: World, members: bytes | None = None) -> tuple[FakeNode, list[FakeNode]]:
+    """An aggregator with a record each of thirty origins, of which its list of members is this, or a good one."""
+    relay = signed(world, role="aggregator", size=200)
+    relay.more = {"members": f"{relay.url}/v1/nodes"}
+    origins = [FakeNode(f"n{number:02d}.example", f"N{chr(65 + number)}") for number in range(26)]
+    for origin in origins:
+        relay.pass_on(origin.items[origin.put("contract", "C-1")])
+    good = orjson.dumps({"items": [{"id": one.id, "manifest": one.manifest()} for one in origins]})
+    answer = relay.answer
+    relay.answer = lambda url: (members or good) if url.endswith("/v1/nodes") else answer(url)  # type: ignore[method-assign]
+    return relay, origins
+
+
+def test_the_origins_of_an_aggregator_are_those_of_its_list(world: World) -> None:
+    """However many there are, they are known from its list of members, and none of them is asked."""
+    _relay(world)
+    report = examined(world, aggregator=True)
+    assert (report.passed, broken(report)) == (True, [])
+    assert {url for url, _headers in world.asked if "//n" in url} == set()
+
+
+@pytest.mark.parametrize("members", [b"<html>", b'{"items": 5}', b"[]"])
+def test_a_list_of_members_that_is_none_is_told(world: World, members: bytes) -> None:
+    """It is told by its rule; some origins are asked themselves, and of the others nothing is said."""
+    _node, origins = _relay(world, members)
+    for origin in origins:
+        world.faults[origin.url] = Later("It hangs.")
+    world.faults.pop(origins[0].url)
+    world.servers[origins[0].url] = origins[0]
+    report = examined(world, aggregator=True)
+    assert ("members", "error") in broken(report)
+    told = {trouble.record_id.split("/")[2] for trouble in report.troubles if trouble.rule == "origin-unknown"}
+    assert told == {f"n{number:02d}.example" for number in range(1, ORIGINS)}
 
 
 def test_unreachable_is_told(world: World) -> None:

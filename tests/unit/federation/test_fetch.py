@@ -210,6 +210,14 @@ def test_retry_after_is_read() -> None:
     assert read == [3600, 5, 7, None, None, None, None, 1e9]
     unzoned = ["Mon, 02 Nov 2026 10:00:00 -0000", "Mon, 02 Nov 2026 10:00:00", "Mon, 02 Nov 2026 08:00:00"]
     assert [answers.retry_after(text, now) for text in unzoned] == [3600, 3600, 0], "a date without a zone is UTC"
+    years = [f"Mon, 02 Nov {year} 10:00:00 GMT" for year in ("9" * 20, "99999", "0")]
+    edges = [
+        "Mon, 01 Jan 1 00:00:00 +2359",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 02 Nov 2026 10:00:00 +99999999999",
+    ]
+    assert {answers.retry_after(text, now) for text in years} <= {None, 0.0}, "a year that is none is no date"
+    assert all(wish is None or wish >= 0 for wish in (answers.retry_after(text, now) for text in edges))
 
 
 async def _hang(_head: str, _writer: asyncio.StreamWriter) -> None:
@@ -486,6 +494,63 @@ def test_four_connections_an_address() -> None:
 
     asyncio.run(go())
     assert most == 4
+
+
+@pytest.mark.parametrize("times", [1, 3], ids=["new connections", "kept connections"])
+def test_four_connections_at_whichever_address_is_dialled(times: int) -> None:
+    """Names of a dead address and a live one are asked four at a time at the live one, over kept connections too."""
+    busy = most = 0
+
+    async def slow(_head: str, writer: asyncio.StreamWriter) -> None:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.03)
+        busy -= 1
+        writer.write(reply())
+
+    async def first_dead(host: str, _port: int) -> list[str]:
+        return [f"127.0.9.{int(host.partition('.')[0][1:]) + 1}", "127.0.0.1"]
+
+    async def go() -> None:
+        server = Server(handler=slow)
+        async with server, Door(user_agent="test", allow_private=True, gap=0, resolve=first_dead) as door:
+            for _ in range(times):
+                await asyncio.gather(*(door.get(f"http://n{n}.localhost:{server.port}/") for n in range(12)))
+
+    asyncio.run(go())
+    assert most == 4
+
+
+def test_who_dials_a_dead_address_takes_nothing_from_the_second() -> None:
+    """While names wait at a first address that does not answer, their second is free for others."""
+
+    async def names(host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"] if host.startswith("good") else ["127.0.9.9", "127.0.0.1"]
+
+    class Silent(httpcore2.AsyncNetworkBackend):
+        def __init__(self, inner: httpcore2.AsyncNetworkBackend) -> None:
+            self.inner = inner
+
+        async def connect_tcp(self, host: str, *args: object, **named: object) -> httpcore2.AsyncNetworkStream:
+            if host == "127.0.9.9":
+                await asyncio.sleep(1)
+                raise httpcore2.ConnectTimeout
+            return await self.inner.connect_tcp(host, *args, **named)  # type: ignore[arg-type]
+
+    async def go() -> float:
+        async with Server(reply()) as server, Door(user_agent="test", allow_private=True, resolve=names) as door:
+            network = door._transport._pool._network_backend
+            network._inner = Silent(network._inner)  # type: ignore[attr-defined]
+            waiting = [asyncio.create_task(door.get(f"http://n{n}.localhost:{server.port}/")) for n in range(8)]
+            await asyncio.sleep(0.1)
+            began = time.monotonic()
+            await door.get(f"http://good.localhost:{server.port}/")
+            took = time.monotonic() - began
+            await asyncio.gather(*waiting)
+            return took
+
+    assert asyncio.run(go()) < 0.8
 
 
 def test_a_door_ajar_is_opened_once_by_what_first_goes_through_it() -> None:

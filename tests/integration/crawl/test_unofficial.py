@@ -1,0 +1,115 @@
+"""Records of a publisher that has not asked for it: marked `unofficial`, whoever gathered them (section 5, marks)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import delete, select
+
+from federation import lists, nodes
+from federation.database import table
+from schema.tables import Meta
+from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
+
+
+@pytest.fixture
+def gatherer(world: World) -> FakeNode:
+    """Return a node that gathers for one council, unasked, and publishes for another by agreement."""
+    node = world.node("gather.example", "EXA")
+    others = node.manifest()["publishers"][0] | {"relation": "unofficial"}
+    hosted = {"name": "Hosted", "identifiers": [{"scheme": "GB-LAE", "id": "HOS"}], "relation": "hosted"}
+    node.more = {"publishers": [others, hosted | {"idPrefix": f"{node.url}/id/GB-LAE-HOS/"}]}
+    return node
+
+
+def _marked(moot: Aggregator) -> dict[str, tuple[str, ...]]:
+    """The marks of every contract, by the host in its id and its reference; by a list as by its id."""
+    found: dict[str, tuple[str, ...]] = {}
+    contracts = {name: row.row for name, row in rows(moot.database).items() if row.kind == "contract"}
+    with moot.database.read() as session:
+        for item in lists.held(session, list(contracts.values())):
+            one = lists.by_id(session, item.entry.id)
+            assert one is not None
+            assert one.marks == item.marks
+            found[f"{item.entry.id.split('/')[2]} {item.entry.id.rpartition('/')[2]}"] = item.marks
+    return found
+
+
+def _state(moot: Aggregator) -> str:
+    with moot.database.read() as session:
+        return lists.state(session)
+
+
+def _kept(moot: Aggregator) -> set[str]:
+    with moot.database.read() as session:
+        chosen = select(table(Meta).c.key).where(table(Meta).c.key.startswith("unofficial."))
+        return set(session.connection().execute(chosen).scalars())
+
+
+def _hosted(node: FakeNode, reference: str) -> None:
+    node.publisher, prefix = "GB-LAE-HOS", node.prefix
+    node.prefix = f"{node.url}/id/GB-LAE-HOS/"
+    node.put("contract", reference)
+    node.publisher, node.prefix = "GB-LAE-EXA", prefix
+
+
+def test_what_is_gathered_unasked_is_marked(moot: Aggregator, gatherer: FakeNode) -> None:
+    """Of a node's records those are marked whose publisher it calls unofficial, and no others."""
+    gatherer.put("contract", "A")
+    _hosted(gatherer, "H")
+    moot.add(gatherer)
+    moot.crawl()
+    assert _marked(moot) == {"gather.example A": ("unofficial",), "gather.example H": ()}
+
+
+def test_what_a_council_says_itself_is_not_marked_on_its_way(
+    moot: Aggregator, world: World, gatherer: FakeNode
+) -> None:
+    """A relay that gathers for a council too marks its own record of it, not the one that it passes on."""
+    council = world.node("council.example", "EXA")
+    gatherer.role = "aggregator"
+    gatherer.put("contract", "A")
+    gatherer.pass_on(council.items[council.put("contract", "B")])
+    moot.add(gatherer, relays=True)
+    moot.crawl()
+    assert _marked(moot) == {"gather.example A": ("unofficial",), "council.example B": ()}
+
+
+def test_a_mark_comes_and_goes_with_the_manifest(moot: Aggregator, world: World, gatherer: FakeNode) -> None:
+    """When a council agrees, its node's manifest says so, and with the mark every answer that showed it changes."""
+    gatherer.put("contract", "A")
+    moot.add(gatherer)
+    moot.crawl()
+    before = _state(moot)
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert _state(moot) == before
+    gatherer.more["publishers"][0]["relation"] = "hosted"
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert _marked(moot) == {"gather.example A": ()}
+    assert _state(moot) != before
+    assert _kept(moot) == set()
+
+
+def test_what_was_pinned_before_marks_were_kept_is_marked_in_time(
+    moot: Aggregator, world: World, gatherer: FakeNode
+) -> None:
+    """A node that was taken in by an earlier version is marked once its manifest has been asked for again."""
+    gatherer.put("contract", "A")
+    moot.add(gatherer)
+    moot.crawl()
+    with moot.database.write() as session:
+        session.connection().execute(delete(table(Meta)).where(table(Meta).c.key.startswith("unofficial")))
+    assert _marked(moot) == {"gather.example A": ()}
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert _marked(moot) == {"gather.example A": ("unofficial",)}
+
+
+def test_nothing_is_kept_of_a_node_that_was_forgotten(moot: Aggregator, world: World, gatherer: FakeNode) -> None:
+    """A node that is removed leaves no marks for whoever may get its number."""
+    moot.add(gatherer)
+    assert len(_kept(moot)) == 1
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, gatherer.url), now=world.now)
+    assert _kept(moot) == set()
