@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from exchange.cells import guarded, runs, unguarded
 from exchange.reading import PublisherFacts, read_register
 from exchange.report import Report, RowFault
 from exchange.workbook import read_workbook
+from tests.absent import program
 
 PAYLOADS = (
     "=1+1",
@@ -189,9 +189,7 @@ def test_t28_what_was_exported_is_imported_as_it_was(payload: str, form: str) ->
 
 def test_t28_libreoffice_computes_nothing(tmp_path: Path) -> None:
     """Opened by LibreOffice and saved again, every text of both exports is the text that was written."""
-    office = shutil.which("soffice") or shutil.which("libreoffice")
-    if office is None:
-        pytest.skip("LibreOffice is not on this machine")
+    office = program("soffice", "libreoffice")
     made = [item(payload) for payload in PAYLOADS]
     (tmp_path / "a.csv").write_bytes(b"".join(columns.csv_lines(made)))
     (tmp_path / "b.xlsx").write_bytes(b"".join(xlsx.workbook(made)))
