@@ -68,4 +68,5 @@ try {
   await browser.close();
 }
 console.log(JSON.stringify(verdicts, null, 1));
-process.exit(verdicts.some((one) => one.dialogs.length + one.reports.length + one.able.length) ? 1 : 0);
+// Not exit(): that would cut off what a pipe has not taken yet.
+process.exitCode = verdicts.some((one) => one.dialogs.length + one.reports.length + one.able.length) ? 1 : 0;
