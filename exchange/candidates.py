@@ -10,7 +10,7 @@ import orjson
 
 from exchange.checking import Ready, body_of, buyers_of, checked
 from exchange.drafts import Draft, Problems, PublisherFacts
-from exchange.identity import Live, Namer, Thing, gathered
+from exchange.identity import Live, Namer, Thing, gathered, listed
 from exchange.report import Place
 from exchange.spool import Spool
 from exchange.tabular import MOST_ROWS
@@ -153,7 +153,7 @@ def _few(said: list[str]) -> str:
 
 def _as_published(data: dict[str, Any], live: Mapping[str, Any] | None) -> dict[str, Any]:
     """Keep the order in which the same suppliers are published already: the order of rows says nothing."""
-    ours, theirs = data.get("suppliers", []), live.get("suppliers", []) if live else []
+    ours, theirs = listed(data, "suppliers"), listed(live or {}, "suppliers")
     if ours != theirs and len(ours) == len(theirs) and all(one in theirs for one in ours):
         return data | {"suppliers": theirs}
     return data

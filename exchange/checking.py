@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from exchange.drafts import MASK, Draft, Problems, PublisherFacts
-from exchange.identity import derived_reference
+from exchange.identity import derived_reference, listed
 from exchange.privacy import names_role, role_mailbox
 from exchange.report import Place
 from exchange.shape import required
@@ -94,7 +94,7 @@ def _first_fault(draft: Draft, kind: str, publisher: PublisherFacts) -> Fault | 
 
 
 def _ready(draft: Draft, reference: str, body: bytes) -> Ready:
-    alone = len(draft.data.get("suppliers", ())) < 2
+    alone = len(listed(draft.data, "suppliers")) < 2
     return Ready(draft.sheet, draft.row, reference, bool(draft.reference), alone, buyers_of(draft.data), body)
 
 
@@ -195,4 +195,4 @@ def body_of(kind: str, reference: str, data: dict[str, Any]) -> bytes:
 
 def buyers_of(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the buyers of a contract."""
-    return tuple(str(one["name"]) for one in data.get("buyers", ()) if "name" in one)
+    return tuple(str(one["name"]) for one in listed(data, "buyers") if "name" in one)

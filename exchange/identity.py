@@ -56,7 +56,7 @@ class Repeat:
 
 def key_of(data: Mapping[str, Any]) -> str:
     """Give the key of a record: version, suppliers, title and start, normalised."""
-    names = sorted(_named(supplier) for supplier in data.get(_SUPPLIERS, ()) if isinstance(supplier, Mapping))
+    names = sorted(_named(supplier) for supplier in listed(data, _SUPPLIERS))
     supplier = ",".join(names) or bare(str(data.get("vendor", "")))
     title = bare(str(data.get("title") or data.get("name") or ""))
     start = next((str(data[name]) for name in ("startDate", "start", "since") if name in data), "")
@@ -66,7 +66,13 @@ def key_of(data: Mapping[str, Any]) -> str:
 def _named(supplier: Mapping[str, Any]) -> str:
     if "name" in supplier:
         return bare(str(supplier["name"]))
-    return ",".join(f"{i.get('scheme')}-{i.get('id')}" for i in supplier.get("identifiers", ()))
+    return ",".join(f"{i.get('scheme')}-{i.get('id')}" for i in listed(supplier, "identifiers"))
+
+
+def listed(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects of a member that should be a list of them: it may be anything where a kind does not know it."""
+    found = data.get(name)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 def content_of(data: Any) -> bytes:

@@ -315,3 +315,22 @@ def test_the_format_can_be_said() -> None:
         read(text, format="json")
     with pytest.raises(Malformed, match="kind"):
         read(text, kind="planet")
+
+
+@pytest.mark.parametrize("shape", [5, "text", ["text"], {"name": "A"}, [5, {"name": 5}], [{"identifiers": 5}]])
+@pytest.mark.parametrize("member", ["suppliers", "buyers"])
+def test_a_member_that_a_kind_does_not_know_may_have_any_shape(member: str, shape: Any) -> None:
+    """A tool knows neither suppliers nor buyers: what stands there is kept as it is, and an import again is no change."""
+    records = [{"reference": "T1", "name": "PlanRight", member: shape}, {"name": "Without one", member: shape}]
+    found = read(json.dumps(records), kind="tool", filename="a.json")
+    assert [fault.message for fault in found.report.problems if fault.severity == "error"] == []
+    assert [record.data[member] for record in found.records] == [shape, shape]
+    again = read(json.dumps(records), kind="tool", filename="a.json", published=live(found))
+    assert live(again) == live(found)
+
+
+@pytest.mark.parametrize("shape", [5, [5], [{"identifiers": 5}]])
+def test_suppliers_of_a_contract_that_are_none_are_told_at_their_place(shape: Any) -> None:
+    """Where a kind knows the member, a wrong shape is the file's fault, in a sentence of its own."""
+    found = read(json.dumps([{"title": "Lawns", "suppliers": shape}]), filename="a.json")
+    assert [fault.code for fault in found.report.problems] == ["schema"]
