@@ -320,7 +320,7 @@ def test_the_format_can_be_said() -> None:
 @pytest.mark.parametrize("shape", [5, "text", ["text"], {"name": "A"}, [5, {"name": 5}], [{"identifiers": 5}]])
 @pytest.mark.parametrize("member", ["suppliers", "buyers"])
 def test_a_member_that_a_kind_does_not_know_may_have_any_shape(member: str, shape: Any) -> None:
-    """A tool knows neither suppliers nor buyers: what stands there is kept as it is, and an import again is no change."""
+    """A tool knows neither suppliers nor buyers: what stands there is kept, and an import again is no change."""
     records = [{"reference": "T1", "name": "PlanRight", member: shape}, {"name": "Without one", member: shape}]
     found = read(json.dumps(records), kind="tool", filename="a.json")
     assert [fault.message for fault in found.report.problems if fault.severity == "error"] == []
