@@ -177,7 +177,9 @@ def _full(monkeypatch: pytest.MonkeyPatch, room: int, proxies: str = "") -> None
 def _turned_away(held: ExitStack, address: Address, source: str) -> bool:
     """Whether a newcomer is cut off and not answered; the server may be quicker at that than he at asking."""
     try:
-        held.enter_context(_asked(address, source))
+        one = held.enter_context(_connect(address, source))
+        one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        _read_all(one)
     except (ConnectionError, AssertionError):
         return True
     return False
