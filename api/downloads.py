@@ -30,7 +30,7 @@ from federation import lists, outages
 from federation.bulk import one_line
 from federation.database import Database
 from federation.lists import item_json
-from schema.errors import Busy
+from schema.errors import Busy, Hurried
 
 log = structlog.get_logger("folkmoot.downloads")
 AT_ONCE = 2
@@ -39,6 +39,8 @@ MOST_WAITING = 20
 """How many files may wait for their turn: whoever asked for one more would have gone before it came."""
 A_CLIENT = 4
 """How many of them one client may have asked for."""
+A_WHILE = 5
+"""Seconds after which a client that has asked for too many may ask again: one of them may be done."""
 MOST_FILES, MOST_BYTES = 100, 2_000_000_000
 """How many files may be held for those who read them, and how large they may be together."""
 GONE = 499
@@ -122,7 +124,7 @@ class Downloads:
         """Hold the file of this key: the one that others hold, or what `make` gives. The last to let go closes it.
 
         A client that goes away takes nothing from the others; what `make` raises is raised for all who wait. Raises
-        `Busy` where too many files wait to be written.
+        `Hurried` where too many files of this client wait to be written, `Busy` where too many do in all.
         """
         shared = self._shared.pop(key, None) or self._asked(make, client)
         self._shared[key] = shared  # last, for it was asked for last
@@ -137,7 +139,8 @@ class Downloads:
     def _asked(self, make: Callable[[], Written], client: str | None) -> _Shared:
         waiting = [one.client for one in self._shared.values() if not one.begun]
         if client is not None and waiting.count(client) >= A_CLIENT:
-            raise Busy(f"{A_CLIENT} files that you asked for wait to be written already. Try again when one is done.")
+            told = f"{A_CLIENT} files that you asked for wait to be written already. Try again when one is done."
+            raise Hurried("address", A_WHILE, told)
         if len(waiting) >= MOST_WAITING:
             raise Busy(f"{MOST_WAITING} files wait to be written already. Try again in a moment.")
         shared = _Shared(client)

@@ -18,10 +18,12 @@ from typing import IO, NoReturn
 UNREADABLE, TOO_LARGE, NO_ROOM = 3, 4, 5
 """How a child ends that has not read the file: the file is at fault, it wants too much, or the disk is full."""
 _ROOT = Path(__file__).resolve().parent.parent
-_LOOK = 0.2
+_LOOK, _SOON = 0.05, 0.001
 _GRACE = 5  # seconds of processor time between the signal that says why and the one that says nothing
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _STOPS = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+STOP_SECONDS = 5.0
+"""How long a server that is being stopped may take to learn of it after its children, who are told at the same time."""
 
 
 class Stopped(Exception):
@@ -76,6 +78,9 @@ def run(
 
     That is minus the signal that ended it: SIGXCPU where it took too long, by the processor or by the clock. It ends
     with all that it has started itself where it leads a `group`. Raises `Stopped` once `stopping` says so.
+
+    What tells a process to end is sent by who stops the server, and by who wants memory back, to the largest: without a
+    stop it is an end like any other.
     """
     environment = {
         "PYTHONPATH": str(_ROOT), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": tempfile.gettempdir(),
@@ -86,28 +91,43 @@ def run(
         command, stdin=given, stdout=out, stderr=told, env=environment, start_new_session=group
     )
     try:
-        code = _code(child, time.monotonic() + seconds, stopping)
+        in_time = _wait(child.pid, time.monotonic() + seconds, stopping)
     finally:
         _end(child, group=group)
-    if code in _STOPS:  # who stops a server may stop its children with it
+    if child.returncode in _STOPS and _stops(stopping):
         raise Stopped
-    return code
+    return child.returncode if in_time else -signal.SIGXCPU
 
 
-def _code(child: subprocess.Popen[bytes], until: float, stopping: Callable[[], bool]) -> int:
-    while child.poll() is None:
+def _wait(pid: int, until: float, stopping: Callable[[], bool]) -> bool:
+    """Whether a child ends in time. It is not reaped, so that nothing else has its number, nor that of its group."""
+    pause = _SOON
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if stopping():
             raise Stopped
         left = until - time.monotonic()
         if left <= 0:
-            return -signal.SIGXCPU
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(min(left, _LOOK))
-    return child.returncode
+            return False
+        time.sleep(min(left, pause))
+        pause = min(pause * 2, _LOOK)
+    return True
 
 
 def _end(child: subprocess.Popen[bytes], *, group: bool) -> None:
-    """End a child that still runs."""
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL) if group else child.kill()
-        child.wait()
+    """End a child, and with a group all that it has started, which may have outlived it."""
+    if group:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    else:
+        child.kill()
+    child.wait()
+
+
+def _stops(stopping: Callable[[], bool]) -> bool:
+    """Whether this server is being stopped, as it may learn a little later than its child."""
+    until = time.monotonic() + STOP_SECONDS
+    while not stopping():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK)
+    return True

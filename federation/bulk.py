@@ -2,27 +2,26 @@
 
 Why files and not streams: the manifest promises each one's size and SHA-256 before anybody asks for it, a download can
 be resumed, and a thousand readers cost one reading of the database. A file is written when it is asked for and the log
-has moved, and by the `Keeper` now and then; one that took long to write is given out for a while longer, in proportion,
-so that a busy aggregator does not write a million records for every change. A large one is written by a process of its
-own (`federation/bulk_child.py`): in this one it would keep requests waiting for as long as it takes.
+has moved, and now and then by a worker (`federation/keeper.py`); one that took long to write is given out for a while
+longer, in proportion, so that a busy aggregator does not write a million records for every change. A large one is
+written by a process of its own (`federation/bulk_child.py`): in this one it would keep requests waiting for as long as
+it takes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
-import structlog
 
 from federation import erasure, log, outages, snapshot
 from federation.apart import Apart, Broken
@@ -31,11 +30,9 @@ from schema.entry import Entry, record_json, stamp
 from schema.errors import Busy, NotFound
 from schema.kinds import PLURALS
 
-logger = structlog.get_logger("folkmoot.bulk")
 CHEAP_SECONDS = 1.0
 LARGE = 20_000
 """Records from which on a file is written by a process of its own."""
-_AGAIN = 0.2
 _LEFT_SECONDS = 3_600.0
 """How long nothing was written to a part that its writer must have left behind, killed."""
 PATIENCE = 20
@@ -282,57 +279,6 @@ def _whole(part: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-class Keeper:
-    """A worker beside the server: writes every file at the start and looks again from time to time.
-
-    So the manifest names them all, without anybody having asked.
-    """
-
-    def __init__(self, files: BulkFiles, *, every: float = 300.0) -> None:
-        self._files = files
-        self._every = every
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, and end the file in hand, but for a large one, which is given up.
-
-        A file that cannot be written keeps neither the others from it nor what is withdrawn from being removed.
-        """
-        while not stop.is_set():
-            done = True
-            for name in SHAPES:
-                if not stop.is_set():
-                    done &= await _told("a bulk file cannot be written", name, self._write(name, stop))
-            done &= await _told("old bulk files cannot be removed", "", asyncio.to_thread(self._files.purge))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every if done else min(self._every, AFTER_FAILURE))
-
-    async def _write(self, name: str, stop: asyncio.Event) -> None:
-        work = asyncio.create_task(asyncio.to_thread(self._files.current, name))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        while not work.done():
-            self._files.give_up()  # again and again: its process may not have been there the first time
-            await asyncio.wait({work}, timeout=_AGAIN)
-        if stop.is_set():
-            await asyncio.gather(work, return_exceptions=True)
-        else:
-            await work
-
-
-async def _told(event: str, file: str, work: Awaitable[object]) -> bool:
-    """Whether the work was done; what it failed for is told: in a line, but for a fault of ours."""
-    try:
-        await work
-    except Exception as error:
-        if isinstance(error, Busy | OSError) or outages.is_outage(error):
-            logger.warning(event, file=file, error=str(error.__cause__ or error))
-        else:
-            logger.exception(event, file=file)
-        return False
-    return True
 
 
 class _Counted:

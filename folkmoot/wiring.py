@@ -217,9 +217,10 @@ def background(settings: Settings, base: Database) -> list[Worker]:
 
     Each works in one process of a machine, however many serve there.
     """
-    from federation.bulk import BulkFiles, Keeper
+    from federation.bulk import BulkFiles
     from federation.erasure import Eraser
-    from federation.jobs import Importer
+    from federation.importer import Importer
+    from federation.keeper import Keeper
 
     workers: list[Worker] = [
         Importer(base, node=node_id(check_public_url(settings.public_url)), now=now),

@@ -89,7 +89,7 @@ def test_an_unknown_word_builds_all_of_it() -> None:
 
 def test_a_server_on_sqlite_waits_for_nothing_that_it_may_never_need() -> None:
     """Readers of files, calendars, the other database, migrations and other engines are imported when they are used."""
-    modules = _imported("import folkmoot.serving, folkmoot.wiring, federation.jobs, federation.tantivy_index")
+    modules = _imported("import folkmoot.serving, folkmoot.wiring, federation.importer, federation.tantivy_index")
     assert {"api.app", "fastapi", "sqlalchemy"} <= modules
     unused = {"exchange.reading", "icalendar", "python_calamine", "alembic", "opensearchpy", "websockets", "psycopg"}
     unused |= {"sqlalchemy.dialects.postgresql", "httpx2", "jinja2", "nacl", "rfc8785", "protego", "xml.etree"}

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -23,10 +23,11 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from federation import apart, bulk, bulk_child, erasure, log
+from federation import apart, bulk, bulk_child, erasure, keeper, log
 from federation.apart import Broken
-from federation.bulk import BulkFiles, Keeper
+from federation.bulk import BulkFiles
 from federation.database import Database
+from federation.keeper import Keeper
 from schema.entry import Entry
 from schema.errors import Busy
 from tests.contract.world import publish, withdraw
@@ -379,36 +380,45 @@ def test_t16_a_full_disk_is_503_and_leaves_nothing(site: Site, monkeypatch: pyte
     assert site.client.get("/v1/bulk/contracts.csv").status_code == 200
 
 
-def test_any_other_fault_leaves_nothing_either(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _no_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the last bytes of the disk go to the file itself."""
+    monkeypatch.setattr(Path, "write_bytes", lambda _path, _text: _raise(full()))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("breaking", "error", "sentence"),
+    [
+        pytest.param(
+            lambda patch: Failing(ValueError("a fault of ours"), patch),
+            ValueError,
+            "a fault of ours",
+            id="any other fault",
+        ),
+        pytest.param(_no_note, Busy, "no room", id="no room for the note"),
+    ],
+)
+def test_t16_a_file_that_is_not_ended_leaves_nothing(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    breaking: Callable[[pytest.MonkeyPatch], object],
+    error: type[Exception],
+    sentence: str,
 ) -> None:
-    """Whatever a writer falls over, its part goes, and the file that stood before it stands."""
+    """Whatever a writer falls over, its part goes, or its file of which no note tells; what stood before it stands."""
     make_services(database, tmp_path)
     files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
     before = files.current("contracts.csv")
     publish(database, {"contract": CONTRACTS})
-    Failing(ValueError("a fault of ours"), monkeypatch)
+    breaking(monkeypatch)
     for _ in range(2):
-        with pytest.raises(ValueError, match="a fault of ours"):
+        with pytest.raises(error, match=sentence):
             files.current("contracts.csv")
-    assert {path.name for path in (tmp_path / "bulk").iterdir()} == {before.file, "contracts.csv.json"}
-
-
-def test_t16_a_file_of_which_no_note_can_be_made_is_removed(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the last bytes of the disk went to the file itself, it goes again, and what stood before it stands."""
-    make_services(database, tmp_path)
-    files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
-    before = files.current("contracts.csv")
-    publish(database, {"contract": CONTRACTS})
-
-    def cannot(_path: Path, _text: bytes) -> None:
-        raise full()
-
-    monkeypatch.setattr(Path, "write_bytes", cannot)
-    with pytest.raises(Busy):
-        files.current("contracts.csv")
     assert {path.name for path in (tmp_path / "bulk").iterdir()} == {before.file, "contracts.csv.json"}
 
 
@@ -453,7 +463,8 @@ def test_a_file_that_cannot_be_written_keeps_nothing_else_waiting(
     with database.write() as session:
         erasure.note(session, [(f"{PREFIX}contract/C-0", log.latest(session), None)], now=NOW)
     failing = Failing(error, monkeypatch)
-    monkeypatch.setattr(bulk, "AFTER_FAILURE", 0.05)
+    for module in (bulk, keeper):
+        monkeypatch.setattr(module, "AFTER_FAILURE", 0.05)
 
     async def turns() -> None:
         stop = asyncio.Event()
@@ -473,6 +484,8 @@ def test_a_file_that_cannot_be_written_keeps_nothing_else_waiting(
     assert failing.tries - 1 <= len(told) <= failing.tries  # it may have been stopped in the midst of a turn
 
 
-def _until(true: Any) -> None:
+def _until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
     while not true():
+        assert time.monotonic() < until, "it never comes"
         time.sleep(0.01)

@@ -7,8 +7,10 @@ import errno
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from exchange import children
-from federation import jobs, log, publishers, register, tokens
+from federation import importer, jobs, log, publishers, register, tokens
 from federation.database import Database, WriteSession, clock, table
+from federation.importer import Importer
 from schema.entry import Entry
 from schema.tables import Job
 from tests.integration.register.conftest import as_csv, contracts
@@ -41,7 +44,7 @@ def moot(database: Database, tmp_path: Path) -> Moot:
 
 
 def _turn(moot: Moot, **how: Any) -> bool:
-    return jobs.turn(moot.services.database, node=moot.services.node, now=NOW, **how)
+    return importer.turn(moot.services.database, node=moot.services.node, now=NOW, **how)
 
 
 def _ask(moot: Moot, token: str, rows: Any, more: str = "", to: str = PUBLISHER, **headers: str) -> str:
@@ -193,7 +196,9 @@ def test_what_a_killed_worker_left_is_taken_up(moot: Moot) -> None:
     assert _turn(moot)
     assert _told(moot, token, place)["state"] == "done"
     before = moot.latest()
-    jobs._work(database, killed, moot.services.node, NOW)  # the first worker was only slow: it must change nothing now
+    importer._work(
+        database, killed, moot.services.node, NOW
+    )  # the first worker was only slow: it must change nothing now
     assert moot.latest() == before
     assert _told(moot, token, place)["report"]["created"] == 3
 
@@ -233,15 +238,7 @@ def test_a_worker_that_is_stopped_ends_soon(moot: Moot, monkeypatch: pytest.Monk
     token = moot.token()
     place = _ask(moot, token, contracts(3))
     monkeypatch.setattr(children, "_ROOT", _sleeping(moot.services.data_dir))
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        task = asyncio.create_task(_importer(moot).run(stop))
-        await asyncio.to_thread(_wait_until, moot, token, place, "running")
-        stop.set()
-        await asyncio.wait_for(task, 10)
-
-    asyncio.run(serve())
+    _serve(moot, partial(_wait_until, moot, token, place, "running"))
     assert _state(moot, token, place) == "queued"
     with moot.services.database.write() as session:
         held = jobs.claim(session)
@@ -264,30 +261,36 @@ def _wait_until(moot: Moot, token: str, place: str, state: str) -> None:
     pytest.fail(f"it is never {state}")
 
 
-def _importer(moot: Moot) -> jobs.Importer:
-    return jobs.Importer(moot.services.database, node=moot.services.node, now=lambda: NOW, every=0.01)
+def _importer(moot: Moot) -> Importer:
+    return Importer(moot.services.database, node=moot.services.node, now=lambda: NOW, every=0.01)
+
+
+def _serve(moot: Moot, until: Callable[[], object]) -> None:
+    """Let the worker run until something has come, and then be stopped."""
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(_importer(moot).run(stop))
+        await asyncio.to_thread(until)
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(serve())
 
 
 FULL = OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
-
-
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize(
-    ("where", "error"),
-    [("published", FULL), ("log.lock", FULL), ("log.append", FULL), ("published", NO_SPACE)],
-)
-def test_t16_an_outage_leaves_the_job_waiting(
-    moot: Moot, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
-) -> None:
+@pytest.mark.parametrize("where", ["published", "log.lock", "log.append"])
+def test_t16_an_outage_leaves_the_job_waiting(moot: Moot, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Wherever an import meets a database that does not serve, its file is kept and the start counts for nothing."""
     token = moot.token()
     place = _ask(moot, token, contracts(3))
     with monkeypatch.context() as patch:
-        patch.setattr(f"federation.register.{where}", _raising(error))
+        patch.setattr(f"federation.register.{where}", _raising(FULL))
         for _ in range(jobs.TRIES + 1):
-            with pytest.raises(type(error)):
+            with pytest.raises(OperationalError):
                 _turn(moot, owner="me")
             assert _state(moot, token, place) == "running"
     assert not _turn(moot), "nobody else takes it while its worker is there"
@@ -295,18 +298,56 @@ def test_t16_an_outage_leaves_the_job_waiting(
     assert _told(moot, token, place)["report"]["created"] == 3
 
 
+def test_t16_a_full_disk_counts_against_the_file_that_may_fill_it(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that meets one waits for whoever has room; the third time it fails, and says that there is none here."""
+    token = moot.token()
+    places = [_ask(moot, token, contracts(turn + 1), "&partial=true") for turn in range(2)]
+    _at(moot.services.database, places)
+    with monkeypatch.context() as patch:
+        patch.setattr("exchange.reading_apart._run", lambda *_: children.NO_ROOM)
+        for state in ("queued", "queued", "failed"):
+            with pytest.raises(OSError, match="disk for temporary files is full"):
+                _turn(moot, owner="me")
+            assert [_state(moot, token, place) for place in places] == [state, "queued"]
+    assert "no room on this server" in _told(moot, token, places[0])["error"]
+    assert _turn(moot, owner="another")
+    assert _told(moot, token, places[1])["report"]["created"] == 2
+
+
+def test_t16_a_full_disk_is_left_alone_for_a_while(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Importer.run` says once that the disk is full, waits longer than for a database, and does what waited."""
+    monkeypatch.setattr(importer, "FAULT_SECONDS", 0.0)
+    monkeypatch.setattr(importer, "FULL_SECONDS", 0.3)
+    token, met = moot.token(), list[float]()
+    place = _ask(moot, token, contracts(3))
+    published = register.published
+
+    def full_twice(*given: Any) -> Any:
+        met.append(time.monotonic())
+        if len(met) < jobs.TRIES:
+            raise NO_SPACE
+        return published(*given)
+
+    monkeypatch.setattr(register, "published", full_twice)
+    with capture_logs() as logs:
+        _serve(moot, partial(_wait_until, moot, token, place, "done"))
+    assert _told(moot, token, place)["report"]["created"] == 3
+    assert min(met[1] - met[0], met[2] - met[1]) >= 0.3
+    assert [line["error"] for line in logs if "imports wait" in line["event"]] == [str(NO_SPACE)]
+
+
 def test_t16_an_outage_at_the_very_end_does_an_import_once(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be committed is rolled back with the end of its job, and done again as a whole."""
     token = moot.token()
     place, before = _ask(moot, token, contracts(3)), moot.latest()
-    finish = jobs._finish
+    finish = jobs.finish
 
     def broken(*given: Any) -> None:
         finish(*given)
         raise FULL
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "_finish", broken)
+        patch.setattr(jobs, "finish", broken)
         with pytest.raises(OperationalError):
             _turn(moot, owner="me")
     assert moot.latest() == before
@@ -319,7 +360,7 @@ def test_t16_a_refusal_that_cannot_be_written_down_is_found_again(moot: Moot, mo
     token = moot.token()
     place = _ask(moot, token, b"\x00\x01")
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "_finish", _raising(FULL))
+        patch.setattr(jobs, "finish", _raising(FULL))
         with pytest.raises(OperationalError):
             _turn(moot, owner="me")
     assert _turn(moot, owner="me")
@@ -352,7 +393,7 @@ def test_t16_a_connection_that_is_cut_amid_an_import_is_an_outage(moot: Moot, mo
 
 def test_t16_the_worker_waits_for_the_database(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
     """`Importer.run` outlives an outage, says once why imports wait, and does them when it is over."""
-    monkeypatch.setattr(jobs, "FAULT_SECONDS", 0.01)
+    monkeypatch.setattr(importer, "FAULT_SECONDS", 0.01)
     token = moot.token()
     place = _ask(moot, token, contracts(3))
     whole, left = log.lock, [3]
@@ -364,16 +405,8 @@ def test_t16_the_worker_waits_for_the_database(moot: Moot, monkeypatch: pytest.M
         return whole(session)
 
     monkeypatch.setattr(log, "lock", lock)
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        task = asyncio.create_task(_importer(moot).run(stop))
-        await asyncio.to_thread(_wait_until, moot, token, place, "done")
-        stop.set()
-        await asyncio.wait_for(task, 10)
-
     with capture_logs() as logs:
-        asyncio.run(serve())
+        _serve(moot, partial(_wait_until, moot, token, place, "done"))
     assert _told(moot, token, place)["report"]["created"] == 3
     assert [line["error"] for line in logs if "imports wait" in line["event"]] == ["database or disk is full"]
 
@@ -393,17 +426,39 @@ def test_t16_a_worker_that_is_stopped_in_an_outage_ends(
 
     monkeypatch.setattr(log, "lock", lock)
     if not over:
-        monkeypatch.setattr(jobs, "_give_back", _raising(FULL))
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        task = asyncio.create_task(_importer(moot).run(stop))
-        assert await asyncio.to_thread(met.wait, 20)
-        stop.set()
-        await asyncio.wait_for(task, 10)
-
-    asyncio.run(serve())
+        monkeypatch.setattr(importer, "_give_back", _raising(FULL))
+    _serve(moot, partial(met.wait, 20))
+    assert met.is_set()
     assert _state(moot, token, place) == ("queued" if over else "running")
+
+
+def test_t16_what_an_outage_broke_off_comes_before_all_others(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker ends what it holds first, whoever's turn it is: else its lease would run out meanwhile."""
+    token, other = moot.token(), moot.token(OTHER)
+    mine, theirs = _ask(moot, token, contracts(3)), _ask(moot, other, contracts(3), to=OTHER)
+    _at(moot.services.database, [mine, theirs])
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "lock", _raising(FULL))
+        with pytest.raises(OperationalError):
+            _turn(moot, owner="me")
+    for states in (("done", "queued"), ("done", "done")):
+        assert _turn(moot, owner="me")
+        assert (_state(moot, token, mine), _state(moot, other, theirs)) == states
+
+
+def test_a_worker_that_is_stopped_holds_nothing(moot: Moot) -> None:
+    """Whatever it did last, it gives back what it holds, uncounted."""
+    token, worker, stop = moot.token(), _importer(moot), asyncio.Event()
+    place = _ask(moot, token, contracts(3))
+    with moot.services.database.write() as session:
+        assert jobs.claim(session, worker._owner)
+    stop.set()
+    asyncio.run(worker.run(stop))
+    assert _state(moot, token, place) == "queued"
+    with moot.services.database.write() as session:
+        held = jobs.claim(session)
+    assert held is not None
+    assert held.tries == 0
 
 
 def _raising(error: Exception) -> Any:
@@ -474,16 +529,13 @@ def test_a_revoked_token_imports_nothing_more(moot: Moot) -> None:
     assert (told["state"], "revoked" in told["error"]) == ("failed", True)
 
 
-def test_a_fault_of_ours_is_told_and_raised(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [ZeroDivisionError("secret"), OSError(errno.EFBIG, "secret")])
+def test_a_fault_of_ours_is_told_and_raised(moot: Moot, monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
     """What we did not foresee fails the job with a sentence that shows nothing, and reaches the log."""
     token = moot.token()
     place = _ask(moot, token, contracts(1))
-
-    def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("secret")
-
-    monkeypatch.setattr(register, "run", broken)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(register, "run", _raising(fault))
+    with pytest.raises(type(fault)):
         _turn(moot)
     told = _told(moot, token, place)
     assert (told["state"], "secret" in told["error"]) == ("failed", False)
@@ -520,21 +572,13 @@ def test_the_worker_beside_the_server_does_what_is_asked(moot: Moot) -> None:
     """`Importer.run` does queued imports until it is told to stop."""
     token = moot.token()
     place = _ask(moot, token, contracts(2))
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        task = asyncio.create_task(_importer(moot).run(stop))
-        await asyncio.to_thread(_wait_until, moot, token, place, "done")
-        stop.set()
-        await asyncio.wait_for(task, 10)
-
-    asyncio.run(serve())
+    _serve(moot, partial(_wait_until, moot, token, place, "done"))
     assert _state(moot, token, place) == "done"
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_import_lasts(moot: Moot, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that takes longer than its lease keeps it, so that nobody else begins it; afterwards it runs out."""
-    monkeypatch.setattr(jobs, "RENEW", 0.02)
+    monkeypatch.setattr(importer, "RENEW", 0.02)
     _ask(moot, moot.token(), contracts(1))
     database = moot.services.database
     with database.write() as session:
@@ -543,7 +587,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_import_lasts(moot: Moot, monkeypa
     _expire(database)
     with database.read() as session:
         assert jobs.waiting(session)
-    with jobs._renewed(database, held):
+    with importer._renewed(database, held):
         for _look in range(500):
             with database.read() as session:
                 if not jobs.waiting(session):
@@ -609,7 +653,7 @@ def test_a_file_that_is_being_read_does_not_publish_what_is_withdrawn(moot: Moot
         held = jobs.claim(session)
     assert held is not None
     record = _withdraw(moot, token)
-    jobs._work(database, held, moot.services.node, NOW)
+    importer._work(database, held, moot.services.node, NOW)
     _expire(database)
     assert not _turn(moot)
     assert _state(moot, token, place) == "failed"

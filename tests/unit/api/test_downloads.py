@@ -16,8 +16,8 @@ from starlette.types import Message
 from structlog.testing import capture_logs
 
 from api import downloads as module
-from api.downloads import A_CLIENT, AT_ONCE, GONE, MOST_WAITING, Download, Downloads, Written, write
-from schema.errors import Busy
+from api.downloads import A_CLIENT, A_WHILE, AT_ONCE, GONE, MOST_WAITING, Download, Downloads, Written, write
+from schema.errors import Busy, Hurried
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"spec_version": "2.3"}}
 LONG = 300_000
@@ -303,8 +303,9 @@ def test_a_client_takes_only_some_of_the_places(folder: Path) -> None:
         for number in range(AT_ONCE + A_CLIENT):
             asked.append(asyncio.create_task(Client(leaves=True).ask(downloads, maker, f"a{number}", "192.0.2.1")))
             await until(lambda: _under_way(downloads) == (min(AT_ONCE, len(asked)), len(asked)))
-        with pytest.raises(Busy, match="4 files that you asked for"):
+        with pytest.raises(Hurried, match="4 files that you asked for") as told:
             await Client().ask(downloads, maker, "b", "192.0.2.1")
+        assert (told.value.policy, told.value.retry_after) == ("address", A_WHILE)
         asked += [asyncio.create_task(Client(leaves=True).ask(downloads, maker, "b", "192.0.2.2"))]
         for number in range(A_CLIENT + 1):
             one = Client(leaves=True)

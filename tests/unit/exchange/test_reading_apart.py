@@ -152,42 +152,82 @@ def test_a_server_that_is_stopped_reads_no_further() -> None:
         _apart(FILES["lga"], stopping=lambda: True)
 
 
-SLEEPS = "import subprocess, sys, time\nprint(subprocess.Popen(['sleep', '60']).pid, flush=True)\ntime.sleep(60)\n"
+LEAVES = """
+import os, pathlib, subprocess, sys, time
+here = pathlib.Path(__file__).parent
+(here / "begun").write_text(str(subprocess.Popen(["sleep", "60"]).pid))
+(here / "begun").rename(here / "inner")
+"""
+DIES = "import os, signal\nos.kill(os.getpid(), signal.{})\n"
 
 
 @pytest.mark.parametrize(
     ("program", "code"),
     [
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n", None),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", -signal.SIGKILL),
+        (DIES.format("SIGTERM"), -signal.SIGTERM),
+        (DIES.format("SIGKILL"), -signal.SIGKILL),
         ("import sys\nsys.exit(3)\n", 3),
     ],
 )
-def test_a_child_that_is_stopped_with_its_server_is_no_fault_of_the_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, code: int | None
+def test_a_child_that_ends_without_a_stop_ends_by_its_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, code: int
 ) -> None:
-    """Who stops a service sends the signal to all its processes; any other end is the code of the child."""
-    (tmp_path / "poor.py").write_text(program)
-    monkeypatch.setattr(children, "_ROOT", tmp_path)
-    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as told:
-        if code is None:
-            with pytest.raises(Stopped):
-                children.run("poor", given, out, told, seconds=60)
-        else:
-            assert children.run("poor", given, out, told, seconds=60) == code
+    """By SIGTERM too: who wants memory back sends it to the largest process."""
+    monkeypatch.setattr(children, "STOP_SECONDS", 0.1)
+    assert _run_program(monkeypatch, tmp_path, program) == code
 
 
-def test_a_child_that_is_ended_takes_its_own_children_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A workbook's reader does not go on when the reader of the upload is ended."""
-    (tmp_path / "slow.py").write_text(SLEEPS)
+def test_a_child_that_is_stopped_with_its_server_is_no_fault_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who stops a service sends the signal to all its processes, and the server may learn of it last."""
+    looks = iter([False] * 3)
+    monkeypatch.setattr(children, "_wait", lambda pid, *_: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT))
+    with pytest.raises(Stopped):
+        _run_program(monkeypatch, tmp_path, DIES.format("SIGTERM"), stopping=lambda: next(looks, True))
+
+
+def test_a_workbook_whose_reader_is_told_to_end_needs_too_much(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where nobody is stopped, as at the command line, it is a sentence, never `Stopped`."""
+    (tmp_path / "exchange").mkdir()
+    (tmp_path / "exchange" / "workbook_child.py").write_text(DIES.format("SIGTERM"))
     monkeypatch.setattr(children, "_ROOT", tmp_path)
+    monkeypatch.setattr(children, "STOP_SECONDS", 0.1)
+    with pytest.raises(Malformed, match="more memory"):
+        parse(FILES["xlsx"], filename="x.xlsx", kind="contract", publisher=EXA)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("time.sleep(60)", -signal.SIGXCPU), (DIES.format("SIGKILL"), -signal.SIGKILL), ("sys.exit(3)\n", 3)],
+)
+def test_a_child_that_ends_takes_its_own_children_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str, code: int
+) -> None:
+    """A workbook's reader does not go on when the reader of the upload is ended, or has died by itself."""
+    assert _run_program(monkeypatch, tmp_path, LEAVES + end, seconds=2.0, group=True) == code
+    _wait_until_it_is_gone(int((tmp_path / "inner").read_text()))
+
+
+def test_a_child_that_is_stopped_takes_its_own_children_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """So it is when the server is."""
+    inner = tmp_path / "inner"
+    with pytest.raises(Stopped):
+        _run_program(monkeypatch, tmp_path, f"{LEAVES}time.sleep(60)\n", group=True, stopping=inner.exists)
+    _wait_until_it_is_gone(int(inner.read_text()))
+
+
+def _run_program(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str, **how: Any) -> int:
+    """Run a program as a child. Gives its code."""
+    (folder / "poor.py").write_text(program)
+    monkeypatch.setattr(children, "_ROOT", folder)
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as told:
-        with pytest.raises(Stopped):
-            children.run(
-                "slow", given, out, told, seconds=60, group=True, stopping=lambda: os.fstat(out.fileno()).st_size > 0
-            )
-        out.seek(0)
-        inner = int(out.read())
+        return children.run("poor", given, out, told, **{"seconds": 60.0, **how})
+
+
+def _wait_until_it_is_gone(inner: int) -> None:
     for _ in range(100):
         if not _runs(inner):
             return

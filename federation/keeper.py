@@ -1,0 +1,67 @@
+"""The worker that keeps bulk files written (federation/bulk.py), and tells of those that cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+
+import structlog
+
+from federation import outages
+from federation.bulk import AFTER_FAILURE, SHAPES, BulkFiles
+from schema.errors import Busy
+
+logger = structlog.get_logger("folkmoot.bulk")
+_AGAIN = 0.2
+
+
+class Keeper:
+    """A worker beside the server: writes every file at the start and looks again from time to time.
+
+    So the manifest names them all, without anybody having asked.
+    """
+
+    def __init__(self, files: BulkFiles, *, every: float = 300.0) -> None:
+        self._files = files
+        self._every = every
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, and end the file in hand, but for a large one, which is given up.
+
+        A file that cannot be written keeps neither the others from it nor what is withdrawn from being removed.
+        """
+        while not stop.is_set():
+            done = True
+            for name in SHAPES:
+                if not stop.is_set():
+                    done &= await _told("a bulk file cannot be written", name, self._write(name, stop))
+            done &= await _told("old bulk files cannot be removed", "", asyncio.to_thread(self._files.purge))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._every if done else min(self._every, AFTER_FAILURE))
+
+    async def _write(self, name: str, stop: asyncio.Event) -> None:
+        work = asyncio.create_task(asyncio.to_thread(self._files.current, name))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        while not work.done():
+            self._files.give_up()  # again and again: its process may not have been there the first time
+            await asyncio.wait({work}, timeout=_AGAIN)
+        if stop.is_set():
+            await asyncio.gather(work, return_exceptions=True)
+        else:
+            await work
+
+
+async def _told(event: str, file: str, work: Awaitable[object]) -> bool:
+    """Whether the work was done; what it failed for is told: in a line, but for a fault of ours."""
+    try:
+        await work
+    except Exception as error:
+        if isinstance(error, Busy | OSError) or outages.is_outage(error):
+            logger.warning(event, file=file, error=str(error.__cause__ or error))
+        else:
+            logger.exception(event, file=file)
+        return False
+    return True
