@@ -177,13 +177,19 @@ FIGURES: tuple[Figure, ...] = (
         "search.datasette", "Search, filters, 3 facets and 20 records over HTTP, against Datasette; the least of four "
         "classes of term", least(15), least(6), _X,
         "`/v1/contracts?q=...&stage=active&valueMin=...&facets=publisher,cpv,endYear` against Datasette 0.65.5 on the "
-        "same records with FTS5, its limits lifted, one keep-alive connection; rare, medium and common terms and a "
-        "pair of them, the sum found different at every request so that no answer can be kept.",
+        "same records with FTS5, its limits lifted, one keep-alive connection, some requests in a row of each side in "
+        "turn; rare, medium and common terms and a pair of them, the sum found different at every request so that no "
+        "answer can be kept.",
     ),
     Figure(
         "search.datasette_common", "The same, common terms",
         least(60), least(20), _X,
         "Terms that stand in about 15 % of the records.",
+    ),
+    Figure(
+        "search.one_by_one", "The same of the least class, one request of each side in turn",
+        least(15), None, _X,
+        "Each request finds the processor's caches full of what the other side did; the medians of a class.",
     ),
     Figure(
         "search.process", "Search over HTTP, against the same page computed in process; the worst of four classes",

@@ -108,23 +108,36 @@ class Searching:
             held(f"in process '{words}': count", told["count"], mine["count"]["value"])
 
     def times(self, kind: str, each: int) -> Times:
-        """Ask all sides in turns with the terms of a class; what comes first in a class is not counted."""
-        found = Times()
+        """Ask with the terms of a class: `each` requests in a row of every side in turn, as a client asks that is busy.
+
+        What comes first in a class is not counted.
+        """
+        asking = {"ours": self._ours, "engine": self._engine} | ({"peer": self._peer} if self.peer else {})
+        found = {side: list[list[float]]() for side in asking}
         for words in terms(kind):
-            self._once(self.next(words), Times([[]], [[]], [[]]))
+            for ask in asking.values():
+                ask(self.next(words))
         for _ in range(self.scene.rounds):
-            found.ours.append([])
-            found.peer.append([])
-            found.engine.append([])
-            for step in range(each):
-                self._once(self.next(terms(kind)[step % 5]), found)
+            for side, ask in asking.items():
+                found[side].append([ask(self.next(terms(kind)[step % 5])) for step in range(each)])
+        return Times(**found)
+
+    def one_by_one(self, kind: str, each: int) -> Times:
+        """The same, one request of each side in turn: none finds the machine as it left it."""
+        found = Times([[]], [[]])
+        for step in range(each):
+            found.ours[0].append(self._ours(self.next(terms(kind)[step % 5])))
+            found.peer[0].append(self._peer(self.next(terms(kind)[step % 5])))
         return found
 
-    def _once(self, asked: Asked, found: Times) -> None:
-        found.ours[-1].append(self.line.ask(asked.ours())[0])
-        if self.peer:
-            found.peer[-1].append(self.datasette.ask(asked.datasette())[0])
-        found.engine[-1].append(orjson.loads(self.process.ask(asked.engine()))["ms"])
+    def _ours(self, asked: Asked) -> float:
+        return self.line.ask(asked.ours())[0]
+
+    def _peer(self, asked: Asked) -> float:
+        return self.datasette.ask(asked.datasette())[0]
+
+    def _engine(self, asked: Asked) -> float:
+        return float(orjson.loads(self.process.ask(asked.engine()))["ms"])
 
 
 def _counts(answer: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -152,7 +165,8 @@ def measure(scene: Scene) -> list[Measured]:
     with Searching(scene, moot, peer=True) as searching:
         searching.check()
         found = {kind: searching.times(kind, each) for kind in CHECKED}
-    told = [*_against(scene, found)]
+        cold = {kind: searching.one_by_one(kind, 3 * each) for kind in CHECKED}
+    told = [*_against(scene, found), _one_by_one(scene, cold)]
     full = found
     if scene.size > scene.compared:
         with Searching(scene, scene.held(scene.size), peer=False) as searching:
@@ -175,6 +189,12 @@ def _against(scene: Scene, found: Mapping[str, Times]) -> Iterator[Measured]:
     common = found["common"]
     told = f"{_median(common.ours):.1f} ms against {_median(common.peer):.1f} ms"
     yield Measured("search.datasette_common", {"x": ratios["common"]}, scene.compared, told)
+
+
+def _one_by_one(scene: Scene, found: Mapping[str, Times]) -> Measured:
+    ratios = {kind: _median(times.peer) / _median(times.ours) for kind, times in found.items()}
+    said = (f"{k} {ratios[k]:.1f}x ({_median(t.ours):.1f} ms against {_median(t.peer):.1f})" for k, t in found.items())
+    return Measured("search.one_by_one", {"x": min(ratios.values())}, scene.compared, ", ".join(said))
 
 
 def _process(scene: Scene, found: Mapping[str, Times]) -> Measured:

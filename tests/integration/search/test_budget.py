@@ -17,7 +17,7 @@ from schema.errors import Busy
 
 WORDS = [f"w{number}" for number in range(60)]
 SLOW = Query(words='"w1 w2 w3" ' + " ".join(f'"w{n} w{n + 1}"' for n in range(4, 40)), sort="relevance", facets=FACETS)
-COUNT = 12_000
+COUNT = 100_000
 
 
 @pytest.fixture(scope="module")
