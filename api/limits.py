@@ -115,14 +115,14 @@ class Limits:
         if not self._proxies:
             return _public(peer)
         if not self._trusted(peer):
-            return _grouped(peer)
+            return grouped(peer)
         for said in _forwarded(headers):
             if not self._trusted(said):
-                return _grouped(said)
+                return grouped(said)
         return None
 
     def _is_proxy(self, host: str) -> bool:
-        address = _read(host)
+        address = read(host)
         return address is not None and any(address in network for network in self._proxies)
 
 
@@ -146,20 +146,21 @@ def _forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Iterator[str]:
 
 @lru_cache(8192)
 def _public(host: str) -> str | None:
-    address = _read(host)
-    return _grouped(host) if address is not None and address.is_global else None
+    address = read(host)
+    return grouped(host) if address is not None and address.is_global else None
 
 
 @lru_cache(8192)
-def _grouped(host: str) -> str | None:
+def grouped(host: str) -> str | None:
     """What counts as one: an IPv4 address, or the /64 that one subscriber of IPv6 has. None for what is no address."""
-    address = _read(host)
+    address = read(host)
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address) >> 64 << 64, 64)))
     return None if address is None else str(address)
 
 
-def _read(host: str) -> Address | None:
+def read(host: str) -> Address | None:
+    """An address, IPv4 where it came in the dress of IPv6; None for what is none."""
     try:
         address = ip_address(host)
     except ValueError:

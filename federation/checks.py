@@ -14,7 +14,7 @@ from typing import Any
 from federation import judge, nodes, origins, papers, pinning, told, verdicts
 from federation.advice import advice_for
 from federation.crawl import Step, walk
-from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest
+from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest, without_overlap
 from federation.looks import Seen, look
 from federation.nodes import Known
 from federation.origins import Heard
@@ -25,7 +25,7 @@ from federation.sign import Ring
 from federation.unproven import UNKNOWN_KEY
 from federation.verdicts import Source, Trouble
 from schema.change import LARGE_PAGE, Item
-from schema.errors import Crawling, Refused
+from schema.errors import Crawling, Later, LeaseLost, Refused, Vanished
 from schema.identifiers import same_origin
 from schema.manifest import Manifest
 
@@ -33,6 +33,8 @@ PAGES = 3
 SHOWN = 100
 LISTS, ORIGINS = 5, 20
 """How many pages of an aggregator's list of members are read, and how many origins that are not on it are asked."""
+_AT_THE_END = {"latest", "latest-named", "not-empty"}
+"""Rules that can be asked only where the feed was read to its end."""
 _UNKNOWN = "It is signed with a key that is not in its origin's manifest."
 
 
@@ -122,18 +124,19 @@ async def examine(
     now: datetime,
     aggregator: bool = False,
     known: Known | None = None,
+    others: Sequence[str] = (),
     pages: int = PAGES,
 ) -> Report:
     """Read a node's manifest and the first pages of its feed, and hold them to every rule.
 
     `aggregator`: the node is to be accepted as one, and may carry others' records. `known`: the node as it is pinned
-    here, with its keys, and the prefixes that it was granted.
+    here, with its keys, and the prefixes that it was granted; `others` are those that are other nodes'.
     """
     report = Report(manifest_url(url), known)
     if not await _read(report, get, now) or not await _walk(report, get, pages):
         return report
     unknown = await _learn(report, get) if aggregator else set()
-    others = _judge(report, unknown, now, aggregator=aggregator)
+    relayed = _judge(report, unknown, now, aggregator=aggregator, others=others)
     assert report.manifest is not None
     ended = report.steps[-1].page.ended
     seen = Seen(
@@ -142,7 +145,7 @@ async def examine(
         page=report.steps[-1].page,
         epochs=frozenset(step.page.epoch for step in report.steps),
         items=len(report.readings) if ended else None,
-        others=others,
+        others=relayed,
     )
     report.troubles += look(seen)
     return report
@@ -152,6 +155,8 @@ async def _tried(report: Report, part: Part, work: Callable[[], Awaitable[None]]
     report.asked.append(part)
     try:
         await work()
+    except LeaseLost:
+        raise
     except Crawling as error:
         report.broke_off(error)
         return False
@@ -191,7 +196,10 @@ async def _walk(report: Report, get: Get, pages: int) -> bool:
                 if step.page.size > LARGE_PAGE:
                     return
 
-    return await _tried(report, "feed", go)
+    walked = await _tried(report, "feed", go)
+    if not report.steps or not report.steps[-1].page.ended:
+        report.skipped |= _AT_THE_END
+    return walked
 
 
 def _check_latest(steps: Sequence[Step]) -> None:
@@ -213,8 +221,10 @@ async def _learn(report: Report, get: Get) -> set[str]:
         report.skipped.discard("members")
         try:
             report.heard |= await origins.copies(get, manifest, wanted, pages=LISTS)
-        except Crawling as error:
+        except (Refused, Vanished) as error:
             report.troubles.append(Trouble("members", "/members", verdicts.clean(error.detail)))
+        except Later:
+            report.skipped.add("members")  # nobody can say just now
     left = [node for node in wanted if node not in report.heard]
     for node in left[:ORIGINS]:
         heard = await origins.learn(get, node, relay=None)
@@ -223,13 +233,14 @@ async def _learn(report: Report, get: Get) -> set[str]:
     return set(left[ORIGINS:])
 
 
-def _judge(report: Report, unknown: Container[str], now: datetime, *, aggregator: bool) -> int:
+def _judge(report: Report, unknown: Container[str], now: datetime, *, aggregator: bool, others: Sequence[str]) -> int:
     """Judge the items that were read; gives how many are others' records, of which a warning of its own tells."""
     manifest = report.manifest
     assert manifest is not None
     report.asked.extend(("item", "identity", "signature"))
     granted = report.known.prefixes if report.known is not None else {}
-    source = Source(0, manifest.id, {**prefixes_of(manifest), **granted}, aggregator)
+    own = without_overlap(prefixes_of(manifest), others)
+    source = Source(0, manifest.id, {**own, **granted}, aggregator)
     prefixes = {node: heard.prefixes for node, heard in report.heard.items()}
     manifests = {node: heard.manifest for node, heard in report.heard.items()} | {manifest.id: manifest}
     rings = {node: Ring(pinning.offered(said)) for node, said in manifests.items() if said is not None}
@@ -238,13 +249,13 @@ def _judge(report: Report, unknown: Container[str], now: datetime, *, aggregator
     report.troubles += found.warned
     refused = [*found.refused, *(Trouble(UNKNOWN_KEY, "/origin/sig", _UNKNOWN, one.id) for one in found.unproven)]
     passed_on = manifest.role == "aggregator" and not aggregator
-    others: set[str] = set()
+    relayed: set[str] = set()
     for trouble in refused:
         if passed_on and not same_origin(trouble.record_id, manifest.id):
-            others.add(trouble.record_id)
+            relayed.add(trouble.record_id)
         else:
             report.troubles.append(trouble)
-    return len(others)
+    return len(relayed)
 
 
 def summary(report: Report) -> dict[str, Any]:

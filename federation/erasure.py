@@ -174,8 +174,9 @@ class Eraser:
         if over:
             with self._database.write() as writing:
                 examining.forget(writing, now)
-        forgetting.sweep(self._database, now=now)
-        return sweep(self._database, now=now)
+        done = sweep(self._database, now=now)
+        forgetting.sweep(self._database, now=now)  # last: what the law asks for does not wait for it
+        return done
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. A database that does not answer is asked again the next time."""

@@ -36,8 +36,7 @@ def finish(session: WriteSession, held: Claim, report: Report, now: datetime) ->
     if node_id is None:
         return
     if report.steps and report.steps[-1].page.ended:
-        feed = [trouble for trouble in report.troubles if not trouble.record_id]
-        told.visit_mended(session, node_id, found=feed)
+        told.visit_mended(session, node_id, rules=[result.rule for result in report.results if result.kept])
     told.mended(session, node_id, _good(report))
     told.tell(session, node_id, report.troubles, now)
     hooks.again(session, node_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from federation import examining, hosts, nodes
+from federation import examining, hosts, nodes, origins
 from federation.database import Database, clock
 from federation.examining import Claim
+from federation.hosts import Kept
 from federation.outages import is_outage
 from federation.robots import AskRobots, Obeying
-from federation.seam import Get
+from federation.seam import Answer, Get
 from schema.errors import Later, LeaseLost, NotFound, ReaderFault
 from schema.identifiers import place_of
 
@@ -74,14 +75,13 @@ class Examiner:
         if held.tries > examining.TRIES:
             overrun(report)
             return report
-        get = self.get if self.robots is None else Obeying(self.get, self.robots)
         try:
-            known = await asyncio.to_thread(self._known, held)
+            known, others = await asyncio.to_thread(self._known, held)
             relays = held.aggregator or (known is not None and known.relays)
             if known is not None and relays != known.relays:
                 known = None  # it is looked at as what it is not here
-            async with asyncio.timeout(self.seconds), self._turn(place_of(held.url), get):
-                return await examine(get, held.url, now=self.now(), aggregator=relays, known=known)
+            async with asyncio.timeout(self.seconds), self._turn(place_of(held.url)) as get:
+                return await examine(get, held.url, now=self.now(), aggregator=relays, known=known, others=others)
         except TimeoutError:
             overrun(report)
         except Later as error:
@@ -96,10 +96,12 @@ class Examiner:
             )
         return report
 
-    def _known(self, held: Claim) -> Known | None:
+    def _known(self, held: Claim) -> tuple[Known | None, Sequence[str]]:
+        """The node as it is pinned here, if it is, and the prefixes that are others'."""
         with self.database.present() as session, suppress(NotFound):
-            return nodes.find(session, held.url)
-        return None
+            known = nodes.find(session, held.url)
+            return known, origins.taken(session, but=known.url)
+        return None, ()
 
     def _claim(self) -> Claim | None:
         with self.database.present() as session:
@@ -115,25 +117,34 @@ class Examiner:
             finish(session, held, report, self.now())
 
     @asynccontextmanager
-    async def _turn(self, place: str, get: Get) -> AsyncIterator[None]:
-        """The host's turn, which a crawl asks for too: no host is asked by two at a time."""
+    async def _turn(self, place: str) -> AsyncIterator[Get]:
+        """The host's turn, which a crawl asks for too, and how it may be asked within: no two ask it at a time."""
         owner = f"check.{secrets.token_hex(8)}"
         until = asyncio.get_running_loop().time() + PATIENCE
-        while not await asyncio.to_thread(self._take, place, owner):
+        while (kept := await asyncio.to_thread(self._take, place, owner)) is None:
             if asyncio.get_running_loop().time() > until:
                 raise Later(f"{place} is being visited. Ask again in a moment.")
             await asyncio.sleep(LOOK)
+        get = None if self.robots is None else Obeying(self.get, self._asking(self.robots, place, kept))
         try:
-            yield
+            yield get or self.get
         finally:
-            wish = get.pause if isinstance(get, Obeying) else 0.0
-            await asyncio.to_thread(self._leave, place, owner, max(self.gap, wish))
+            await asyncio.to_thread(self._leave, place, owner, max(self.gap, get.pause if get else 0.0))
 
-    def _take(self, place: str, owner: str) -> bool:
+    def _asking(self, robots: AskRobots, place: str, kept: Kept) -> AskRobots:
+        """Ask for a robots.txt, but for that of the host in turn where it was read within the day."""
+
+        async def ask(origin: str) -> Answer:
+            if kept.robots is not None and place_of(origin) == place and kept.fresh(self.now()):
+                return Answer(200, kept.robots, {}, origin)
+            return await robots(origin)
+
+        return ask
+
+    def _take(self, place: str, owner: str) -> Kept | None:
         with self.database.write() as session:
             at = clock(session)
-            taken = hosts.take(session, place, owner, at=at, until=at + timedelta(seconds=self.seconds * 2))
-        return taken is not None
+            return hosts.take(session, place, owner, at=at, until=at + timedelta(seconds=self.seconds * 2))
 
     def _leave(self, place: str, owner: str, gap: float) -> None:
         with self.database.write() as session:

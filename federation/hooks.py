@@ -70,7 +70,7 @@ def _changed() -> Select[Any, Any, Any]:
     fresh = or_(_hook.c.node_id.is_(None), looked, _hook.c.url != _node.c.webhook)
     joined = _node.join(_feed, _feed.c.node_id == _node.c.id).outerjoin(_hook, _hook.c.node_id == _node.c.id)
     named = [column.label("hook_" + column.name) for column in _hook.columns]
-    chosen = select(_node.c.id, _node.c.key, _node.c.state, _node.c.webhook, _feed.c.last_visit, *named)
+    chosen = select(_node.c.id, _node.c.key, _node.c.webhook, _feed.c.last_visit, *named)
     return chosen.select_from(joined).where(_node.c.webhook.is_not(None), _feed.c.last_visit.is_not(None), fresh)
 
 
@@ -99,7 +99,10 @@ def look(session: WriteSession, *, public_url: str, now: datetime) -> int:
 
 
 def _look(session: WriteSession, row: Any, public_url: str, now: datetime) -> bool:
-    digest = _digest(session, row.id, row.state)
+    state = _state(session, row.id)
+    if state is None:
+        return False
+    digest = _digest(session, row.id, state)
     values: dict[str, Any] = {"node_id": row.id, "url": row.webhook, "looked": row.last_visit}
     moved = row.hook_url != row.webhook
     if moved:
@@ -111,10 +114,23 @@ def _look(session: WriteSession, row: Any, public_url: str, now: datetime) -> bo
         due = now if row.hook_sent is None else max(now, row.hook_sent + QUIET)
         waits = row.hook_message is not None and not moved  # its back-off goes on: it is the same silence
         values |= {"told": digest, "message": f"msg_{secrets.token_urlsafe(18)}", "due": row.hook_due if waits else due}
-        values["body"] = _body(session, row, public_url, now)
+        values["body"] = _body(session, row, state, public_url, now)
     first = upserting(session, _hook).values({"tries": 0, "delivered": 0, "failed": 0} | values)
     session.connection().execute(first.on_conflict_do_update(index_elements=["node_id"], set_=values))
     return "message" in values
+
+
+def _state(session: WriteSession, node_id: int) -> str | None:
+    """A node's state, which nobody changes until commit without having it looked at again. None where it is gone.
+
+    Who decides about a node marks the row of its hook (`again`): of two at once the later sees what the earlier did.
+    """
+    there = select(_node.c.id).where(_node.c.id == node_id).with_for_update(read=True, key_share=True)
+    if session.connection().execute(there).first() is None:
+        return None
+    session.connection().execute(select(_hook.c.node_id).where(_hook.c.node_id == node_id).with_for_update())
+    found: str = session.connection().execute(select(_node.c.state).where(_node.c.id == node_id)).scalar_one()
+    return found
 
 
 def _digest(session: WriteSession, node_id: int, state: str) -> str:
@@ -125,10 +141,10 @@ def _digest(session: WriteSession, node_id: int, state: str) -> str:
     return hashlib.sha256(orjson.dumps([state, sorted(list(row) for row in rows)])).hexdigest()
 
 
-def _body(session: WriteSession, row: Any, public_url: str, now: datetime) -> bytes:
+def _body(session: WriteSession, row: Any, state: str, public_url: str, now: datetime) -> bytes:
     data = {
         "key": row.key,
-        "state": row.state,
+        "state": state,
         "problems": told.totals(session, [row.id])[row.id],
         "url": f"{public_url}/v1/nodes/{row.key}",
         "page": f"{public_url}/nodes/{row.key}",

@@ -251,7 +251,7 @@ def page(
     return page_of(asked, items, 0 if found else latest(reading), most=most)
 
 
-_BYTES = "SELECT length(origin) + coalesce(length(data), 0) + coalesce(length(via), 0) FROM record WHERE"
+_BYTES = "SELECT length(id) + length(origin) + coalesce(length(data), 0) + coalesce(length(via), 0) FROM record WHERE"
 _SIZES = texts(f"{_BYTES} number > ? ORDER BY number LIMIT ?")
 _SIZES_OF_KIND = texts(f"{_BYTES} kind = ? AND number > ? ORDER BY number LIMIT ?")
 

@@ -113,7 +113,8 @@ async def signed(get: Get, known: Known, manifest: Manifest, *, now: datetime) -
     """Whether who is at the new address holds a key that the pinned ones stand behind: then no person need confirm.
 
     Anybody can show the public keys. So a record that its feed begins with must be signed by one of them, as published
-    at the new address: the origin is part of what is signed (protocol section 5).
+    at the new address: the origin is part of what is signed (protocol section 5). By one that has no end: who signs
+    chooses the date, so an old key that leaked would do.
     """
     keys = pinning.take(known.keys, manifest, now=now)
     if not known.keys or keys.objections:
@@ -126,7 +127,7 @@ async def signed(get: Get, known: Known, manifest: Manifest, *, now: datetime) -
                 readings += judge.read(step.page.items)
     except Crawling:
         return False
-    rings = {manifest.id: Ring(keys.keys)}
+    rings = {manifest.id: Ring(key for key in keys.keys if "exp" not in key and "revoked" not in key)}
     said = judge.judge(readings, source, me="", origins={}, now=now, rings=rings)
     return any(statement.signature == VALID for statement, _ends in said.heard)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 import orjson
-from sqlalchemy import Engine, Row, func, select
+from sqlalchemy import Row, func, select
 
-from federation import quality, removals, sign, told
+from federation import holdings, quality, removals, sign, told
 from federation.database import Reading, clock, table
+from federation.holdings import Held
 from federation.hooks import shown as hook_shown
 from federation.sign import Jwk
 from schema.entry import stamp
@@ -53,7 +52,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All nodes together: how many in each state, how many places break each rule, what became of webhooks."""
+    """All nodes together: how many in each state, how many places break each rule."""
 
     states: Mapping[str, int]
     problems: Mapping[tuple[str, str], int]
@@ -81,11 +80,11 @@ def figures(session: Reading, now: datetime) -> list[Figures]:
     chosen = select(_node.c.id, _node.c.key, _node.c.manifest, *_feed_columns()).select_from(_JOINED)
     rows = session.connection().execute(chosen.order_by(_node.c.key)).all()
     ids = [row.id for row in rows]
-    kept, held = _kept(session, ids), removals.counts(session, ids)
-    return [_figures(row, kept.get(row.id, _Kept()), held.get(row.id, 0), now) for row in rows]
+    kept, held = holdings.of_nodes(session, ids), removals.counts(session, ids)
+    return [_figures(row, kept.get(row.id, Held()), held.get(row.id, 0), now) for row in rows]
 
 
-def _figures(row: Any, kept: _Kept, held: int, now: datetime) -> Figures:
+def _figures(row: Any, kept: Held, held: int, now: datetime) -> Figures:
     promised = _promise.decode(row.manifest).update_frequency
     shares = quality.parts(_facts(row, kept, held, promised), now)
     return Figures(
@@ -172,60 +171,13 @@ def _items(session: Reading, rows: Sequence[Row[Any]], now: datetime) -> list[di
     ids = [row.id for row in rows]
     problems = told.of_nodes(session, ids)
     totals = told.totals(session, ids)
-    kept, held = _kept(session, ids), removals.counts(session, ids)
+    kept, held = holdings.of_nodes(session, ids), removals.counts(session, ids)
     hooks = hook_shown(session, ids)
     return [
-        _item(row, kept.get(row.id, _Kept()), held.get(row.id, 0), problems[row.id], now)
+        _item(row, kept.get(row.id, Held()), held.get(row.id, 0), problems[row.id], now)
         | {"problemCounts": totals[row.id], "webhook": hooks.get(row.id)}
         for row in rows
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What is held of a node: live records and what their signatures are worth, tombstones, when the last came."""
-
-    live: int = 0
-    gone: int = 0
-    last: datetime | None = None
-    signatures: Mapping[str, int] = field(default_factory=dict)
-
-    def and_(self, signature: str, records: int, last: datetime, *, deleted: bool) -> _Kept:
-        """These and some more of one signature state, live or not."""
-        newest = last if self.last is None else max(self.last, last)
-        if deleted:
-            return replace(self, gone=self.gone + records, last=newest)
-        signed = self.signatures.get(signature, 0) + records
-        return _Kept(self.live + records, self.gone, newest, {**self.signatures, signature: signed})
-
-
-DEAR, REST = 0.25, 20.0
-"""A count of records that took more seconds than `DEAR` is believed for `REST` times as long: a badge that many look
-at must not read a million rows each time."""
-_counted: WeakKeyDictionary[Engine, dict[int, tuple[float, _Kept]]] = WeakKeyDictionary()
-
-
-def _kept(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
-    known = _counted.setdefault(session.connection().engine, {})
-    began = time.monotonic()
-    found = {node: known[node][1] for node in ids if node in known and known[node][0] > began}
-    anew = [node for node in ids if node not in found]
-    if not anew:
-        return found
-    counted = _count(session, anew)
-    ended = time.monotonic()
-    if ended - began > DEAR:
-        known |= {node: (ended + (ended - began) * REST, counted.get(node, _Kept())) for node in anew}
-    return found | counted
-
-
-def _count(session: Reading, ids: Sequence[int]) -> dict[int, _Kept]:
-    columns = (_record.c.node_id, _record.c.signature, _record.c.deleted)
-    chosen = select(*columns, func.count(), func.max(_record.c.changed)).where(_record.c.node_id.in_(ids))
-    found: dict[int, _Kept] = {}
-    for node_id, signature, deleted, records, last in session.connection().execute(chosen.group_by(*columns)):
-        found[node_id] = found.get(node_id, _Kept()).and_(signature, records, last, deleted=deleted)
-    return found
 
 
 def _worst(signatures: Mapping[str, int]) -> str:
@@ -239,7 +191,7 @@ def _key(jwk: Jwk) -> dict[str, Any]:
     return {"kid": jwk["kid"], "thumbprint": sign.thumbprint(jwk), "since": jwk["since"], "until": until, **revoked}
 
 
-def _item(row: Any, kept: _Kept, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
+def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
     promised = manifest.get("updateFrequency")
     shares = quality.parts(_facts(row, kept, held, promised), now)
@@ -281,7 +233,7 @@ def _kept_promise(shares: Mapping[str, float | None]) -> bool | None:
     return None if shares["freshness"] is None else shares["freshness"] == 1.0
 
 
-def _facts(row: Any, kept: _Kept, held: int, promised: str | None) -> quality.Facts:
+def _facts(row: Any, kept: Held, held: int, promised: str | None) -> quality.Facts:
     return quality.Facts(
         accepted=row.feed_accepted,
         refused=row.feed_refused,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from itertools import islice
 from typing import Generic, TypeVar
 
-Networks = tuple[IPv4Network | IPv6Network, ...]
+from api.limits import Network, grouped, read
+
+Networks = tuple[Network, ...]
 Connection = TypeVar("Connection")
 FEW = 6
 """So many connections one browser has: that is no crowd."""
@@ -23,16 +25,8 @@ def networks(said: str) -> Networks:
 @lru_cache(8192)
 def whose(host: str, proxies: Networks) -> str | None:
     """What counts as one client: an IPv4 address, or a /64 of IPv6. None for a proxy, behind which are many."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    address = getattr(address, "ipv4_mapped", None) or address
-    if any(address in one for one in proxies):
-        return None
-    if isinstance(address, IPv6Address):
-        return str(ip_network((int(address) >> 64 << 64, 64)))
-    return str(address)
+    address = read(host)
+    return None if address is None or any(address in one for one in proxies) else grouped(host)
 
 
 class Crowds(Generic[Connection]):

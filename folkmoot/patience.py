@@ -234,7 +234,7 @@ class Patient(HttpToolsProtocol):
 
     def cut_off(self, why: str) -> None:
         """End the connection. Reset and not closed: the kernel would go on holding what is not read, for minutes."""
-        log.warning("client too slow", at=why, client=str(self.client and self.client[0]))
+        log.warning("client cut off", at=why, client=str(self.client and self.client[0]))
         self._leave()  # now, for the next newcomer to find somebody else, though the loop tells of it later
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()

@@ -178,8 +178,9 @@ def rules_page() -> str:
         "One list, asked in four places: `folkmoot check URL` and the page `/check`, `node add`, every visit to a node",
         "that is a preview, and every crawl. A problem that is told of a node, on its page, in its feeds, its badge or",
         "its webhook, names one of these rules. A *gate* keeps a node out until it is mended; an *error* refuses the",
-        "record or the page; a *warning* is advice. What only visits can tell no check asks; `identity-changed` is",
-        "asked of a node that is known here, `members` of one that is to be taken as an aggregator.",
+        "record or the page; a *warning* is advice. What only visits can tell no check asks; an aggregator's own",
+        "checks ask `identity-changed` of a node that it knows, and `members` is asked of one that is to be taken as",
+        "an aggregator. What the last page tells is asked where a look comes to the end of the feed.",
     ]
     for part, title in _PARTS.items():
         found = [rule for rule in RULES if rule.part == part]

@@ -1,23 +1,24 @@
-"""Requests that others would have us make: 65 targets by five ways in, and not one connection (T01 to T03)."""
+"""Requests that others would have us make: 65 targets by six ways in, and not one connection (T01 to T03)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from federation import checks
-from federation.fetch import MAX_REDIRECTS, Door
+from federation.fetch import MAX_REDIRECTS, Door, Limits
 from federation.identity import feed_of, read_manifest
 from federation.robots import Obeying
 from federation.robots import ask as ask_robots
 from schema.errors import Bad, FolkmootError, Later, Refused
 from tests.hostile.node import OGL, WELL_KNOWN, Node
 from tests.hostile.outside import GOOD, PUBLIC, Outside, no_sockets
-from tests.hostile.talk import reply, written
+from tests.hostile.talk import Servers, Talk, reply, written
 from tests.proof import figure
 from tests.services import NOW
 
@@ -89,6 +90,11 @@ async def robots(_outside: Outside, door: Door, target: str) -> object:
     return await ask_robots(door.robots, target)
 
 
+async def webhook(_outside: Outside, door: Door, target: str) -> object:
+    """The address at which a node wishes to be told of problems."""
+    return await door.post(target, b"{}", {})
+
+
 REASONS = (
     "manifest-valid",
     "url",
@@ -101,11 +107,11 @@ REASONS = (
     "next-same-path",
     "BadParameter",
 )
-WAYS: tuple[Way, ...] = (registration, following, redirect, manifest, robots)
+WAYS: tuple[Way, ...] = (registration, following, redirect, manifest, robots, webhook)
 
 
 def test_t01_no_connection_is_made_inward(monkeypatch: pytest.MonkeyPatch) -> None:
-    """40 addresses and 25 spellings, by five ways in: each is refused with its reason, before any connection."""
+    """40 addresses and 25 spellings, by six ways in: each is refused with its reason, before any connection."""
     tried: list[str] = []
 
     async def go(way: Way, target: str) -> None:
@@ -129,8 +135,8 @@ def test_t01_no_connection_is_made_inward(monkeypatch: pytest.MonkeyPatch) -> No
     with no_sockets(monkeypatch) as made:
         asyncio.run(everything())
     assert made == []
-    assert (len(ADDRESSES), len(SPELLINGS), len(tried)) == (40, 25, 325)
-    figure("T01", "connections made by 325 vectors", len(made), goal="0")
+    assert (len(ADDRESSES), len(SPELLINGS), len(tried)) == (40, 25, 390)
+    figure("T01", "connections made by 390 vectors", len(made), goal="0")
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -178,8 +184,33 @@ def test_t02_a_redirect_is_looked_up_anew() -> None:
     assert (refused.value.rule, outside.connected) == ("address", [PUBLIC])
 
 
-def test_t03_three_redirects_are_followed_and_share_one_deadline() -> None:
-    """At most three redirects are followed; each is one request, and none has a deadline of its own."""
+def test_t03_redirects_share_one_deadline() -> None:
+    """A page and its redirects have the time of one page between them: none has a deadline of its own."""
+    asked: list[str] = []
+
+    async def go() -> float:
+        async with Servers() as servers:
+
+            async def slow(talk: Talk) -> None:
+                asked.append(talk.path)
+                await asyncio.sleep(0.3)
+                await talk.send(reply(b"", status="302 Found", Location=f"/{len(asked)}"))
+
+            node = await servers.listen(0, slow)
+            limits = Limits(connect=2.0, read=2.0, page=0.7)
+            async with Door(user_agent="folkmoot/test", allow_private=True, gap=0.0, limits=limits) as door:
+                began = time.monotonic()
+                with pytest.raises(Later) as late:
+                    await door.get(f"{node.url}/")
+                assert late.value.cause == "time"
+                return time.monotonic() - began
+
+    assert asyncio.run(go()) < 1.1
+    assert len(asked) == 3
+
+
+def test_t03_three_redirects_are_followed() -> None:
+    """At most three redirects are followed; each is one request."""
     asked: list[str] = []
 
     def further(path: str) -> bytes:

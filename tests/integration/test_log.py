@@ -73,7 +73,7 @@ def test_a_page_ends_before_a_reader_would_refuse_it(
 
 
 def _weight(item: dict[str, Any]) -> int:
-    return len(orjson.dumps(item["data"])) + len(orjson.dumps(item["origin"]))
+    return len(item["id"]) + len(orjson.dumps(item["data"])) + len(orjson.dumps(item["origin"]))
 
 
 def write_many(url: str, writer: int, changes: int) -> int:

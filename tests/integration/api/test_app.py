@@ -11,8 +11,9 @@ import pytest
 
 from api import app as module
 from api.app import create_app
-from federation.bulk import SHAPES, BulkFiles, Keeper
+from federation.bulk import SHAPES, BulkFiles
 from federation.database import Database
+from federation.keeper import Keeper
 from tests.contract.world import publish
 from tests.services import NOW, client, make_services
 

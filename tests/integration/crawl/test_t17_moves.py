@@ -103,7 +103,7 @@ def test_t17_another_key_needs_a_person(moot: Aggregator, world: World, old: Fak
     assert not _signed(moot, new, "bare.example")
 
 
-@pytest.mark.parametrize("shown", ["nothing", "unsigned", "another's records", "another signer", "no feed"])
+@pytest.mark.parametrize("shown", ["nothing", "unsigned", "another's records", "another signer", "no feed", "retired"])
 def test_t17_public_keys_prove_nothing(moot: Aggregator, world: World, old: FakeNode, shown: str) -> None:
     """A host that shows the keys of another, and its bodies, has signed nothing with them: a person is asked."""
     moot.add(old)
@@ -117,6 +117,10 @@ def test_t17_public_keys_prove_nothing(moot: Aggregator, world: World, old: Fake
         thief.key("2026-1")
         thief.all_again()
         thief.keys = dict(old.keys)
+    elif shown == "retired":
+        thief.signer = old.signer
+        thief.all_again()
+        thief.keys = {kid: {**key, "exp": "2099-01-01T00:00:00Z"} for kid, key in old.keys.items()}
     elif shown == "no feed":
         world.faults[f"{thief.url}/v1/changes"] = Later("busy")
     assert not _signed(moot, thief)

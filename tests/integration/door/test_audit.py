@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from federation import audit, jobs, publishers, register, tokens
+from federation import audit, importer, publishers, register, tokens
 from federation.database import Database
 from federation.wishes import File, Wish
 from schema.tables import Audit
@@ -80,7 +80,7 @@ def test_an_import_is_noted_for_who_asked_for_it(moot: Moot) -> None:
     path = f"/v1/imports?publisher={PUBLISHER}&kind=contract"
     said = moot.call("POST", path, secret, body, Content_Type="text/csv", X_Request_ID="import-one")
     assert said.status_code == 202
-    assert jobs.turn(database, node=moot.services.node, now=NOW)
+    assert importer.turn(database, node=moot.services.node, now=NOW)
     file = File(b"reference,title\nA,One\n", "a.csv", "contract", PUBLISHER)
     register.run(database, file, Wish(confirm_removals=True), node=moot.services.node, now=NOW)
     told = [(one.action, one.actor, one.token_id, one.request) for one in rows(database) if one.kind == "contract"]

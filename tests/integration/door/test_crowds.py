@@ -150,8 +150,7 @@ def test_t26_a_dripping_crowd_is_cut_off_and_nobody_waits(served: Served) -> Non
     figure("T26", f"of {CROWD} dripping connections not ended", left, goal="0")
     figure("T26", "p99 of good requests meanwhile", round(p99 * 1000), goal="under 250 ms", unit=" ms")
     assert left == 0
-    if size() != "tenth":  # there it is a proof; here the machine does other work beside it
-        assert p99 < 0.25
+    assert p99 < (2.0 if size() == "tenth" else 0.25)  # in make test the machine does other work beside it
 
 
 def test_t26_who_says_nothing_is_cut_off(served: Served) -> None:

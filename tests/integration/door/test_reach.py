@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from federation import jobs, log, publishers, tokens
+from federation import importer, jobs, log, publishers, tokens
 from federation.database import Database
 from federation.wishes import File, Wish
 from schema.kinds import PLURALS
@@ -186,7 +186,7 @@ def test_t21_nothing_of_another_council_comes_in_by_a_batch(place: Place) -> Non
     sent = {"Authorization": f"Bearer {place.secrets['owner']}", "Content-Type": "text/csv"}
     assert place.http.post(path, content=rows, headers=sent).status_code == 202
     assert place.http.post(path.replace(PUBLISHER, OTHER), content=rows, headers=sent).status_code == 403
-    while jobs.turn(place.database, node=f"{NODE}/.well-known/folkmoot", now=NOW):
+    while importer.turn(place.database, node=f"{NODE}/.well-known/folkmoot", now=NOW):
         pass
     with place.database.read() as session:
         ids = [f"{NODE}/id/{OTHER}/tool/X", f"{PREFIX}tool/X"]

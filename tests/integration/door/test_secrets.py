@@ -15,7 +15,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from federation import jobs, tokens
+from federation import importer, tokens
 from folkmoot import logs
 from tests.integration.writes.conftest import Moot
 from tests.services import NOW, PREFIX, PUBLISHER, client
@@ -100,7 +100,7 @@ def test_t31_no_canary_reaches_the_log(moot: Moot, contract: dict[str, Any], log
             said = send(moot, token, canary)
             assert "Traceback" not in said.text, what
             assert "sqlalchemy" not in said.text.lower(), what
-    while jobs.turn(moot.services.database, node=moot.services.node, now=NOW):
+    while importer.turn(moot.services.database, node=moot.services.node, now=NOW):
         pass
     told = logged()
     assert len(sent) == 200

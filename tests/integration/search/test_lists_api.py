@@ -412,6 +412,24 @@ def test_a_table_that_would_wait_too_long_is_503(site: Site, gate: Gate, monkeyp
     assert site.get(urls[3]).headers["etag"]
 
 
+def test_who_asks_for_too_many_tables_is_429(site: Site, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of one address is told as such, and when to come again: the server has room for others."""
+    monkeypatch.setattr("api.downloads.A_CLIENT", 1)
+    monkeypatch.setattr(site.client.app.state.downloads, "who", lambda _scope: "192.0.2.1")  # type: ignore[attr-defined]
+    gate.open.clear()
+    urls = [f"/v1/contracts?format=csv&limit={number}" for number in range(1, 5)]
+    with ThreadPoolExecutor(3) as pool:
+        asked = []
+        for number, url in enumerate(urls[:3], 1):
+            asked.append(pool.submit(site.get, url))
+            waiting(site, number)
+        problem = site.get(urls[3], 429)
+        assert problem.headers["retry-after"] == "5"
+        assert problem.json()["type"].rpartition("/")[2] == "too-many-requests"
+        gate.open.set()
+        assert {one.result().status_code for one in asked} == {200}
+
+
 def test_what_is_cut_off_says_so_and_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list longer than a download may be ends with a `next` link, and following it gives the rest."""
     contracts = {one.id: one for one in site.made.values() if one.kind == "contract"}

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from federation.checks import ORIGINS, Report, examine, summary
+from federation.checks import ORIGINS, PAGES, Report, examine, summary
 from federation.identity import key_of, manifest_url
 from federation.rules import RULES, gates
 from schema.errors import BadParameter, Later, Refused, Vanished
@@ -62,6 +62,16 @@ def test_what_only_the_end_or_the_clock_tells_is_asked_too(world: World) -> None
     assert clock.found.startswith(f"1 item told of; the first: {record_id} /origin/time")
     node.number = 1
     assert ("latest", "error") in broken(examined(world))
+
+
+def test_what_only_the_end_of_a_feed_tells_is_not_said_to_be_kept(world: World) -> None:
+    """Of a feed that is longer than a look nobody knows what its last page says: those rules are not in the report."""
+    node = signed(world, size=2)
+    for number in range(8):
+        node.put("contract", f"C-{number}")
+    report = examined(world)
+    assert (report.passed, len(report.steps)) == (True, PAGES)
+    assert {result.rule for result in report.results} & {"latest", "latest-named", "not-empty"} == set()
 
 
 def _relay(world: World, members: bytes | None = None) -> tuple[FakeNode, list[FakeNode]]:
