@@ -55,7 +55,7 @@ def leaf(kind: str, title: str) -> Leaf | None:
     for step in title.replace("/", ".").split("."):
         node = _opened(kind, node)
         if node.get("type") == "array" and _PLACE.fullmatch(step):
-            path.append(int(step))
+            path.append(int(step.strip()))
             node = node.get("items", {})
             continue
         names = {heading(name): name for name in node.get("properties", {})}
