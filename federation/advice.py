@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from federation.rules import BY_ID
-from schema.errors import Crawling, Later, Refused, Untrusted, Vanished
+from schema.errors import Cause, Crawling, Later, Refused, Untrusted, Vanished
 
 _PRIVATE = "For a node of a private network or of your own machine, set FOLKMOOT_ALLOW_PRIVATE=true here."
 _INWARD = ("url-scheme", "url-port", "url-host", "address")
 _UNREACHED: Mapping[str, str] = {
-    "name": "Check the spelling of the address, and that its name is in the DNS.",
-    "time": "Check that the server runs and is not too busy, then try again.",
-    "connection": "Check that the server runs and that its port is open.",
+    Cause.NAME: "Check the spelling of the address, and that its name is in the DNS.",
+    Cause.TIME: "Check that the server runs and is not too busy, then try again.",
+    Cause.CONNECTION: "Check that the server runs and that its port is open.",
 }
 
 

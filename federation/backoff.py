@@ -10,12 +10,11 @@ from sqlalchemy import select
 from federation import leases, nodes, tally, told, verdicts
 from federation.database import WriteSession, table
 from federation.gate import NotYet
-from federation.hosts import BUSY
 from federation.leases import Lease
 from federation.reconcile import EMPTY_FEED
 from federation.verdicts import Trouble
 from federation.visit import Visit
-from schema.errors import Crawling, Later, ReaderFault, Untrusted, Vanished
+from schema.errors import Cause, Crawling, Later, ReaderFault, Untrusted, Vanished
 from schema.tables import Feed
 
 FIRST_WAIT, LONGEST_WAIT = 60.0, 6 * 3600.0
@@ -25,7 +24,7 @@ DAY = timedelta(days=1)
 STALE_AFTER = 3
 RETIRED_AFTER = timedelta(days=3)
 GONE_STATUS = 410
-_SILENT = ("name", "time", "connection", BUSY)
+_SILENT = (Cause.NAME, Cause.TIME, Cause.CONNECTION, Cause.BUSY)
 """Causes by which nothing was answered, and so nothing said of whether the feed is there."""
 _feed = table(Feed)
 

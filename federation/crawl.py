@@ -42,17 +42,19 @@ async def walk(
     etag: str | None = None,
     headers: Mapping[str, str] | None = None,
     waits: Waits = nullcontext,
+    empty: int = 0,
 ) -> AsyncGenerator[Step, None]:
     """Yield page after page from `url` until the end or the budget; the next is fetched while one is worked on.
 
     But for the page after a large one: that has the turn of the process until the next page is asked for, so that
     there are never two of those in memory. `waits` is entered around the wait for the turn.
 
-    `after` is the change number already read: what comes must be above it. `etag` is that of the page at `url` when it
-    was last read as the end. Raises what `get` raises, and `Refused` with the rule of the feed that was broken.
+    `after` is the change number already read: what comes must be above it; `empty` is how many pages without items came
+    last. `etag` is that of the page at `url` when it was last read as the end. Raises what `get` raises, and `Refused`
+    with the rule of the feed that was broken.
     """
     first = dict(headers or {}) | ({"If-None-Match": etag} if etag else {})
-    track = _Track(after)
+    track = _Track(after, empty)
     pending: asyncio.Future[Answer] | None = asyncio.ensure_future(get(url, first))
     try:
         for left in reversed(range(budget)):
@@ -86,9 +88,9 @@ def _step(answer: Answer, body: bytes, url: str) -> Step:
 class _Track:
     """What is remembered between pages to see that a feed goes forward and not in circles."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, empty: int) -> None:
         self._last = after
-        self._empty = 0
+        self._empty = empty
         self._seen: set[str] = set()
 
     def check(self, page: Page) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from federation import examining, hosts, nodes, origins
+from federation import examining, hosts
 from federation.database import Database, clock
 from federation.examining import Claim
 from federation.hosts import Kept
@@ -98,6 +98,8 @@ class Examiner:
 
     def _known(self, held: Claim) -> tuple[Known | None, Sequence[str]]:
         """The node as it is pinned here, if it is, and the prefixes that are others'."""
+        from federation import nodes, origins  # noqa: PLC0415 - all that knows nodes: a server starts without it
+
         with self.database.present() as session, suppress(NotFound):
             known = nodes.find(session, held.url)
             return known, origins.taken(session, but=known.url)
@@ -131,13 +133,13 @@ class Examiner:
         finally:
             await asyncio.to_thread(self._leave, place, owner, max(self.gap, get.pause if get else 0.0))
 
-    def _asking(self, robots: AskRobots, place: str, kept: Kept) -> AskRobots:
+    def _asking(self, robots: AskRobots, mine: str, kept: Kept) -> AskRobots:
         """Ask for a robots.txt, but for that of the host in turn where it was read within the day."""
 
-        async def ask(origin: str) -> Answer:
-            if kept.robots is not None and place_of(origin) == place and kept.fresh(self.now()):
-                return Answer(200, kept.robots, {}, origin)
-            return await robots(origin)
+        async def ask(place: str) -> Answer:
+            if kept.robots is not None and place_of(place) == mine and kept.fresh(self.now()):
+                return Answer(200, kept.robots, {}, place)
+            return await robots(place)
 
         return ask
 

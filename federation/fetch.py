@@ -25,7 +25,7 @@ from federation.names import Resolver
 from federation.parcels import Parcel, Parcels
 from federation.seam import Answer
 from federation.wire import DIALLED, MANY_HOSTS, Checked, Pinned, Place, Share
-from schema.errors import Later, Refused
+from schema.errors import Cause, Later, Refused
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -80,7 +80,7 @@ class Door:
         self._allow_private = allow_private
         self._gap, self._ports = gap, frozenset(ports)
         self._limits = limits or Limits()
-        self._resolve: Resolve = resolve or Resolver(connections)
+        self._resolve: Resolve = resolve or Resolver()
         self._user_agent = user_agent
         self._parcels = Parcels(folder)
         self._checked: dict[Place, Checked] = {}
@@ -183,7 +183,7 @@ class Door:
             async with asyncio.timeout(self._limits.connect):
                 found = await self._resolve(host.strip("[]"), port)
         except (OSError, TimeoutError) as error:
-            raise Later(f"{host} does not resolve: {str(error) or 'no answer in time'}.", cause="name") from error
+            raise Later(f"{host} does not resolve: {str(error) or 'no answer in time'}.", cause=Cause.NAME) from error
         except ValueError as error:
             told = f"{host[:300]} can be no name in the DNS: a part of it is empty or has more than 63 characters."
             raise Refused("url-host", told) from error
@@ -199,10 +199,10 @@ class Door:
                     return await self._tell(errand, errand.body)
                 return await self._exchange(errand, started)
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise Later(f"{url} did not answer in time.", cause="time") from error
+            raise Later(f"{url} did not answer in time.", cause=Cause.TIME) from error
         except (httpx2.TransportError, httpx2.StreamError) as error:
             raise Later(
-                f"{url} could not be read: {str(error) or 'the connection broke off'}.", cause="connection"
+                f"{url} could not be read: {str(error) or 'the connection broke off'}.", cause=Cause.CONNECTION
             ) from error
         finally:
             errand.left -= time.monotonic() - started

@@ -11,12 +11,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, update
 
 from federation.database import WriteSession, table, upserting
-from federation.robots import KEPT
+from federation.robots import KEPT, Permits
 from schema.tables import Feed, Host
 
 _host = table(Host)
-BUSY = "busy"
-"""The cause of a `Later` where another reader had the turn of a host all the while: nothing was asked."""
 
 
 def busy(at: datetime) -> ColumnElement[bool]:
@@ -26,10 +24,14 @@ def busy(at: datetime) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of a host: its robots.txt (empty: it has none; None: it was never asked) and when it was read."""
+    """What is kept of a host: its robots.txt (empty: it has none; None: it was never asked) and when it was read.
+
+    `permits` is what it says, where it was parsed already.
+    """
 
     robots: bytes | None = None
     robots_at: datetime | None = None
+    permits: Permits | None = None
 
     def fresh(self, at: datetime) -> bool:
         """Whether the robots.txt need not be asked for at a moment."""

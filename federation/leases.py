@@ -101,7 +101,9 @@ def considerate(lease: Lease) -> Lease:
     """A lease with the gap that its host's Crawl-delay asks for: read after the claim, which keeps others out."""
     if not lease.host.robots:
         return lease
-    return replace(lease, gap=max(lease.gap, min(Permits(lease.host.robots).delay, PATIENT_DELAY)))
+    permits = Permits(lease.host.robots)
+    gap = max(lease.gap, min(permits.delay, PATIENT_DELAY))
+    return replace(lease, gap=gap, host=replace(lease.host, permits=permits))
 
 
 def waiting(session: Reading, due_by: datetime, *, clock: Clock = clock) -> bool:

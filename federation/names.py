@@ -14,20 +14,21 @@ from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 
-MOST_THREADS = 64
+MOST_THREADS = 256
+"""A look-up that hangs outlives the visit that asked: there is room for those of several rounds of visits."""
 _Work = SimpleQueue[Callable[[], None] | None]
 
 
 class Resolver:
-    """Looks names up, `at_once` at a time. Close it after, and its threads end when they have nothing more to do."""
+    """Looks names up, each in a thread. Close it after, and its threads end when they have nothing more to do."""
 
-    def __init__(self, at_once: int = MOST_THREADS) -> None:
-        self._room = asyncio.Semaphore(min(at_once, MOST_THREADS))
+    def __init__(self) -> None:
+        self._room = asyncio.Semaphore(MOST_THREADS)
         self._work: _Work = SimpleQueue()
         self._threads = self._idle = 0
 
     async def __call__(self, host: str, port: int) -> list[str]:
-        """All addresses of a name, in the resolver's order. Raises what the resolver does."""
+        """All addresses of a name, in the resolver's order. Raises what that does; `OSError` where no thread is had."""
         await self._room.acquire()
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[str]] = loop.create_future()
@@ -47,16 +48,20 @@ class Resolver:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(ended, done)
 
-        self._give(run)
+        try:
+            self._give(run)
+        except RuntimeError as error:
+            self._room.release()
+            raise OSError("this server can start no thread to look it up in") from error
         return await found
 
     def _give(self, run: Callable[[], None]) -> None:
-        self._work.put(run)
         if self._idle:
             self._idle -= 1
-        else:
-            self._threads += 1
+        else:  # before there is work for it: where none can be started, none is left behind
             threading.Thread(target=_serve, args=(self._work,), name="resolver", daemon=True).start()
+            self._threads += 1
+        self._work.put(run)
 
     def close(self) -> None:
         """Let the threads end."""

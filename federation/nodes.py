@@ -186,6 +186,7 @@ def _take_over(
     values["prefixes"] = orjson.dumps(dict(after.prefixes)).decode()
     values["jwks"] = orjson.dumps(list(keys)).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+    relations.note(session, known.id, manifest)
     if list(keys) != list(known.keys):
         rejudge.keys_changed(session, known.url, after.ring, before=known.keys, now=now)
     return after

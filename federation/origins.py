@@ -18,13 +18,12 @@ from sqlalchemy import and_, delete, or_, select
 
 from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
-from federation.hosts import BUSY
 from federation.identity import Taken, prefixes_of, read_manifest
 from federation.seam import Get
 from federation.sign import Jwk, Ring
 from federation.verdicts import Prefixes
 from schema.bounded import first_of
-from schema.errors import Crawling, Invalid, Later, LeaseLost, Refused, Vanished
+from schema.errors import Cause, Crawling, Invalid, Later, LeaseLost, Refused, Vanished
 from schema.identifiers import same_origin
 from schema.manifest import Manifest
 from schema.tables import Node, Origin, Publisher
@@ -72,14 +71,14 @@ async def learn(get: Get, node: str, *, relay: Manifest | None, wait: bool = Fal
 
     A relay speaks only for an origin that cannot be reached: not for one that is being read by another just now, nor
     for one whose robots.txt forbids us to ask. Raises `Later` where nobody can say yet: the relay's own list cannot be
-    had just now, or, with `wait`, the origin is being read by another (`BUSY`).
+    had just now, or, with `wait`, the origin is being read by another (`Cause.BUSY`).
     """
     try:
         answer = await get(node)
         manifest = read_manifest(await answer.small(), node)
         return Heard(node, prefixes_of(manifest), None, manifest)
     except Crawling as error:
-        busy = isinstance(error, Later) and error.cause == BUSY
+        busy = isinstance(error, Later) and error.cause == Cause.BUSY
         if isinstance(error, LeaseLost) or (busy and wait):
             raise
         if relay is None or busy or error.rule == "robots":

@@ -22,7 +22,7 @@ from federation.hosts import Kept
 from federation.leases import Clock, Lease
 from federation.robots import PATIENT_DELAY, AskRobots, Permits, ask, concerning
 from federation.seam import Answer, Get
-from schema.errors import Invalid, Later, LeaseLost
+from schema.errors import Cause, Invalid, Later, LeaseLost
 from schema.identifiers import place_of
 
 T = TypeVar("T")
@@ -99,12 +99,15 @@ class Polite:
 
     async def _learn(self, place: str, url: str, kept: Kept) -> Permits:
         if place not in self._permits:
-            text: bytes | None = b""
-            if self._robots is not None:
-                fresh = kept.fresh(self._lease.at)
-                text = kept.robots if fresh else await self._ask(self._robots, place, url, kept)
-            self._permits[place] = Permits(text or b"")
+            self._permits[place] = await self._permitted(place, url, kept)
         return self._permits[place]
+
+    async def _permitted(self, place: str, url: str, kept: Kept) -> Permits:
+        if self._robots is None:
+            return Permits(b"")
+        if kept.fresh(self._lease.at):
+            return kept.permits or Permits(kept.robots or b"")
+        return Permits(await self._ask(self._robots, place, url, kept))
 
     async def _ask(self, robots: AskRobots, place: str, url: str, kept: Kept) -> bytes:
         try:
@@ -143,7 +146,7 @@ class Polite:
         patient_until = time.monotonic() + PATIENCE
         while (kept := await asyncio.to_thread(self._take, place, owner)) is None:
             if time.monotonic() > patient_until:
-                raise Later(f"{place} is being asked by another worker.", cause=hosts.BUSY)
+                raise Later(f"{place} is being asked by another worker.", cause=Cause.BUSY)
             await asyncio.sleep(LOOK)
         try:
             yield kept

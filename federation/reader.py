@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from federation import judge, origins, verdicts
 from federation.apply import Said, said, standing
 from federation.database import Database
-from federation.hosts import BUSY
 from federation.merge import DIRECT, DROPPED
 from federation.papers import Papers, Write
 from federation.seam import Get
@@ -17,7 +19,7 @@ from federation.sign import Ring
 from federation.signed import Rings, Weigh
 from federation.verdicts import Judged, Prefixes, Source
 from schema.change import Item, Loose
-from schema.errors import Later
+from schema.errors import Cause, Crawling, Later, LeaseLost
 
 ORIGINS_A_VISIT = 100
 MANY_PREFIXES = 10_000
@@ -64,6 +66,17 @@ class Reader:
         self._again: set[str] = set()
         self._earlier = frozenset(asked)
         self._tries = 0
+        self.busy = False
+        """Whether `learn` could do no more for now: others had the turn of the hosts of those that it left."""
+
+    @property
+    def newly(self) -> int:
+        """How many origins were asked in this visit that were not known well enough."""
+        return len(self._asked - self._again)
+
+    def begin_anew(self) -> None:
+        """Forget what was asked for a page that does not come any more: the feed is read from its beginning."""
+        self._earlier = frozenset()
 
     @property
     def asked(self) -> frozenset[str]:
@@ -146,9 +159,28 @@ class Reader:
     async def learn(self, wanted: Sequence[str], now: datetime) -> bool:
         """Ask for the manifests of origins that are not known well enough, each once a visit.
 
-        False where some are left: there are too many, it is late, or another reader has the turn of their host.
+        False where some are left: there are too many, it is late, or another reader has the turn of their host
+        (`busy`: that alone, or none could be asked for it). What was heard is kept where one raises, so that the next
+        visit need not ask it again.
         """
         heard: list[origins.Heard] = []
+        before = len(self._asked)
+        try:
+            busy = await self._hear(wanted, heard, now)
+        except LeaseLost:
+            raise
+        except Crawling:
+            with suppress(SQLAlchemyError):  # it is asked again; the visit ends for what was raised
+                await self._keep(heard, now)
+            raise
+        await self._keep(heard, now)
+        left = set(wanted) - self._asked
+        self.busy = bool(left & busy) and (left <= busy or len(self._asked) == before)
+        return not left
+
+    async def _hear(self, wanted: Sequence[str], heard: list[origins.Heard], now: datetime) -> set[str]:
+        """Put what origins say into `heard`, less what is kept already. Gives those whose host was another's turn."""
+        busy: set[str] = set()
         for node in wanted[: ORIGINS_A_VISIT - len(self._asked)]:
             if self._tries and self._late():
                 break
@@ -158,15 +190,16 @@ class Reader:
                 self._asked.add(node)
                 continue
             found = await self._ask(node, now)
-            if found is not None:
+            if found is None:
+                busy.add(node)
+            else:
                 heard.append(found)
             if found is not None or node in self._again:  # what is known of that one will do
                 self._asked.add(node)
             if sum(len(one.prefixes) for one in heard) >= MANY_PREFIXES:
                 await self._keep(heard, now)
-                heard = []
-        await self._keep(heard, now)
-        return self._asked.issuperset(wanted)
+                heard.clear()
+        return busy
 
     async def _ask(self, node: str, now: datetime) -> origins.Heard | None:
         """What one origin says; what is known of it, where nothing can be learnt; None where it is another's turn."""
@@ -175,7 +208,7 @@ class Reader:
         try:
             found = await origins.learn(self._get, node, relay=relay, wait=True)
         except Later as error:
-            if error.cause != BUSY:
+            if error.cause != Cause.BUSY:
                 raise
             return None
         return found or origins.Heard(node, self._heard_of(now).get(node, {}))

@@ -22,11 +22,11 @@ from federation.leases import Lease
 from federation.papers import Papers, plain_etag
 from federation.parcels import Waits
 from federation.place import Place, Restart
-from federation.reader import Reader, Unasked
+from federation.reader import ORIGINS_A_VISIT, Reader, Unasked
 from federation.robots import PATIENT_DELAY
 from federation.seam import Get
 from federation.verdicts import Trouble
-from schema.change import LARGE_PAGE, Page
+from schema.change import LARGE_PAGE, MAX_ITEMS, Page
 from schema.errors import Crawling, Later, LeaseLost, Refused
 from schema.tables import Feed
 
@@ -34,6 +34,8 @@ T = TypeVar("T")
 _feed = table(Feed)
 VISIT_SECONDS = 300.0
 """After so long a visit ends between two pages, as it does for its budget: a slow host is not to hold a worker."""
+BUSY_WAIT = timedelta(seconds=30)
+"""How long a page is left that waits for hosts which others ask: until they are done it would be fetched in vain."""
 _NO_CACHE = {"Cache-Control": "no-cache"}
 _WELL: dict[str, Any] = {"fails": 0, "last_error": None, "gone_since": None}
 
@@ -71,6 +73,7 @@ class Visit:
         self._place = Place(lease.url, lease.cursor, lease.position, lease.epoch, lease.reconciling)
         self._restarted = False
         self._items = 0
+        self._empty = desk.passes.get(lease.feed_id, Pass()).empty
         self._endless: Trouble | None = None
         self._gather = Gather[Place](desk, self._save)
 
@@ -83,6 +86,11 @@ class Visit:
     def pause(self) -> timedelta:
         """How long the feed is left alone at least: nothing, where the host's wish was kept to within the visit."""
         return timedelta(seconds=self.delay if self.delay > PATIENT_DELAY else 0.0)
+
+    @property
+    def _spent(self) -> bool:
+        """Whether no page more may be asked for in this visit."""
+        return self.delay > PATIENT_DELAY or self.pages >= self._budget
 
     @property
     def _late(self) -> bool:
@@ -125,7 +133,7 @@ class Visit:
                         raise Refused("epoch", "The feed began anew twice within one visit.") from again
                     await self._ask_once()
                     await self._start_over(feed_of(self._papers.manifest).url, again.epoch)
-                if wanted and (not await self._reader.learn(wanted, self.now) or self.delay > PATIENT_DELAY):
+                if wanted and (not await self._reader.learn(wanted, self.now) or self._spent):
                     await self._break_off(left=True)
                     return False
 
@@ -147,9 +155,13 @@ class Visit:
         """End the visit between two pages: the feed is due again at once. `left`: the next page waits for origins."""
         self.due = self.now + self.pause
         if left:
-            self._desk.asked[self.lease.feed_id] = (self._place.cursor, self._reader.asked)
-        else:
-            await self._count()
+            asked = self._reader.asked
+            if len(asked) > MAX_ITEMS + ORIGINS_A_VISIT:  # no page names so many: it is another each time
+                asked = frozenset()
+            self._desk.asked[self.lease.feed_id] = (self._place.cursor, asked)
+        if left and self._reader.busy:
+            self.due = self.now + max(self.pause, BUSY_WAIT)
+        await self._count()
         await self._finish(self._rest)
 
     async def _count(self) -> None:
@@ -157,6 +169,8 @@ class Visit:
         since = self._desk.passes.setdefault(self.lease.feed_id, Pass())
         since.visits += 1
         since.read += self._items
+        since.asked += self._reader.newly
+        since.empty = self._empty
         self._endless = await asyncio.to_thread(self._no_end, since)
         if self._endless is not None:
             self.due = self._after(poll_of(self._papers.manifest, self._every))
@@ -199,12 +213,22 @@ class Visit:
     async def _start_over(self, url: str, epoch: str | None) -> None:
         self._restarted = True
         place = self._place = self._place.again(url, epoch)
+        self._forget()
 
         def work(session: WriteSession) -> None:
             leases.change(session, self.lease, etag=None, latest=None, **place.columns())
             reconcile.begin(session, self.lease.node_id)
 
         await self.write(work)
+
+    def _forget(self) -> None:
+        """Forget what this process keeps of the pass so far: the pages that come are of another."""
+        feed_id, passes = self.lease.feed_id, self._desk.passes
+        before = passes.get(feed_id, Pass())
+        since = passes[feed_id] = before.again()
+        self._items = self._items if since is before else 0
+        self._empty = 0
+        self._reader.begin_anew()
 
     async def _read(self, stop: asyncio.Event) -> bool:
         place = self._place
@@ -217,6 +241,7 @@ class Visit:
             etag=None if fresh or place.cursor != self.lease.cursor else self.lease.etag,
             headers=_NO_CACHE if fresh else None,
             waits=self._waits,
+            empty=self._empty,
         )
         left = False
         try:
@@ -267,6 +292,7 @@ class Visit:
         if found is None:
             return False
         self._items += len(page.items)
+        self._empty = 0 if page.items else self._empty + 1
         if page.size > LARGE_PAGE:
             page.items.clear()  # what they say stands in `found`, and is large too
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import httpcore2
 
 from federation.certificates import Shown, curious, is_legible, untrusted
-from schema.errors import Later, Refused
+from schema.errors import Cause, Later, Refused
 
 PER_ADDRESS = 4
 DIALLED = 2
@@ -159,12 +159,12 @@ class _Open(_Wrapped):
         try:
             return _Secured(self._host, await self._inner.start_tls(ssl_context, server_hostname, timeout))
         except httpcore2.ConnectTimeout as error:
-            raise Later(f"{self._host} was reached, but did not agree on TLS in time.", cause="time") from error
+            raise Later(f"{self._host} was reached, but did not agree on TLS in time.", cause=Cause.TIME) from error
         except httpcore2.ConnectError as error:
             cause = error.__cause__
             if not isinstance(cause, ssl.SSLError):
                 told = f"{self._host} was reached, but cut the connection before TLS was agreed on."
-                raise Later(told, cause="connection") from error
+                raise Later(told, cause=Cause.CONNECTION) from error
             shown = await self._look(server_hostname) if is_legible(cause) else {}
             raise untrusted(cause, self._host, shown, datetime.now(UTC)) from error
 
@@ -189,5 +189,7 @@ class _Secured(_Wrapped):
 
     def _broken(self, error: ssl.SSLError) -> Later:
         if isinstance(error, ssl.SSLEOFError) or "EOF" in (error.reason or ""):
-            return Later(f"{self._host} cut the connection off without saying that this is all.", cause="connection")
+            return Later(
+                f"{self._host} cut the connection off without saying that this is all.", cause=Cause.CONNECTION
+            )
         return untrusted(error, self._host, {}, datetime.now(UTC))

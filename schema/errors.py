@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 Severity = Literal["error", "warning"]
@@ -198,8 +199,24 @@ class Crawling(FolkmootError):
     pointer = ""
 
 
+class Cause(StrEnum):
+    """Why nothing was answered, in one word."""
+
+    NAME = "name"
+    """The name of the host does not resolve."""
+    TIME = "time"
+    """It took too long."""
+    CONNECTION = "connection"
+    """There was no connection, or it broke off."""
+    BUSY = "busy"
+    """Another reader had the turn of the host all the while: nothing was asked."""
+
+
 class Later(Crawling):
-    """Try again; `retry_after` is the node's own wish in seconds, where it gave one; `cause` is one word for why."""
+    """Try again; `retry_after` is the node's own wish in seconds, where it gave one.
+
+    `cause` is one word for why: a `Cause`, the rule that a certificate breaks, or empty.
+    """
 
     def __init__(self, detail: str, retry_after: float | None = None, *, cause: str = "") -> None:
         self.retry_after = retry_after

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from datetime import timedelta
 
 import pytest
 
-from federation import endless
-from tests.integration.crawl.world import Aggregator, FakeNode, Item, World, feed, node_row, problems
+from federation import endless, reader
+from federation.endless import Pass
+from schema.change import MAX_ITEMS
+from schema.errors import Later
+from tests.integration.crawl.world import Aggregator, FakeNode, Item, World, feed, node_row, problems, rows
 
 
 class Endless(FakeNode):
@@ -86,3 +90,130 @@ def test_a_feed_without_an_end_comes_behind_those_that_are_due(moot: Aggregator,
         moot.add(copy.copy(other))
     visited = [result.key for result in moot.crawl(budget=5)]
     assert visited[:4] == ["exa.example", "n0.example", "n1.example", "n2.example"]
+
+
+class Refusable(FakeNode):
+    """A node whose every page brings something new that cannot be taken."""
+
+    def page(self, after: int) -> Item:
+        if after >= self.number:
+            self.put("contract", f"C-{self.number}", {"title": 5})
+        return super().page(after)
+
+
+class Naming(FakeNode):
+    """A relay with one page, which names origins that nobody has heard of whenever it is asked for."""
+
+    def __init__(self, each: int) -> None:
+        super().__init__("relay.example", "REL", role="aggregator", size=50)
+        self.each = each
+        self.named = 0
+
+    def page(self, after: int) -> Item:
+        page = super().page(min(after, 0))
+        for n in range(self.each):
+            self.named += 1
+            origin = FakeNode(f"n{self.named}.example", "NEW")
+            self.pass_on(origin.items[origin.put("contract", "C-1")], modified=self.number + n + 1)
+            page["items"] = [*page["items"], self.items.popitem()[1]]
+        return page
+
+
+class Silent(FakeNode):
+    """A node whose pages are empty after the first, and go on."""
+
+    def page(self, after: int) -> Item:
+        page = super().page(after)
+        return page if page["items"] else page | {"next": f"{self.url}{self.feed_path}?afterChangeNumber={after + 1}"}
+
+
+def _lives(world: World, node: FakeNode) -> FakeNode:
+    world.servers[node.url] = node
+    return node
+
+
+def test_what_is_refused_is_no_progress(moot: Aggregator, world: World) -> None:
+    """A feed that brings nothing but what cannot be taken is found as soon as one that says the same again."""
+    moot.add(_lives(world, Refusable()))
+    results = moot.crawl(budget=5)
+    assert [result.outcome for result in results] == ["budget"] * endless.VISITS
+    assert endless.RULE in {problem.rule for problem in problems(moot.database)}
+
+
+def test_a_page_that_names_new_origins_each_time_is_found(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feed of one page that is never read, for each visit must ask for others first, is not due at once for ever."""
+    monkeypatch.setattr(reader, "ORIGINS_A_VISIT", 2)
+    monkeypatch.setattr("federation.visit.ORIGINS_A_VISIT", 2)
+    monkeypatch.setattr("federation.visit.MAX_ITEMS", 20)
+    monkeypatch.setattr(endless, "MAX_ITEMS", 20)
+    for n in range(200):
+        world.faults[f"https://n{n}.example"] = Later("down")
+    moot.add(_lives(world, Naming(each=3)), relays=True)
+    crawler = moot.crawler()
+    moot.crawler = lambda **_options: crawler  # type: ignore[method-assign]
+    results = moot.crawl()
+    assert endless.VISITS <= len(results) <= endless.VISITS + 3
+    assert {result.outcome for result in results} == {"budget"}
+    assert [problem.rule for problem in problems(moot.database)] == [endless.RULE]
+    for _ in range(5):
+        world.pass_time(minutes=10)
+        assert len(moot.crawl()) == 1, "it waits as others do"
+    ((_cursor, asked),) = crawler.desk.asked.values()
+    assert len(asked) <= 22, "what is kept of it has an end"
+
+
+def test_a_page_of_a_thousand_origins_is_no_feed_without_an_end(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay whose first page takes many visits to ask for all its origins is read at once, visit after visit."""
+    monkeypatch.setattr(reader, "ORIGINS_A_VISIT", 2)
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    for n in range(2 * endless.VISITS + 6):
+        origin = world.node(f"n{n}.example", f"{chr(65 + n // 26)}{chr(65 + n % 26)}X")
+        relay.pass_on(origin.items[origin.put("contract", "C-1")])
+    moot.add(relay, relays=True)
+    results = moot.crawl()
+    assert [result.outcome for result in results] == ["budget"] * (len(results) - 1) + ["ended"]
+    assert len(results) > endless.VISITS
+    assert problems(moot.database) == []
+    assert len(rows(moot.database)) == 2 * endless.VISITS + 8
+
+
+def test_as_many_origins_as_items_are_asked_for_an_honest_feed() -> None:
+    """What is asked for the page that comes next is not counted yet; what goes beyond a page of it is."""
+    assert Pass(read=500, asked=MAX_ITEMS).said == 500
+    assert Pass(read=0, asked=MAX_ITEMS + 7).said == 7
+
+
+def test_empty_pages_are_counted_over_visits(moot: Aggregator, world: World) -> None:
+    """A feed that parts its empty pages over visits is refused at the twentieth as within one."""
+    moot.add(_lives(world, Silent()))
+    results = moot.crawl(budget=6)
+    assert [result.outcome for result in results] == ["budget"] * 3 + ["failed"]
+    assert [problem.rule for problem in problems(moot.database)] == ["empty-pages"]
+
+
+def test_a_feed_that_begins_anew_is_a_pass_of_its_own_once(moot: Aggregator, world: World) -> None:
+    """What was read before it began anew does not count against it; one that begins anew each time is found."""
+    node = world.node(size=1)
+    for n in range(40):
+        node.put("contract", f"C-{n}")
+    moot.add(node)
+    crawler = moot.crawler(budget=3)
+    moot.crawler = lambda **_options: crawler  # type: ignore[method-assign]
+    (feed_id,) = [feed(moot.database).id]
+
+    def visit() -> Pass:
+        assert asyncio.run(crawler.turn()) is not None
+        return crawler.desk.passes[feed_id]
+
+    for _ in range(4):
+        visit()
+    crawler.desk.asked[feed_id] = (feed(moot.database).cursor, frozenset(["https://old.example/.well-known/folkmoot"]))
+    node.epoch = "second"
+    assert (visit().visits, feed(moot.database).reconciling) == (1, True)
+    assert crawler.desk.asked == {}
+    node.epoch = "third"
+    assert visit().visits == 2

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from protego import Protego
 from sqlalchemy import delete, select, update
 
 import migrations
@@ -424,6 +425,26 @@ def test_a_claim_reads_no_robots_txt(moot: Aggregator, world: World, monkeypatch
     lease = moot.crawler(gap=0.5)._claim(None)
     assert lease is not None
     assert (lease.gap, reading) == (3.0, [True])
+
+
+def test_a_robots_txt_that_is_kept_is_parsed_once_a_visit(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read for the gap of a claim is what the visit's own requests are held to."""
+    robots = _Robots(Answer(200, RULES))
+    _councils(moot, 1)
+    assert isinstance(_visited(moot, robots, "/v1/changes"), Answer)
+    parse, parsed = Protego.parse, list[str]()
+
+    def noted(text: str) -> Protego:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(Protego, "parse", noted)
+    world.pass_time(seconds=SECONDS + GAP)
+    result = asyncio.run(moot.crawler(gap=0.5, robots=robots).turn())
+    assert result is not None
+    assert (result.outcome, len(parsed), robots.asked) == ("ended", 1, ["https://n0.example"])
 
 
 def test_of_a_robots_txt_only_what_is_said_to_us_is_kept(moot: Aggregator, world: World) -> None:

@@ -18,11 +18,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from federation import hosts, origins, reader, rounds
-from federation.database import table
+from federation.database import Reading, table
 from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.sign import Signer
-from schema.errors import Later, Refused, Vanished
+from federation.visit import BUSY_WAIT
+from schema.errors import Later, LeaseLost, Refused, Vanished
 from schema.tables import Origin
 from tests.integration.crawl.world import (
     Aggregator,
@@ -173,6 +174,100 @@ def test_a_relay_does_not_speak_for_an_origin_that_is_busy(
     world.pass_time(hours=2)
     assert [result.outcome for result in moot.crawl()] == ["ended"]
     assert (_title(moot, record), _heard(moot, origin).vouched_by) == ("true", None)
+
+
+def test_a_page_that_waits_for_a_busy_host_is_left_for_a_while(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all that is left is another reader's turn, the page is not fetched again at once and in vain."""
+    monkeypatch.setattr("federation.polite.PATIENCE", 0.05)
+    relay = _relay_of(world, 2)
+    moot.add(relay, relays=True)
+    _busy(moot, "n0.example:443", world.now + timedelta(hours=1))
+    (result,) = moot.crawl()
+    row = feed(moot.database)
+    assert (result.outcome, round((row.due - row.last_visit) / BUSY_WAIT, 2)) == ("budget", 1.0)
+    world.pass_time(minutes=1)
+    (result,) = moot.crawl()
+    asked = [url for url, _headers in world.asked if "//n1" in url]
+    assert (result.outcome, len(asked)) == ("budget", 1)
+    world.pass_time(hours=1)
+    assert [result.outcome for result in moot.crawl()] == ["ended"]
+    assert problems(moot.database) == []
+
+
+def test_what_is_left_for_want_of_time_is_not_left_for_a_busy_host(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a busy host others are asked visit after visit; only when none could be asked does the page wait."""
+    monkeypatch.setattr("federation.polite.PATIENCE", 0.05)
+    monkeypatch.setattr(reader, "ORIGINS_A_VISIT", 2)
+    moot.add(_relay_of(world, 4), relays=True)
+    _busy(moot, "n0.example:443", world.now + timedelta(hours=1))
+    assert [result.outcome for result in moot.crawl()] == ["budget"] * 3
+    assert {url.split("/")[2] for url, _headers in world.asked if "//n" in url} == {f"n{n}.example" for n in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["its list cannot be had", "its lease is lost"])
+def test_what_was_heard_before_a_visit_broke_off_is_kept(moot: Aggregator, world: World, *, lost: bool) -> None:
+    """Of origins that were asked in a visit that failed none is asked again; of one whose feed is another's, all."""
+    relay = _relay_of(world, 3)
+    relay.more["members"] = members = f"{relay.url}/v1/nodes"
+    moot.add(relay, relays=True)
+    world.faults["https://n2.example"] = LeaseLost() if lost else Later("down")
+    world.faults[members] = Later("down too")
+    (result,) = moot.crawl()[:1] if not lost else [asyncio.run(moot.crawler().turn())]
+    assert result is not None
+    assert (result.outcome, result.error) == (("lost", LeaseLost().detail) if lost else ("failed", "down too"))
+    world.faults.clear()
+    world.pass_time(minutes=10)
+    assert [result.outcome for result in moot.crawl()] == ["ended"]
+    asked = [url.split("/")[2] for url, _headers in world.asked if "//n" in url]
+    assert {name: asked.count(name) for name in asked} == {
+        "n0.example": 1 + lost,
+        "n1.example": 1 + lost,
+        "n2.example": 2,
+    }
+
+
+def test_a_large_page_that_spends_the_budget_is_read_in_the_next_visit(moot: Aggregator, world: World) -> None:
+    """A page of megabytes that is the last of its visit is not asked for in each visit and never read."""
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    origin = world.node("n0.example", "NAX")
+    origin.key("1")
+    origin.key("2", publish=False)
+    relay.pass_on(origin.items[origin.put("contract", "C-1")])
+    for n in range(11):
+        relay.put("contract", f"C-{n}", unknownMember=["Words. " * 31_000])
+    moot.add(relay, relays=True)
+    crawler = moot.crawler(budget=1)
+
+    async def go() -> list[str]:
+        return [result.outcome for _ in range(6) if (result := await crawler.turn()) is not None]
+
+    assert asyncio.run(go()) == ["budget", "budget", "ended"]
+    assert len([url for url, _headers in world.asked if "//n0" in url]) == 1
+    assert len(rows(moot.database)) == 13
+
+
+def test_what_is_known_of_all_origins_is_read_once_a_visit(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages name new origins, the list of all of them is asked of the database with the first."""
+    read: list[str] = []
+    for name in ("every", "overdue"):
+        plain = getattr(origins, name)
+
+        def noted(session: Reading, *, now: datetime, name: str = name, plain: Any = plain) -> Any:
+            read.append(name)
+            return plain(session, now=now)
+
+        monkeypatch.setattr(origins, name, noted)
+    relay = _relay_of(world, 6)
+    relay.size = 2
+    moot.add(relay, relays=True)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.pages, sorted(read)) == ("ended", 5, ["every", "overdue"])
 
 
 def test_a_busy_origin_that_is_known_holds_up_nothing(

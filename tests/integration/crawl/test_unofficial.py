@@ -7,6 +7,8 @@ from sqlalchemy import delete, select
 
 from federation import lists, nodes
 from federation.database import table
+from federation.identity import read_manifest
+from schema.errors import Later
 from schema.tables import Meta
 from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
 
@@ -89,6 +91,35 @@ def test_a_mark_comes_and_goes_with_the_manifest(moot: Aggregator, world: World,
     assert _marked(moot) == {"gather.example A": ()}
     assert _state(moot) != before
     assert _kept(moot) == set()
+
+
+def test_a_mark_changes_with_the_manifest_and_not_with_the_end_of_the_feed(
+    moot: Aggregator, world: World, gatherer: FakeNode
+) -> None:
+    """A feed of many visits, or one that fails after its manifest was taken over, leaves no mark of the old one."""
+    gatherer.put("contract", "A")
+    moot.add(gatherer)
+    moot.crawl()
+    gatherer.more["publishers"][0]["relation"] = "hosted"
+    world.faults[f"{gatherer.url}{gatherer.feed_path}"] = Later("down")
+    world.pass_time(hours=1)
+    assert [result.outcome for result in moot.crawl()] == ["failed"]
+    assert _marked(moot) == {"gather.example A": ()}
+
+
+def test_an_identity_that_a_person_releases_brings_its_marks(
+    moot: Aggregator, world: World, gatherer: FakeNode
+) -> None:
+    """With the manifest that an operator takes as it stands now its relations are known, before any visit."""
+    gatherer.put("contract", "A")
+    moot.add(gatherer)
+    moot.crawl()
+    gatherer.more["publishers"][0]["relation"] = "hosted"
+    body = gatherer.answer(gatherer.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, gatherer.url)
+        nodes.release(session, known, read_manifest(body, gatherer.id), body, now=world.now)
+    assert _marked(moot) == {"gather.example A": ()}
 
 
 def test_what_was_pinned_before_marks_were_kept_is_marked_in_time(

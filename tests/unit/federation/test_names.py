@@ -72,11 +72,14 @@ def test_dead_name_servers_hold_up_neither_others_nor_work_in_threads(dead: _Dea
     assert took < 3
 
 
-def test_who_waits_for_a_thread_gives_up_in_time_and_leaves_nothing_behind(dead: _Dead) -> None:
+def test_who_waits_for_a_thread_gives_up_in_time_and_leaves_nothing_behind(
+    dead: _Dead, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No more names are looked up at a time than there is room for; who was in vain is no load on those who come."""
+    monkeypatch.setattr(names, "MOST_THREADS", 3)
 
     async def go() -> list[str]:
-        async with Door(user_agent="test", allow_private=True, gap=0, limits=QUICK, connections=3) as door:
+        async with Door(user_agent="test", allow_private=True, gap=0, limits=QUICK) as door:
             asked = (door.get(f"http://dead{n}.localhost/") for n in range(9))
             ends = await asyncio.gather(*asked, return_exceptions=True)
             assert {getattr(end, "cause", None) for end in ends} == {"name"}
@@ -105,6 +108,27 @@ def test_what_the_resolver_says_is_given_on(monkeypatch: pytest.MonkeyPatch) -> 
         return await resolver("exa.localhost", 80)
 
     assert asyncio.run(go()) == ["127.0.0.2", "127.0.0.1"]
+
+
+def test_a_thread_that_cannot_be_started_is_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine gives no thread the visit is for later, and the place in line goes to whoever comes next."""
+    monkeypatch.setattr(names, "MOST_THREADS", 1)
+    monkeypatch.setattr(names, "look_up", lambda _host, _port: ["127.0.0.1"])
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def go() -> list[str]:
+        async with Door(user_agent="test", allow_private=True, gap=0, limits=QUICK) as door:
+            with monkeypatch.context() as without:
+                without.setattr(threading.Thread, "start", start)
+                for _ in range(2):
+                    with pytest.raises(Later, match="can start no thread") as later:
+                        await door.get("http://good.localhost/")
+                    assert later.value.cause == "name"
+            return await asyncio.wait_for(door._resolve("good.localhost", 80), 10)
+
+    assert asyncio.run(go()) == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(
