@@ -42,7 +42,7 @@ class AuditItem(Shape):
     actor: str = Field(description="token, or operator for a command on the server.", examples=["token"])
     tokenId: int | None = Field(None, description="The token's number.")  # noqa: N815 - the wire's
     name: str | None = Field(None, description="What the token is called.")
-    action: str = Field(description="create, update, delete, or what was done to a token or a publisher.")
+    action: str = Field(description="create, update, delete, or what was done to or with a token or a publisher.")
     publisher: str = Field(description="Whose record it is.")
     kind: str | None = Field(None, description="Of which kind.")
     record: str | None = Field(None, description="The record's id, or what else was written.")

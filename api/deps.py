@@ -5,8 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.problems import name_of
 from api.services import Services
+from federation import tokens
 from federation.database import ReadSession, WriteSession
+from federation.tokens import OutOfReach
 
 
 async def services(request: Request) -> Services:
@@ -30,10 +33,18 @@ def current_session(here: Here) -> Iterator[ReadSession]:
         yield session
 
 
-def write_session(here: Here) -> Iterator[WriteSession]:
-    """One request, one transaction: committed when the route returns, rolled back when it raises."""
-    with here.database.write() as session:
-        yield session
+def write_session(request: Request, here: Here) -> Iterator[WriteSession]:
+    """One request, one transaction: committed when the route returns, rolled back when it raises.
+
+    That a token reached too far is noted in one of its own.
+    """
+    try:
+        with here.database.write() as session:
+            yield session
+    except OutOfReach as error:
+        with here.database.write() as session:
+            tokens.barred(session, error, here.now(), request=name_of(request.scope))
+        raise
     here.follower.nudge()
 
 

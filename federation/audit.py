@@ -26,7 +26,7 @@ from schema.tables import Audit
 ACTIONS = (
     *("create", "update", "delete"),
     *("publisher.add", "publisher.set"),
-    *("token.create", "token.rotate", "token.revoke"),
+    *("token.create", "token.rotate", "token.revoke", "token.barred"),
     *(
         "node.add",
         "node.pause",

@@ -23,12 +23,15 @@ from sqlalchemy import Row, select, update
 from federation import audit, publishers
 from federation.database import Reading, WriteSession, table
 from schema.errors import BadParameter, BadToken, Conflict, Forbidden, NotFound
+from schema.identifiers import PUBLISHER_ID
 from schema.kinds import KINDS
 from schema.tables import Token
 
 log = structlog.get_logger("folkmoot.auth")
 DAYS = 365
 OVERLAP_DAYS = 7
+BARRED_AGAIN = timedelta(hours=1)
+"""After so long it is noted again that a token reaches too far."""
 ALL = "*"
 SHAPE = re.compile(r"fmt_([A-Za-z0-9_-]{43})([0-9A-Za-z]{6})")
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -51,18 +54,22 @@ class Grant:
         or not.
         """
         if publisher != self.publisher:
-            raise self._barred(f"This token is for {self.publisher} alone.")
+            raise OutOfReach(self, publisher, kind, f"This token is for {self.publisher} alone.")
         if self.kinds is not None and kind not in self.kinds:
-            raise self._barred(f"This token does not reach records of kind '{kind}'.")
-
-    def _barred(self, why: str) -> Forbidden:
-        """Told in the log and not in the audit log, which is of what was done, and which nobody can shorten."""
-        log.warning("token reaches too far", token=self.token_id, why=why)
-        return Forbidden(why)
+            raise OutOfReach(self, publisher, kind, f"This token does not reach records of kind '{kind}'.")
 
     def actor(self, request: str) -> audit.Actor:
         """Who acts with this token, in the request of this name."""
         return audit.Actor("token", self.name, self.token_id, request)
+
+
+class OutOfReach(Forbidden):
+    """A token was shown for a publisher or a kind that it does not reach."""
+
+    def __init__(self, grant: Grant, publisher: str, kind: str, detail: str) -> None:
+        self.grant, self.publisher, self.kind = grant, publisher, kind
+        log.warning("token reaches too far", token=grant.token_id, why=detail)
+        super().__init__(detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,16 @@ def touch(session: WriteSession, grant: Grant, now: datetime, *, request: str = 
         _token.c.id == grant.token_id, _token.c.last_used.is_(None) | (_token.c.last_used < day)
     )
     session.connection().execute(used.values(last_used=day))
+
+
+def barred(session: WriteSession, error: OutOfReach, now: datetime, *, request: str = "") -> None:
+    """Note in the audit log that a token reached too far: once an hour of each, for nobody can shorten that log."""
+    grant, due = error.grant, _token.c.barred.is_(None) | (_token.c.barred <= now - BARRED_AGAIN)
+    noted = update(_token).where(_token.c.id == grant.token_id, due).values(barred=now)
+    if session.connection().execute(noted).rowcount:
+        aimed = error.publisher if PUBLISHER_ID.fullmatch(error.publisher) else "what is no publisher"
+        audit.acting(session, grant.actor(request))
+        audit.note(session, "token.barred", f"{error.kind} of {aimed}", now, publisher=grant.publisher)
 
 
 def every(session: Reading) -> list[Token]:

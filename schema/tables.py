@@ -308,7 +308,10 @@ class SigningKey(Row, table=True):
 
 
 class Token(Row, table=True):
-    """A bearer token, stored as the SHA-256 of what was shown once. `kinds` is `*` or names joined by commas."""
+    """A bearer token, stored as the SHA-256 of what was shown once. `kinds` is `*` or names joined by commas.
+
+    `barred` is when the audit log last told that it had reached for what is not its own.
+    """
 
     id: int | None = Field(default=None, sa_type=RowNumber, primary_key=True)
     name: str = Field(max_length=200)
@@ -320,6 +323,7 @@ class Token(Row, table=True):
     expires: datetime = Field(sa_type=Moment)
     revoked: datetime | None = Field(default=None, sa_type=Moment)
     last_used: datetime | None = Field(default=None, sa_type=Moment)
+    barred: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class Idempotency(Row, table=True):

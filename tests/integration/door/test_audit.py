@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -62,7 +63,7 @@ def test_a_token_sent_as_the_name_of_a_request_is_not_kept(moot: Moot, contract:
 
 
 def test_what_was_not_done_is_not_noted(moot: Moot, contract: dict[str, Any]) -> None:
-    """A refusal, a repeat under one key and equal data leave no row: the note lives and dies with the change."""
+    """A refusal, a repeat under one key and equal data leave no row, but for a token that reaches for another's."""
     token = moot.token()
     tag = moot.post(token, contract, Idempotency_Key="one").headers["etag"]
     known = len(rows(moot.services.database))
@@ -70,7 +71,7 @@ def test_what_was_not_done_is_not_noted(moot: Moot, contract: dict[str, Any]) ->
     assert moot.call("PUT", WHERE, token, contract, If_Match=tag).status_code == 200
     assert moot.call("PUT", WHERE, token, {"reference": "EXA-C-1"}, If_Match=tag).status_code == 422
     assert moot.post(moot.token(OTHER), contract).status_code == 403
-    assert [one.action for one in rows(moot.services.database)[known:]] == ["token.create"]
+    assert [one.action for one in rows(moot.services.database)[known:]] == ["token.create", "token.barred"]
 
 
 def test_an_import_is_noted_for_who_asked_for_it(moot: Moot) -> None:
@@ -107,6 +108,31 @@ def test_what_an_operator_does_is_noted(moot: Moot) -> None:
         ("operator", "publisher.set", f"{OTHER} as hosted"),
     ]
     assert {one.name for one in rows(moot.services.database)} == {who}
+
+
+def test_t21_a_token_that_reaches_too_far_is_noted_once_an_hour(moot: Moot, contract: dict[str, Any]) -> None:
+    """Whose token it was and for what it reached, in the log of its own publisher; what it sent is written nowhere."""
+    database, far, narrow = moot.services.database, moot.token(OTHER), moot.token(kinds=["tool"])
+    before = moot.latest()
+    for to in (PUBLISHER, PUBLISHER, "GB-LAE-ZZZ"):
+        assert moot.post(far, contract, to=to).status_code == 403
+    assert moot.call("DELETE", WHERE + "?reason=error", narrow, X_Request_ID="reach-far-one").status_code == 403
+    told = [one for one in rows(database) if one.action == "token.barred"]
+    assert [(one.actor, one.token_id, one.publisher, one.record) for one in told] == [
+        ("token", 1, OTHER, f"contract of {PUBLISHER}"),
+        ("token", 2, PUBLISHER, f"contract of {PUBLISHER}"),
+    ]
+    assert told[1].request == "reach-far-one"
+    assert moot.latest() == before
+    seen = moot.call("GET", "/v1/audit", far).json()["items"]
+    assert [one["record"] for one in seen if one["action"] == "token.barred"] == [f"contract of {PUBLISHER}"]
+    with database.read() as session:
+        error = tokens.OutOfReach(tokens.check(session, far, NOW), "no\x00body", "tool", "x")
+    for later, noted in ((timedelta(minutes=59), 2), (timedelta(hours=1), 3), (timedelta(hours=1, minutes=1), 3)):
+        with database.write() as session:
+            tokens.barred(session, error, NOW + later)
+        assert sum(one.action == "token.barred" for one in rows(database)) == noted
+    assert rows(database)[-1].record == "tool of what is no publisher"
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit SET name = 'nobody'", "DELETE FROM audit"])
