@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 
 from api.app import create_app
-from api.downloads import AT_ONCE, MOST_WAITING, Written, write
+from api.downloads import AT_ONCE, MOST_WAITING, Downloads, Written, write
 from federation.database import Database
 from folkmoot.patience import Bounds, Patient
 from tests.contract.world import publish
@@ -35,9 +35,10 @@ class Hasty(Patient):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server on loopback."""
+    """A server on loopback, and the tables that it writes for others."""
 
     port: int
+    downloads: Downloads
 
     def connect(self) -> socket.socket:
         """Give a connection whose own buffer holds next to nothing."""
@@ -62,14 +63,13 @@ def served(database: Database, tmp_path: Path) -> Iterator[Served]:
     services = make_services(database, tmp_path)
     records = [{"reference": f"C{n}", "title": f"Contract {n}", "description": WORDS} for n in range(600)]
     publish(database, {"contract": records})
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(services), http=Hasty, ws="none", log_config=None, access_log=False)
-    )
+    app = create_app(services)
+    server = uvicorn.Server(uvicorn.Config(app, http=Hasty, ws="none", log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # else the kernel takes a whole page itself
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
-        here = Served(listening.getsockname()[1])
+        here = Served(listening.getsockname()[1], app.state.downloads)
         services.follower.catch_up()
         yield here
         server.should_exit = True
@@ -150,9 +150,18 @@ def test_who_hangs_up_before_his_table_is_written_costs_nothing(
             one.sendall(f"GET /v1/contracts?format=csv&limit={number + 1} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             while number < AT_ONCE and len(made) <= number:
                 time.sleep(0.01)
+        _until_so_many_wait(served, MOST_WAITING)
+    _until_so_many_wait(served, 0)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(served.get, "/v1/contracts?format=csv&limit=99")
         time.sleep(0.2)
         may_go_on.set()
         assert asked.result()[0] == 200
     assert len(made) == AT_ONCE + 1
+
+
+def _until_so_many_wait(served: Served, number: int) -> None:
+    until = time.monotonic() + 10
+    while sum(not one.begun for one in list(served.downloads._shared.values())) != number:
+        assert time.monotonic() < until
+        time.sleep(0.01)
