@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request
 
 from api.problems import name_of
 from api.services import Services
-from federation import tokens
+from federation import outages, tokens
 from federation.database import ReadSession, WriteSession
 from federation.tokens import OutOfReach
+
+log = structlog.get_logger("folkmoot.http")
 
 
 async def services(request: Request) -> Services:
@@ -42,10 +45,22 @@ def write_session(request: Request, here: Here) -> Iterator[WriteSession]:
         with here.database.write() as session:
             yield session
     except OutOfReach as error:
-        with here.database.write() as session:
-            tokens.barred(session, error, here.now(), request=name_of(request.scope))
+        _note(request, here, error)
         raise
     here.follower.nudge()
+
+
+def _note(request: Request, here: Services, error: OutOfReach) -> None:
+    """Note that a token reached too far. Where the database takes no note the asker is told the same."""
+    try:
+        with here.database.write() as session:
+            tokens.barred(session, error, here.now(), request=name_of(request.scope))
+    except Exception as fault:
+        if not outages.is_fault(fault):
+            raise
+        log.warning(
+            "a token that reached too far is not noted", token=error.grant.token_id, error=outages.sentence(fault)
+        )
 
 
 # scope="function": by default FastAPI would commit after the reply, and a failed commit would still answer 201.

@@ -23,8 +23,13 @@ def title(asked: Asked, kinds: Sequence[str], names: Mapping[str, str], site: st
     subject = _joined([_PLURALS[kind] for kind in kinds], "and") if kinds else "everything"
     one = not kinds
     told = [*_words(asked), *_places(asked, names), *_codes(asked, one=one), *_dates(asked, one=one), *_money(asked)]
-    said = " ".join([subject, *told])
+    said = _on_one_line(" ".join([subject, *told]))
     return f"{said[0].upper()}{said[1:]} — {site}"
+
+
+def _on_one_line(text: str) -> str:
+    """What was asked may hold line breaks and control characters, which no title has."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _words(asked: Asked) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 from exchange.summaries import label, summary
 
@@ -46,8 +46,8 @@ def calendar(title: str, url: str, records: Iterable[Dated]) -> bytes:
     made.add("version", "2.0")
     made.add("prodid", PRODUCER)
     made.add("method", "PUBLISH")
-    made.add("name", title)
-    made.add("x-wr-calname", title)
+    for name in ("name", "x-wr-calname"):  # the library escapes the texts alone that RFC 5545 itself has
+        made.add(name, vText(title))
     made.add("url", url)
     for record in records:
         for event in _events(record):

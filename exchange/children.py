@@ -22,12 +22,10 @@ _LOOK, _SOON = 0.05, 0.001
 _GRACE = 5  # seconds of processor time between the signal that says why and the one that says nothing
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _STOPS = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
-STOP_SECONDS = 5.0
-"""How long a server that is being stopped may take to learn of it after its children, who are told at the same time."""
 
 
 class Stopped(Exception):
-    """A file was not read to its end, since this server is being stopped: the file is not at fault."""
+    """A file was not read to its end, since this server is being stopped, or its child was told to end."""
 
 
 def confine(*, memory: int, seconds: int, output: int) -> None:
@@ -72,15 +70,16 @@ def run(
     *,
     seconds: float,
     group: bool = False,
-    stopping: Callable[[], bool] = lambda: False,
+    stopping: Callable[[], bool] | None = None,
 ) -> int:
     """Let a module of ours read `given` and write `out`, and `told` where it cannot. Gives its exit code.
 
     That is minus the signal that ended it: SIGXCPU where it took too long, by the processor or by the clock. It ends
-    with all that it has started itself where it leads a `group`. Raises `Stopped` once `stopping` says so.
+    with all that it has started itself where it leads a `group`.
 
-    What tells a process to end is sent by who stops the server, and by who wants memory back, to the largest: without a
-    stop it is an end like any other.
+    Where there is `stopping`, raises `Stopped` once it says so, and where the child alone was told to end: who stops a
+    service sends that to all its processes, and the server learns of it only when its last answer is out; who wants
+    memory back sends it to the largest.
     """
     environment = {
         "PYTHONPATH": str(_ROOT), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": tempfile.gettempdir(),
@@ -94,16 +93,16 @@ def run(
         in_time = _wait(child.pid, time.monotonic() + seconds, stopping)
     finally:
         _end(child, group=group)
-    if child.returncode in _STOPS and _stops(stopping):
+    if stopping is not None and child.returncode in _STOPS:
         raise Stopped
     return child.returncode if in_time else -signal.SIGXCPU
 
 
-def _wait(pid: int, until: float, stopping: Callable[[], bool]) -> bool:
+def _wait(pid: int, until: float, stopping: Callable[[], bool] | None) -> bool:
     """Whether a child ends in time. It is not reaped, so that nothing else has its number, nor that of its group."""
     pause = _SOON
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-        if stopping():
+        if stopping is not None and stopping():
             raise Stopped
         left = until - time.monotonic()
         if left <= 0:
@@ -121,13 +120,3 @@ def _end(child: subprocess.Popen[bytes], *, group: bool) -> None:
     else:
         child.kill()
     child.wait()
-
-
-def _stops(stopping: Callable[[], bool]) -> bool:
-    """Whether this server is being stopped, as it may learn a little later than its child."""
-    until = time.monotonic() + STOP_SECONDS
-    while not stopping():
-        if time.monotonic() >= until:
-            return False
-        time.sleep(_LOOK)
-    return True

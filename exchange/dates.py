@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -22,7 +22,8 @@ EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
 _SERIAL_ZERO = date(1899, 12, 30)
 LONGEST = 60
 _SURE = 0.95
-_NO_DATE = "This is not a date; it is left out."
+_OUT = "it is left out."
+_NO_DATE = f"This is not a date; {_OUT}"
 
 _TIME = (
     r"(?:[T ,]+(?P<h>\d{1,2}):(?P<min>\d{2})(?::(?P<s>\d{2})(?:[.,]\d+)?)?"
@@ -104,6 +105,8 @@ class DateColumn:
 
     order: Order = "day"
     serials: bool = False
+    both: tuple[str, str] = field(default=("", ""), compare=False)
+    """Where it writes both orders: a cell that proves the one, and a cell that proves the other."""
 
     def doubted(self, text: str) -> bool:
         """Whether a cell speaks against a column that writes the day first."""
@@ -127,10 +130,11 @@ class DateColumn:
         first, second = int(match["a"]), int(match["b"])
         as_day, as_month = _made(match["y"], second, first), _made(match["y"], first, second)
         if self.order == "mixed" and as_day and as_month and as_day != as_month:
-            return Dated(None, "Day and month cannot be told apart: this column writes both orders; it is left out.")
+            shown = " and ".join(f"'{cell}'" for cell in self.both)
+            return Dated(None, f"Day and month cannot be told apart: this column writes both orders, {shown}; {_OUT}")
         chosen = (as_month or as_day) if self.order == "month" else (as_day or as_month)
         if not chosen:
-            return Dated(None, "There is no such day between 1900 and 2199; it is left out.")
+            return Dated(None, f"There is no such day between 1900 and 2199; {_OUT}")
         odd = self.order != "mixed" and chosen != (as_month if self.order == "month" else as_day)
         return Dated(
             _local(chosen, match), f"Read as {chosen.isoformat()}, against the order of its column." if odd else ""
@@ -143,7 +147,7 @@ def _proof(text: str) -> tuple[bool, bool, bool]:
     match = _NUMERIC.fullmatch(text)
     if match:
         first, second = int(match["a"]), int(match["b"])
-        return first > 12 >= second, second > 12 >= first, False
+        return 31 >= first > 12 >= second > 0, 31 >= second > 12 >= first > 0, False
     return False, False, _serial(text) is not None
 
 
@@ -157,6 +161,7 @@ class DateJudge:
     def __init__(self, *, workbook: bool = False) -> None:
         self._workbook = workbook
         self._day = self._month = self._serial = self._total = 0
+        self._last = {"day": "", "month": ""}
 
     def hear(self, text: str) -> None:
         """Take one cell into account."""
@@ -165,6 +170,8 @@ class DateJudge:
         self._month += month
         self._serial += serial
         self._total += 1
+        if day or month:
+            self._last["day" if day else "month"] = text[:LONGEST]
 
     def verdict(self) -> DateColumn:
         """Say how the column writes its dates."""
@@ -174,7 +181,7 @@ class DateJudge:
         elif self._day < _SURE * (self._day + self._month):
             order = "mixed"
         serials = self._workbook or (self._serial > 0 and self._serial * 2 >= self._total)
-        return DateColumn(order, serials=serials)
+        return DateColumn(order, serials=serials, both=(self._last["day"], self._last["month"]))
 
 
 def judge_dates(cells: Iterable[str], *, workbook: bool = False) -> DateColumn:

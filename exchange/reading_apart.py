@@ -40,11 +40,11 @@ def parse_apart(
     kind: str,
     publisher: PublisherFacts,
     format: str | None = None,  # noqa: A002
-    stopping: Callable[[], bool] = lambda: False,
+    stopping: Callable[[], bool] | None = None,
 ) -> Parsed:
     """Read the rows of a file as `reading.parse` does, but that all it refuses is `Malformed`, and so is a dead child.
 
-    Raises `children.Stopped` once `stopping` says so, `OSError` where the machine has no room for it.
+    Raises `children.Stopped` as `children.run` does, `OSError` where the machine has no room for it.
     """
     limits = {
         "memory": MEMORY + MEMORY_A_BYTE * len(body),
@@ -65,7 +65,7 @@ def parse_apart(
         return _parsed(out, kind, publisher)
 
 
-def _run(given: IO[bytes], out: IO[bytes], told: IO[bytes], stopping: Callable[[], bool]) -> int:
+def _run(given: IO[bytes], out: IO[bytes], told: IO[bytes], stopping: Callable[[], bool] | None) -> int:
     module = "exchange.reading_child"
     return children.run(module, given, out, told, seconds=WALL_SECONDS, group=True, stopping=stopping)
 

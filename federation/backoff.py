@@ -26,6 +26,8 @@ RETIRED_AFTER = timedelta(days=3)
 GONE_STATUS = 410
 _SILENT = (Cause.NAME, Cause.TIME, Cause.CONNECTION, Cause.BUSY)
 """Causes by which nothing was answered, and so nothing said of whether the feed is there."""
+_NO_FEED = (EMPTY_FEED, "content-type", "page-json")
+"""Answers in which no feed is left, such as a login page with status 200: the node stands as stale at once."""
 _feed = table(Feed)
 
 
@@ -51,7 +53,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         known = nodes.load(session, lease.node_id)
         if rule == told.IDENTITY_CHANGED:
             nodes.hold(session, known, since=lease.last_good or now)
-        elif fails >= STALE_AFTER or isinstance(error, Vanished) or rule == EMPTY_FEED:
+        elif fails >= STALE_AFTER or isinstance(error, Vanished) or rule in _NO_FEED:
             since = known.stale_since or lease.last_good or now
             retired = gone is not None and (known.state == "retired" or (_gone(error) and now - gone >= RETIRED_AFTER))
             nodes.went_wrong(session, known, since=since, retired=retired, now=now)

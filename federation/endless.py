@@ -49,7 +49,10 @@ class Pass:
 
     def again(self) -> Pass:
         """The pass over a feed that begins anew: what was read before is forgotten, but once only before its end."""
-        return self if self.anew else Pass(anew=True)
+        if self.anew:
+            self.empty = 0
+            return self
+        return Pass(anew=True)
 
 
 def trouble(session: Reading, node_id: int, since: Pass) -> Trouble | None:
@@ -61,6 +64,8 @@ def trouble(session: Reading, node_id: int, since: Pass) -> Trouble | None:
     if known >= least:
         return None
     read = f"{since.visits} visits in a row read {since.read} items and came to no end"
+    if since.said > since.read:
+        read += f", while the pages named {since.asked} nodes of origin, others whenever they were read"
     return Trouble(RULE, "/next", f"{read}; the feed holds {known} records. It is read more rarely until it ends.")
 
 

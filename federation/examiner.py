@@ -100,10 +100,11 @@ class Examiner:
         """The node as it is pinned here, if it is, and the prefixes that are others'."""
         from federation import nodes, origins  # noqa: PLC0415 - all that knows nodes: a server starts without it
 
-        with self.database.present() as session, suppress(NotFound):
-            known = nodes.find(session, held.url)
-            return known, origins.taken(session, but=known.url)
-        return None, ()
+        with self.database.present() as session:
+            known = None
+            with suppress(NotFound):
+                known = nodes.find(session, held.url)
+            return known, origins.taken(session, but=held.url if known is None else known.url)
 
     def _claim(self) -> Claim | None:
         with self.database.present() as session:

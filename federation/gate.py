@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from federation import log, precedence, told
+from federation import log, origins, precedence, told
 from federation.checks import Report, examine
 from federation.database import WriteSession, table
 from federation.nodes import Known
@@ -33,7 +33,8 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
 
     Raises `NotYet` with the first rule that is broken, `Later` where the node did not answer.
     """
-    report = await examine(get, known.url, now=now, aggregator=known.relays, known=known, pages=PAGES)
+    others = await write(lambda session: origins.taken(session, but=known.url))
+    report = await examine(get, known.url, now=now, aggregator=known.relays, known=known, others=others, pages=PAGES)
     await write(lambda session: _note(session, known, report, now))
     for trouble in report.troubles:
         if gates(trouble.rule):

@@ -3,7 +3,8 @@
 The file is read in a child process, which dies alone (exchange/reading_apart.py). What is no fault of the file leaves
 the job waiting with it: a server that is stopped gives it back, and one whose disk is full does, for another may have
 room; what an outage of the database broke off is its worker's own still, who takes it again. What counts against a job
-is a worker that vanishes amid it, and a full disk: it may be the file that fills it.
+is a worker that vanishes amid it, a child that is told to end alone, and a full disk, the database's too: it may be the
+file that takes what there is.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ FAULT_SECONDS = 5.0
 FULL_SECONDS = 60.0
 """Until a full disk is tried again: to try fills what is left of it, and others write there too."""
 _VANISHED = (
-    f"This import was begun {TRIES} times, and each time the server ended in the middle of it, without being stopped, "
-    "or had no room for it. The file may be the reason or not: send it again, and where it fails again ask the "
+    f"This import was begun {TRIES} times, and each time the server or what read the file was ended in the middle of "
+    "it, or there was no room. The file may be the reason or not: send it again, and where it fails again ask the "
     "operator, whose log says more."
 )
 _NO_ROOM = (
@@ -77,13 +78,13 @@ def _work(
     except LeaseLost:
         return
     except Stopped:
-        _give_back(database, held.owner)
+        _give_back(database, held.owner, counted=not stopping())
     except FolkmootError as error:
         _fail(database, held, error.detail, now)
     except Exception as error:
-        if _is_full(error) and held.tries + 1 < TRIES:
+        if outages.is_full(error) and held.tries + 1 < TRIES:
             _give_back(database, held.owner, counted=True)
-        elif _is_full(error):
+        elif outages.is_full(error):
             _fail(database, held, _NO_ROOM, now)
         elif not outages.is_outage(error):
             _fail(database, held, "The server could not do this import; its log says why.", now)
@@ -92,11 +93,7 @@ def _work(
 
 def passes(error: BaseException) -> bool:
     """Whether an import met what may pass: a database that does not serve, a full disk."""
-    return outages.is_outage(error) or _is_full(error)
-
-
-def _is_full(error: BaseException) -> bool:
-    return isinstance(error, OSError) and outages.is_full(error)
+    return outages.is_outage(error) or outages.is_full(error)
 
 
 def _give_back(database: Database, owner: str, *, counted: bool = False) -> None:
@@ -172,7 +169,7 @@ class Importer:
                 if not passes(error):
                     raise
                 self._tell(error)
-                pause = FULL_SECONDS if _is_full(error) else FAULT_SECONDS
+                pause = FULL_SECONDS if outages.is_full(error) else FAULT_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
         await asyncio.to_thread(self._leave)

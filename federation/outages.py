@@ -19,6 +19,8 @@ _KINDS = (OperationalError, InternalError, InterfaceError, NoConnection)
 _NAMES = frozenset(("OperationalError", "InternalError", "InterfaceError"))
 _DRIVERS = ("sqlite3", "psycopg")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DISK_FULL, _SQLITE_FULL = "53100", "database or disk is full"
+"""PostgreSQL, appendix A; the text that SQLite has for SQLITE_FULL, for not every error of it bears its code."""
 _PROGRAM_LIMIT = "54"  # PostgreSQL, appendix A, class of SQLSTATE
 
 
@@ -39,9 +41,17 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, _KINDS) or any(kind.__name__ in _NAMES for kind in _of_driver(raised))
 
 
-def is_full(error: OSError) -> bool:
-    """Whether the disk takes no file, full or read-only: then no folder for temporary files is found either."""
-    return error.errno in _FULL or (error.errno == errno.ENOENT and "temporary directory" in str(error))
+def is_full(error: BaseException) -> bool:
+    """Whether the disk takes no file, full or read-only: then no folder for temporary files is found either.
+
+    The database's own disk is full too where the database says so.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _FULL or (error.errno == errno.ENOENT and "temporary directory" in str(error))
+    raised = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if getattr(raised, "sqlstate", None) == _DISK_FULL:
+        return True
+    return isinstance(raised, sqlite3.Error) and _SQLITE_FULL in str(raised)
 
 
 def is_fault(error: BaseException) -> bool:

@@ -170,17 +170,21 @@ def touch(session: WriteSession, grant: Grant, now: datetime, *, request: str = 
     if not alive(session, grant.token_id, now):
         raise BadToken("This token has ended.")
     audit.acting(session, grant.actor(request))
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = _day(now)
     used = update(_token).where(
         _token.c.id == grant.token_id, _token.c.last_used.is_(None) | (_token.c.last_used < day)
     )
     session.connection().execute(used.values(last_used=day))
 
 
+def _day(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def barred(session: WriteSession, error: OutOfReach, now: datetime, *, request: str = "") -> None:
     """Note in the audit log that a token reached too far: once an hour of each, for nobody can shorten that log."""
     grant, due = error.grant, _token.c.barred.is_(None) | (_token.c.barred <= now - BARRED_AGAIN)
-    noted = update(_token).where(_token.c.id == grant.token_id, due).values(barred=now)
+    noted = update(_token).where(_token.c.id == grant.token_id, due).values(barred=now, last_used=_day(now))
     if session.connection().execute(noted).rowcount:
         aimed = error.publisher if PUBLISHER_ID.fullmatch(error.publisher) else "what is no publisher"
         audit.acting(session, grant.actor(request))

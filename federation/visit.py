@@ -73,7 +73,6 @@ class Visit:
         self._place = Place(lease.url, lease.cursor, lease.position, lease.epoch, lease.reconciling)
         self._restarted = False
         self._items = 0
-        self._empty = desk.passes.get(lease.feed_id, Pass()).empty
         self._endless: Trouble | None = None
         self._gather = Gather[Place](desk, self._save)
 
@@ -86,6 +85,11 @@ class Visit:
     def pause(self) -> timedelta:
         """How long the feed is left alone at least: nothing, where the host's wish was kept to within the visit."""
         return timedelta(seconds=self.delay if self.delay > PATIENT_DELAY else 0.0)
+
+    @property
+    def _pass(self) -> Pass:
+        """What this process knows of the pass over the feed that the visit goes on with."""
+        return self._desk.passes.setdefault(self.lease.feed_id, Pass())
 
     @property
     def _spent(self) -> bool:
@@ -166,11 +170,10 @@ class Visit:
 
     async def _count(self) -> None:
         """Count the visit to those of its pass; a feed that seems to have no end is not due again at once."""
-        since = self._desk.passes.setdefault(self.lease.feed_id, Pass())
+        since = self._pass
         since.visits += 1
         since.read += self._items
         since.asked += self._reader.newly
-        since.empty = self._empty
         self._endless = await asyncio.to_thread(self._no_end, since)
         if self._endless is not None:
             self.due = self._after(poll_of(self._papers.manifest, self._every))
@@ -223,11 +226,9 @@ class Visit:
 
     def _forget(self) -> None:
         """Forget what this process keeps of the pass so far: the pages that come are of another."""
-        feed_id, passes = self.lease.feed_id, self._desk.passes
-        before = passes.get(feed_id, Pass())
-        since = passes[feed_id] = before.again()
+        before = self._pass
+        since = self._desk.passes[self.lease.feed_id] = before.again()
         self._items = self._items if since is before else 0
-        self._empty = 0
         self._reader.begin_anew()
 
     async def _read(self, stop: asyncio.Event) -> bool:
@@ -241,7 +242,7 @@ class Visit:
             etag=None if fresh or place.cursor != self.lease.cursor else self.lease.etag,
             headers=_NO_CACHE if fresh else None,
             waits=self._waits,
-            empty=self._empty,
+            empty=self._pass.empty,
         )
         left = False
         try:
@@ -292,7 +293,8 @@ class Visit:
         if found is None:
             return False
         self._items += len(page.items)
-        self._empty = 0 if page.items else self._empty + 1
+        since = self._pass
+        since.empty = 0 if page.items else since.empty + 1
         if page.size > LARGE_PAGE:
             page.items.clear()  # what they say stands in `found`, and is large too
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))

@@ -61,6 +61,7 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
         problems=advised(found["problems"]),
         total=sum(found["problemCounts"].values()),
+        failed=_failure(found["lastReport"]),
         waiting=to_decide(found["problems"]),
         mail=words.mailto(contact.get("email"), f"Your node {found['key']}"),
     )
@@ -129,9 +130,14 @@ def _promise(promised: str | None) -> str:
     return f"Promised: {said}." if said != promised else f"Promised, in its own words: {said}."
 
 
+def _failure(report: Mapping[str, Any] | None) -> str:
+    """Why the last visit failed; nothing where it did not."""
+    return str(report.get("error") or "It gave no reason.") if report and report["outcome"] == "failed" else ""
+
+
 def _report(report: Mapping[str, Any]) -> str:
     if report["outcome"] == "failed":
-        return f"It failed. {report.get('error', '')}".strip()
+        return f"It failed. {_failure(report)}".strip()
     counts = (("created", "new"), ("updated", "changed"), ("deleted", "taken away"), ("refused", "refused"))
     said = ", ".join(f"{report[name]:,} {word}" for name, word in counts)
     return f"{words.plural(report['pages'], 'page')}: {said}"

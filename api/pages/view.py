@@ -45,7 +45,7 @@ _MENUS: dict[str, Sequence[tuple[str, str]]] = {
     ),
 }
 MARKS = {
-    "stale": "Not confirmed lately: its node cannot be reached",
+    "stale": "Not confirmed lately: the visits to its node fail",
     "removal-held": "Its removal waits for a person",
     "unofficial": "Gathered by others, not by its publisher",
     "vouched": "Vouched for by a relay",
@@ -56,7 +56,7 @@ STATES = {
     "active": "It is visited, and its data is taken.",
     "held": "It says that it is someone else than before. Nothing is taken until a person has confirmed it.",
     "paused": "Visits are paused by the people who run this site.",
-    "stale": "It cannot be reached. What it last published is still shown.",
+    "stale": "The visits to it fail. What it last published is still shown.",
     "retired": "It has closed. What it published stays here, marked, until it is taken away.",
 }
 _TONES = {"active": "good", "preview": "", "retired": "bad"}

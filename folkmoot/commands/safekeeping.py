@@ -74,7 +74,8 @@ def restore(file: File) -> None:
     """Make the database that the settings name, which must be empty, from a backup.
 
     It takes another epoch and appends every record again, so that whoever follows its feed reads it anew and nothing
-    that was published after the backup lives on as a ghost.
+    that was published after the backup lives on as a ghost. Where more than a fifth (and at least 20) of what an
+    aggregator shows would go by that, it waits there until its operators release it.
     """
     import shutil
     import tempfile
@@ -105,5 +106,6 @@ def restore(file: File) -> None:
             target.dispose()
     typer.echo(
         f"Restored {counted(done.records, 'record')}, appended again up to change {done.number} under another epoch. "
-        "Aggregators read this feed from the start at their next visit."
+        "Aggregators read this feed from the start at their next visit. Where more than a fifth of what they show (and "
+        "at least 20 records) was published after the backup, they hold it until their operators release it: tell them."
     )

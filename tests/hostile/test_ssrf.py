@@ -110,6 +110,7 @@ REASONS = (
 WAYS: tuple[Way, ...] = (registration, following, redirect, manifest, robots, webhook)
 
 
+@pytest.mark.proof
 def test_t01_no_connection_is_made_inward(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 addresses and 25 spellings, by six ways in: each is refused with its reason, before any connection."""
     tried: list[str] = []

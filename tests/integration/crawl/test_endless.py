@@ -156,7 +156,10 @@ def test_a_page_that_names_new_origins_each_time_is_found(
     results = moot.crawl()
     assert endless.VISITS <= len(results) <= endless.VISITS + 3
     assert {result.outcome for result in results} == {"budget"}
-    assert [problem.rule for problem in problems(moot.database)] == [endless.RULE]
+    (told,) = problems(moot.database)
+    assert told.rule == endless.RULE
+    assert "the pages named" in told.message
+    assert "nodes of origin, others whenever they were read" in told.message
     for _ in range(5):
         world.pass_time(minutes=10)
         assert len(moot.crawl()) == 1, "it waits as others do"
@@ -193,6 +196,40 @@ def test_empty_pages_are_counted_over_visits(moot: Aggregator, world: World) -> 
     results = moot.crawl(budget=6)
     assert [result.outcome for result in results] == ["budget"] * 3 + ["failed"]
     assert [problem.rule for problem in problems(moot.database)] == ["empty-pages"]
+
+
+class Gappy(FakeNode):
+    """A node whose numbers are passed one a page, and many of whose pages are empty."""
+
+    empty = frozenset([*range(3, 18), *range(23, 33)])
+
+    def page(self, after: int) -> Item:
+        page = super().page(after)
+        if after + 1 not in self.empty:
+            return page
+        return page | {"items": [], "next": f"{self.url}{self.feed_path}?afterChangeNumber={after + 1}"}
+
+
+def test_empty_pages_before_a_page_with_items_are_forgotten(moot: Aggregator, world: World) -> None:
+    """Fifteen, then a visit that breaks off after pages with items, then ten: never twenty in a row, so no fault."""
+    node = Gappy(size=1)
+    for n in range(60):
+        node.put("contract", f"C-{n}")
+    moot.add(_lives(world, node))
+    crawler = moot.crawler(budget=17)
+
+    def visit() -> str:
+        done = asyncio.run(crawler.turn())
+        assert done is not None
+        return done.outcome
+
+    assert visit() == "budget"
+    world.faults[f"{node.url}{node.feed_path}?afterChangeNumber=22"] = Later("down")
+    assert visit() == "failed"
+    world.faults.clear()
+    world.pass_time(hours=1)
+    assert [visit(), visit()] == ["budget", "budget"]
+    assert "empty-pages" not in {problem.rule for problem in problems(moot.database)}
 
 
 def test_a_feed_that_begins_anew_is_a_pass_of_its_own_once(moot: Aggregator, world: World) -> None:

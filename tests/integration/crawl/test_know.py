@@ -256,6 +256,23 @@ def test_a_preview_with_bad_records_passes(moot: Aggregator, world: World) -> No
     assert [(p.rule, p.severity) for p in problems(moot.database)] == [("schema", "error")]
 
 
+def test_a_preview_that_claims_what_is_another_nodes_is_not_let_in(moot: Aggregator, world: World) -> None:
+    """A prefix that another node was pinned with is none of its own: what a visit would refuse does not pass."""
+    other = world.node("other.example", "OTH")
+    moot.add(other)
+    node = world.node()
+    node.put("contract", "C-1")
+    moot.add(node, state="preview")
+    with moot.database.write() as session:  # as if it had claimed it after it was added
+        for url, prefixes in ((node.url, {}), (other.url, {node.prefix: "GB-LAE-OTH"})):
+            pinned = update(table(Node)).where(table(Node).c.url.startswith(url))
+            session.connection().execute(pinned.values(prefixes=orjson.dumps(prefixes).decode()))
+    results = {result.key: result.outcome for result in moot.crawl()}
+    assert results["exa.example"] == "failed"
+    assert "id-prefix" in {problem.rule for problem in problems(moot.database)}
+    assert not [record for record in rows(moot.database) if record.startswith(node.prefix)]
+
+
 def test_a_preview_that_does_not_answer_is_tried_later(moot: Aggregator, world: World) -> None:
     """A preview that cannot be reached has broken no rule of what it publishes: it waits, and is told what failed."""
     node = world.node()

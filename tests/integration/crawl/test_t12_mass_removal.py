@@ -143,6 +143,7 @@ CASES = {
 }
 
 
+@pytest.mark.proof
 def test_t12_table_of_mass_removals(moot: Aggregator, world: World) -> None:
     """Each way to lose records at once takes away what the rule lets go, and keeps all else served and marked."""
     councils: dict[str, FakeNode] = {}

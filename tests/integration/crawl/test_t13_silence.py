@@ -114,6 +114,33 @@ def test_t13_gone_for_three_days_is_retired_visibly(
     assert site.get("/v1/records", params={"id": record}).status_code == 410
 
 
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (Refused("content-type", "The answer is text/html.", "/"), "stale"),
+        (Refused("page-json", "The page is no JSON.", "/"), "stale"),
+        (DOWN, "active"),
+    ],
+)
+def test_t13_a_login_page_is_marked_at_once(
+    moot: Aggregator, world: World, council: FakeNode, answer: Exception, state: str
+) -> None:
+    """Where something else than a feed is served in its place, what was read is shown as not confirmed from then on.
+
+    One answer that may come of a busy moment is borne with, twice.
+    """
+    good = feed(moot.database).last_good
+    world.faults[council.url] = answer
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = node_row(moot.database)
+    assert (row.state, row.stale_since) == (state, good if state == "stale" else None)
+    world.faults.clear()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert node_row(moot.database).state == "active"
+
+
 def test_t13_one_410_after_a_long_silence_retires_nothing(moot: Aggregator, world: World, council: FakeNode) -> None:
     """Three days are counted from the first 410, not from when it went silent."""
     world.faults[council.url] = DOWN

@@ -85,6 +85,7 @@ def _tick(world: World, *aggregators: Aggregator) -> None:
         aggregator.crawl()
 
 
+@pytest.mark.proof
 def test_t37_hidden_at_every_tier_within_one_crawl(
     moot: Aggregator, nation: Aggregator, world: World, tmp_path: Path
 ) -> None:

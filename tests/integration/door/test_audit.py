@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from structlog.testing import capture_logs
 
 from federation import audit, importer, publishers, register, tokens
 from federation.database import Database
@@ -128,11 +130,27 @@ def test_t21_a_token_that_reaches_too_far_is_noted_once_an_hour(moot: Moot, cont
     assert [one["record"] for one in seen if one["action"] == "token.barred"] == [f"contract of {PUBLISHER}"]
     with database.read() as session:
         error = tokens.OutOfReach(tokens.check(session, far, NOW), "no\x00body", "tool", "x")
+        assert all(token.last_used is not None for token in tokens.every(session)), "to be barred is to be used"
     for later, noted in ((timedelta(minutes=59), 2), (timedelta(hours=1), 3), (timedelta(hours=1, minutes=1), 3)):
         with database.write() as session:
             tokens.barred(session, error, NOW + later)
         assert sum(one.action == "token.barred" for one in rows(database)) == noted
     assert rows(database)[-1].record == "tool of what is no publisher"
+
+
+def test_t21_what_cannot_be_noted_is_barred_all_the_same(
+    moot: Moot, contract: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that takes no note, full or locked, changes nothing in the answer."""
+    far = moot.token(OTHER)
+
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr(tokens, "barred", locked)
+    with capture_logs() as logs:
+        assert moot.post(far, contract).status_code == 403
+    assert [line["error"] for line in logs if line["event"].endswith("is not noted")] == ["database is locked"]
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit SET name = 'nobody'", "DELETE FROM audit"])

@@ -41,6 +41,12 @@ def test_each_date_of_a_contract_is_an_all_day_event() -> None:
     }
 
 
+def test_any_title_is_a_name() -> None:
+    """What a list is called, and may hold a comma or a line break of who asked, is one line with its escapes."""
+    body = calendar("Contracts in A, B;\nC", "http://moot.test/v1/contracts", []).decode()
+    assert "\r\nNAME:Contracts in A\\, B\\;\\nC\r\nX-WR-CALNAME:Contracts in A\\, B\\;\\nC\r\n" in body
+
+
 def test_a_uid_stays_when_the_date_moves() -> None:
     """A contract that is extended moves its event; it does not make a second one."""
     moved = {str(event["uid"]) for event in made(contract(endDate="2028-03-31")).walk("VEVENT")}

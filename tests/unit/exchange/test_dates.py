@@ -67,9 +67,18 @@ def test_a_single_slip_does_not_turn_a_column() -> None:
 def test_a_column_that_writes_both_orders_is_not_guessed_at() -> None:
     """Where the proofs contradict each other, a date that could be either is left out."""
     judged = judge_dates(["31/01/2015", "01/31/2015"])
-    assert judged.read("02/03/2015").day is None
+    read = judged.read("02/03/2015")
+    assert (read.day, "'31/01/2015' and '01/31/2015'" in read.note) == (None, True)
     assert judged.read("03/03/2015").day == date(2015, 3, 3)
     assert judged.read("25/12/2015").day == date(2015, 12, 25)
+
+
+@pytest.mark.parametrize("slip", ["00/13/2025", "13/00/2025", "04/32/2025", "45/04/2025"])
+def test_what_is_no_date_proves_no_order(slip: str) -> None:
+    """A mistyped cell that is a date in neither order leaves the others as they are."""
+    judged = judge_dates(["31/01/2015", "01/02/2015", slip])
+    assert judged.read("01/02/2015").day == date(2015, 2, 1)
+    assert judged.read(slip).day is None
 
 
 def test_numbers_are_serials_where_the_column_or_the_sheet_says_so() -> None:

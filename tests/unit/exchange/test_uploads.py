@@ -38,6 +38,7 @@ def _told(reading: Reading, upload: Upload) -> bool:
     )
 
 
+@pytest.mark.proof
 def test_t29_there_are_eighty_poisoned_uploads() -> None:
     """The files are as many as are promised, and no two are the same."""
     bodies = {upload.body for upload in UPLOADS}
