@@ -226,7 +226,10 @@ def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Out
     made = plan(reading, before, now, partial=wish.partial)
     report = reading.report
     if report.refused and not wish.accept_good_rows:
-        sentence = f"{report.refused} row(s) are refused, so nothing was published. Mend them, or accept the good rows."
+        sentence = (
+            f"{report.refused} row(s) are refused, so nothing was published. Mend them, or accept the good rows "
+            "(--accept-good-rows, acceptGoodRows)."
+        )
         return Outcome("refused", reading, made, before, sentence)
     try:
         check_removals(reading, before, made, wish)
@@ -278,6 +281,9 @@ def check_removals(reading: Reading, before: Published, made: Plan, wish: Wish) 
         reading.report.problems.append(RowFault(None, "", "", share, asked, sentence, "warning", "removal-guard"))
         return
     why = "The file holds no record" if not reading.records else "The file is much shorter than what is published"
-    sentence = f"{why}: {share} records would be removed. Confirm the removals if that is right. {effect}"
+    sentence = (
+        f"{why}: {share} records would be removed. Confirm the removals if that is right (--confirm-removals, "
+        f"confirmRemovals). {effect}"
+    )
     reading.report.problems.append(RowFault(None, "", "", share, asked, sentence, "error", "removal-guard"))
     raise Held(sentence)

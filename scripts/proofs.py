@@ -50,9 +50,11 @@ def _table(size: str, title: str, lines: Iterable[Line]) -> Iterator[str]:
 
 
 def newest(lines: Iterable[Line]) -> list[Line]:
-    """Of each proof at each size the figures of its last run. A figure's own words may hold counts that differ."""
+    """Of each proof at each size the figures of its last commit. A figure's own words may hold counts that differ."""
     kept: dict[tuple[str, ...], Line] = {}
-    for line in sorted((line for line in lines if "threat" in line), key=lambda line: line["at"]):
+    figures = sorted((line for line in lines if "threat" in line), key=lambda line: line["at"])
+    last = {(line["size"], line["proof"]): line["commit"] for line in figures}
+    for line in (line for line in figures if line["commit"] == last[line["size"], line["proof"]]):
         kept[line["size"], line["proof"], re.sub(r"\d[\d,.]*", "#", line["what"])] = line
     return sorted(kept.values(), key=_order)
 

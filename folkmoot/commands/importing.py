@@ -209,7 +209,7 @@ def _tell(outcome: Outcome, *, dry_run: bool, json: bool) -> None:
     from folkmoot import telling
 
     extra: list[str] = []
-    if dry_run and outcome.state == "done":
+    if dry_run and outcome.state in ("done", "held"):
         extra = [*telling.difference(outcome), "A dry run: nothing was changed."]
     _print(outcome.report, outcome.error, json=json, extra=extra)
 

@@ -38,6 +38,13 @@ def test_the_newest_of_a_figure_stands() -> None:
     assert "1\\|2" in told
 
 
+def test_what_a_proof_does_not_say_any_more_goes() -> None:
+    """A figure that a later commit tells in other words, or not at all, does not stand beside what it says now."""
+    told = page(newest([_line(what="kills: lost", found="3"), _line(at=LATER, commit="def1234567")]))
+    assert "kills: lost | 0 | 3" not in told
+    assert "def1234567" in told
+
+
 def test_both_sizes_have_a_table() -> None:
     """What was found before a release does not take the place of what CI holds."""
     told = page(newest([_line(), _line(size="release", what="1,000 kills: lost")]))

@@ -136,6 +136,17 @@ def test_a_person_is_told_in_lines(run: Run, tmp_path: Path) -> None:
     assert "\x1b" not in said.out + said.err
 
 
+def test_a_dry_run_that_would_be_held_prints_what_would_go(run: Run, tmp_path: Path) -> None:
+    """Whoever is to confirm removals sees each of them, and by which option."""
+    assert run("import", _file(tmp_path, contracts(30)), "--kind", "contract").code == 0
+    said = run("import", _file(tmp_path, contracts(3)), "--kind", "contract", "--dry-run")
+    assert said.code == 3
+    assert sum(line.startswith("- ") for line in said.out.splitlines()) == 27
+    assert "A dry run: nothing was changed." in said.out
+    assert "--confirm-removals" in said.err
+    assert run("import", _file(tmp_path, contracts(30)), "--kind", "contract").out.endswith("30 unchanged\n")
+
+
 def test_a_dry_run_prints_the_difference(run: Run, office: Office, tmp_path: Path) -> None:
     """Each record that would be created, updated (member by member) or deleted is a line; nothing changes."""
     office.bring(contracts(3))
