@@ -22,7 +22,10 @@ function provoke() {
       if (element.localName !== "a" && element.localName !== "button") element.dispatchEvent(new Event(name));
     }
     for (const { name, value } of element.attributes) {
-      if (name.startsWith("on") || /^\s*(javascript|data|vbscript):/i.test(value)) able.push(`${element.localName} ${name}`);
+      const shown = element.localName === "input" && name === "value"; // what was typed: no address, whatever it begins with
+      if (name.startsWith("on") || (!shown && /^\s*(javascript|data|vbscript):/i.test(value))) {
+        able.push(`${element.localName} ${name}`);
+      }
     }
     if (["script", "iframe", "object", "embed", "base", "foreignobject"].includes(element.localName.toLowerCase())) {
       able.push(element.localName);
