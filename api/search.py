@@ -16,7 +16,7 @@ from api import formats
 from api.answers import answer
 from api.deps import Here, services
 from api.negotiation import HTML, preferred
-from api.params import KNOWN, Asked, Several, read
+from api.params import KNOWN, MAX_VALUES, Asked, Several, read
 from api.shapes import RecordList
 from api.straight import Way
 from api.strict import refuse_strange, strict_router
@@ -38,7 +38,7 @@ Dateless = Annotated[
 ]
 KindNames = Annotated[
     Several,
-    WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "maxItems": len(KINDS)}),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "maxItems": MAX_VALUES}),
     Query(description="Only these kinds.", openapi_examples={"one": {"value": ["contract"]}}),
 ]
 
