@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from api.params import Asked
 from exchange import cpv
 from exchange.summaries import day
+from federation.verdicts import clean
 
 _PLURALS = {
     "organisation": "organisations",
@@ -23,13 +24,8 @@ def title(asked: Asked, kinds: Sequence[str], names: Mapping[str, str], site: st
     subject = _joined([_PLURALS[kind] for kind in kinds], "and") if kinds else "everything"
     one = not kinds
     told = [*_words(asked), *_places(asked, names), *_codes(asked, one=one), *_dates(asked, one=one), *_money(asked)]
-    said = _on_one_line(" ".join([subject, *told]))
+    said = " ".join(clean(" ".join([subject, *told])).split())  # what was asked may hold line breaks
     return f"{said[0].upper()}{said[1:]} — {site}"
-
-
-def _on_one_line(text: str) -> str:
-    """What was asked may hold line breaks and control characters, which no title has."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _words(asked: Asked) -> Iterator[str]:

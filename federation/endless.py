@@ -47,6 +47,16 @@ class Pass:
         """How much the feed has said: an item for each origin that was asked, but for those of one more page."""
         return max(self.read, self.asked - MAX_ITEMS)
 
+    def page(self, items: int) -> None:
+        """Count a page with so many items."""
+        self.read += items
+        self.empty = 0 if items else self.empty + 1
+
+    def visit(self, asked: int) -> None:
+        """Count a visit that ended between two pages and asked so many origins."""
+        self.visits += 1
+        self.asked += asked
+
     def again(self) -> Pass:
         """The pass over a feed that begins anew: what was read before is forgotten, but once only before its end."""
         if self.anew:

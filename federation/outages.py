@@ -19,8 +19,7 @@ _KINDS = (OperationalError, InternalError, InterfaceError, NoConnection)
 _NAMES = frozenset(("OperationalError", "InternalError", "InterfaceError"))
 _DRIVERS = ("sqlite3", "psycopg")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_DISK_FULL, _SQLITE_FULL = "53100", "database or disk is full"
-"""PostgreSQL, appendix A; the text that SQLite has for SQLITE_FULL, for not every error of it bears its code."""
+_DISK_FULL = "53100"  # PostgreSQL, appendix A
 _PROGRAM_LIMIT = "54"  # PostgreSQL, appendix A, class of SQLSTATE
 
 
@@ -49,9 +48,8 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in _FULL or (error.errno == errno.ENOENT and "temporary directory" in str(error))
     raised = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if getattr(raised, "sqlstate", None) == _DISK_FULL:
-        return True
-    return isinstance(raised, sqlite3.Error) and _SQLITE_FULL in str(raised)
+    full = getattr(raised, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return full or getattr(raised, "sqlstate", None) == _DISK_FULL
 
 
 def is_fault(error: BaseException) -> bool:

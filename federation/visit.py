@@ -72,7 +72,6 @@ class Visit:
         self._started = time.monotonic()
         self._place = Place(lease.url, lease.cursor, lease.position, lease.epoch, lease.reconciling)
         self._restarted = False
-        self._items = 0
         self._endless: Trouble | None = None
         self._gather = Gather[Place](desk, self._save)
 
@@ -170,17 +169,14 @@ class Visit:
 
     async def _count(self) -> None:
         """Count the visit to those of its pass; a feed that seems to have no end is not due again at once."""
-        since = self._pass
-        since.visits += 1
-        since.read += self._items
-        since.asked += self._reader.newly
-        self._endless = await asyncio.to_thread(self._no_end, since)
+        self._pass.visit(self._reader.newly)
+        self._endless = await asyncio.to_thread(self._no_end)
         if self._endless is not None:
             self.due = self._after(poll_of(self._papers.manifest, self._every))
 
-    def _no_end(self, since: Pass) -> Trouble | None:
+    def _no_end(self) -> Trouble | None:
         with self._database.present() as session:
-            return endless.trouble(session, self.lease.node_id, since)
+            return endless.trouble(session, self.lease.node_id, self._pass)
 
     def _after(self, wish: int) -> datetime:
         """When the feed is due where nothing more is to be read now."""
@@ -226,9 +222,7 @@ class Visit:
 
     def _forget(self) -> None:
         """Forget what this process keeps of the pass so far: the pages that come are of another."""
-        before = self._pass
-        since = self._desk.passes[self.lease.feed_id] = before.again()
-        self._items = self._items if since is before else 0
+        self._desk.passes[self.lease.feed_id] = self._pass.again()
         self._reader.begin_anew()
 
     async def _read(self, stop: asyncio.Event) -> bool:
@@ -292,9 +286,7 @@ class Visit:
         found = await self._reader.read(page.items, self._gather.waiting(), self.now, large=page.size > LARGE_PAGE)
         if found is None:
             return False
-        self._items += len(page.items)
-        since = self._pass
-        since.empty = 0 if page.items else since.empty + 1
+        self._pass.page(len(page.items))
         if page.size > LARGE_PAGE:
             page.items.clear()  # what they say stands in `found`, and is large too
         self._place = replace(self._place, cursor=page.next, position=max(self._place.position, page.last_modified))

@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from structlog.testing import capture_logs
 
 from federation import leases, rounds
-from federation.outages import is_fault, is_outage, sentence
+from federation.outages import is_fault, is_full, is_outage, sentence
 from folkmoot import failures
 from tests.integration.crawl.world import Aggregator, World, feed, problems, rows
 
@@ -118,6 +119,19 @@ def test_t16_crawl_once_ends_in_a_sentence(moot: Aggregator, world: World, monke
     assert told.startswith("The database ")
     assert "disk is full" in told
     assert failures.sentence(BaseExceptionGroup("", [KeyError("a fault of ours")])) is None
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t16_a_full_database_is_a_full_disk(moot: Aggregator) -> None:
+    """What the driver raises where no page more can be had is an outage and a full disk; a locked database is not."""
+    with moot.database.write() as session:
+        session.connection().exec_driver_sql("PRAGMA max_page_count = 1")  # it is never less than what there is
+        with pytest.raises(OperationalError) as met:
+            session.connection().exec_driver_sql("CREATE TABLE more AS SELECT randomblob(1000000) AS all_of_it")
+        session.rollback()
+    assert (is_outage(met.value), is_full(met.value)) == (True, True)
+    assert not is_full(OperationalError("INSERT", None, sqlite3.OperationalError("database is locked")))
+    assert is_full(OperationalError("INSERT", None, psycopg.errors.DiskFull("no space left on device")))
 
 
 def test_t16_what_was_asked_wrongly_is_no_outage() -> None:

@@ -141,6 +141,21 @@ def test_t13_a_login_page_is_marked_at_once(
     assert node_row(moot.database).state == "active"
 
 
+def test_t13_the_page_of_a_failing_node_says_so_at_its_top(
+    moot: Aggregator, world: World, council: FakeNode, tmp_path: Path
+) -> None:
+    """From the first failure on, before it is stale: what failed, and where its problems stand; until it goes well."""
+    site = client(create_app(make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)))
+    seen = []
+    for fault in (DOWN, DOWN, DOWN, None):
+        world.faults = {council.url: fault} if fault else {}
+        world.pass_time(hours=6)
+        moot.crawl()
+        top = site.get("/nodes/exa.example").text.partition('<ul class="figures">')[0]
+        seen.append([said in top for said in (f"failed: {DOWN}", 'href="#problems"', "No visit has gone well since")])
+    assert seen == [[True, True, False], [True, True, False], [True, True, True], [False, True, False]]
+
+
 def test_t13_one_410_after_a_long_silence_retires_nothing(moot: Aggregator, world: World, council: FakeNode) -> None:
     """Three days are counted from the first 410, not from when it went silent."""
     world.faults[council.url] = DOWN

@@ -279,7 +279,9 @@ def _serve(moot: Moot, until: Callable[[], object]) -> None:
 
 
 AWAY = OperationalError("INSERT", None, sqlite3.OperationalError("unable to open database file"))
-FULL = OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
+NO_PAGE = sqlite3.OperationalError("database or disk is full")
+NO_PAGE.sqlite_errorcode = sqlite3.SQLITE_FULL
+FULL = OperationalError("INSERT", None, NO_PAGE)
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
 

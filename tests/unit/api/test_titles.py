@@ -50,7 +50,7 @@ from api.titles import title
             [],
             "Everything for 485 using PlanRight from Acme that is signed",
         ),
-        ({"q": "a\n\x00b", "region": ["x\r\ny\u2028z"]}, [], "Everything about a b in x y z"),
+        ({"q": "a\n\x00b", "region": ["x\r\ny\u2028z\u200d"]}, [], "Everything about a b in x y z\u200d"),
     ],
 )
 def test_a_title_says_what_was_asked(asked: dict[str, Any], kinds: list[str], wanted: str) -> None:
