@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import busy, crawling, growing, importing, machine, searching, serving, starting, telling
+from benchmarks import busy, crawling, growing, importing, machine, parts, searching, serving, starting, telling
 from benchmarks.equality import Differs
 from benchmarks.figures import Measured
 from benchmarks.generate import SIZES
@@ -26,7 +26,7 @@ PARTS: Mapping[str, tuple[Callable[[Scene], list[Measured]], ...]] = {
     "alone": (crawling.measure_alone,),
     "growth": (growing.measure,),
     "serve": (serving.measure,),
-    "search": (searching.measure, busy.measure),
+    "search": (searching.measure, parts.measure, busy.measure),
     "startup": (starting.measure,),
     "import": (importing.measure,),
 }
@@ -38,14 +38,14 @@ PAIRS, QUICK_PAIRS = 5, 3
 def main() -> int:
     """Run what was asked for."""
     asked = _arguments()
-    parts = [part for part in PARTS if part in asked.only]
+    chosen = [part for part in PARTS if part in asked.only]
     pairs = asked.pairs or (QUICK_PAIRS if asked.size == "ci" else PAIRS)
     signal.signal(signal.SIGTERM, _ended)  # so that what was started is ended too
     began = time.monotonic()
     scene = Scene(asked.size, pairs)
     try:
         with scene.stack:
-            found = [one for part in parts for measure in PARTS[part] for one in measure(scene)]
+            found = [one for part in chosen for measure in PARTS[part] for one in measure(scene)]
     except (Differs, Failed) as error:
         print(f"\nNo figure is given: {error}", file=sys.stderr)
         return 2
@@ -93,11 +93,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def _parts(text: str) -> list[str]:
-    parts = text.split(",")
-    unknown = [part for part in parts if part not in PARTS]
+    named = text.split(",")
+    unknown = [part for part in named if part not in PARTS]
     if unknown:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there is {', '.join(PARTS)}")
-    return parts
+    return named
 
 
 if __name__ == "__main__":

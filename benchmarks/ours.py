@@ -17,6 +17,7 @@ from benchmarks.corpus import Corpus
 from benchmarks.places import free_port, fresh
 from benchmarks.processes import Child, Failed, Spent, fetch, python, ready, run
 from federation.bulk import SHAPES
+from federation.tantivy_index import LEAST
 
 LATEST_WITHIN = 1_800.0
 OWN = "GB-LAE-ZZZ"
@@ -120,15 +121,32 @@ class Moot:
             raise Failed(f"the index holds {found:,} records; the feeds hold {expected:,}")
 
     def settled(self) -> None:
-        """Wait until every bulk file is that of the log's end. Raises `Failed` after half an hour."""
+        """Wait until every bulk file is that of the log's end, and the index is one that was made in one go.
+
+        Raises `Failed` after half an hour.
+        """
         latest = self.sql("SELECT n FROM counter")[0][0]
         until = time.monotonic() + LATEST_WITHIN
         while time.monotonic() < until:
             files = orjson.loads(fetch(f"{self.url}/.well-known/folkmoot"))["bulk"]
-            if len(files) == len(SHAPES) and all(file["changeNumber"] == latest for file in files):
+            written = len(files) == len(SHAPES) and all(file["changeNumber"] == latest for file in files)
+            if written and (latest <= LEAST or self._whole()):
                 return
             time.sleep(0.5)
-        raise Failed("the bulk files were not written in half an hour")
+        raise Failed("the bulk files were not written, or the index not made anew, in half an hour")
+
+    def as_crawled(self) -> Moot | None:
+        """Give one with the same store and a copy of the index; None where that was made anew already."""
+        if self._whole():
+            return None
+        folder = fresh(f"{self.folder.name}-as-crawled")
+        shutil.copytree(self.folder / "index", folder / "index")
+        (folder / self.store.name).symlink_to(self.store)
+        return replace(self, folder=folder)
+
+    def _whole(self) -> bool:
+        index = self.folder / "index"
+        return (index / (index / "current").read_text().strip() / "whole").exists()
 
     def near(self) -> bool:
         """Whether the server answers that it is ready; it does not while the index is far behind."""

@@ -33,7 +33,7 @@ class Scene:
     stack: ExitStack = field(default_factory=ExitStack)
     crawls: dict[int, list[Crawled]] = field(default_factory=dict)
     _held: dict[int, Moot] = field(default_factory=dict)
-    _settled: set[int] = field(default_factory=set)
+    as_crawled: dict[int, Moot | None] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -89,7 +89,8 @@ class Scene:
     def held(self, size: int) -> Moot:
         """Give an aggregator that holds this many contracts, crawled now where no part has done it.
 
-        Its bulk files are written: a server does that by itself when it has crawled, and is measured afterwards.
+        Its bulk files are written and its index is made anew: a server does that by itself when it has crawled, and
+        is measured afterwards. The index as the crawl left it is kept in `as_crawled`.
         """
         if size not in self._held:
             print(f"Crawling {size:,} contracts ...", flush=True)
@@ -99,10 +100,10 @@ class Scene:
                 site = corpus(size, net=1)
                 with ours.site_up(site):
                     self._crawl(ours.begun(f"held-{size}", site), site, size)
-        if size not in self._settled:
+        if size not in self.as_crawled:
+            self.as_crawled[size] = self._held[size].as_crawled()
             with self._held[size].serving():
                 self._held[size].settled()
-            self._settled.add(size)
         return self._held[size]
 
     def _crawl(self, moot: Moot, site: Corpus, size: int) -> None:

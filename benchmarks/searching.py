@@ -23,6 +23,8 @@ from benchmarks.processes import Child, python, ready
 from benchmarks.scene import CHECKED, Scene, five, terms
 
 LEAST = 10_000
+IN_A_ROW = 40
+"""Requests of one side, one after the other: it takes a virtual machine some ten to find out that it is not idle."""
 _LIFTED = {
     "sql_time_limit_ms": "60000",
     "facet_time_limit_ms": "60000",
@@ -161,16 +163,15 @@ def measure(scene: Scene) -> list[Measured]:
     """Give the figures of search: the comparison at the peers' size, the rest at the full one."""
     moot = scene.held(scene.compared)
     print(f"Searching {scene.compared:,} contracts, beside Datasette", flush=True)
-    each = 5 if scene.quick else 15
     with Searching(scene, moot, peer=True) as searching:
         searching.check()
-        found = {kind: searching.times(kind, each) for kind in CHECKED}
-        cold = {kind: searching.one_by_one(kind, 3 * each) for kind in CHECKED}
+        found = {kind: searching.times(kind, IN_A_ROW) for kind in CHECKED}
+        cold = {kind: searching.one_by_one(kind, 15 if scene.quick else 45) for kind in CHECKED}
     told = [*_against(scene, found), _one_by_one(scene, cold)]
     full = found
     if scene.size > scene.compared:
         with Searching(scene, scene.held(scene.size), peer=False) as searching:
-            full = {kind: searching.times(kind, each) for kind in CHECKED}
+            full = {kind: searching.times(kind, IN_A_ROW) for kind in CHECKED}
         told.append(_growth(scene, found, full))
     return [*told, _process(scene, full), _tail(scene, full)]
 

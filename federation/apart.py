@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
+_AGAIN = 0.2
 
 
 class Broken(ChildProcessError):
@@ -54,3 +57,18 @@ class Apart:
         """End what works now."""
         for child in list(self._working):
             child.terminate()
+
+
+async def unless_stopped(stop: asyncio.Event, work: Callable[[], object], give_up: Callable[[], None]) -> None:
+    """Do work in a thread. When `stop` is set meanwhile it is given up, and what it raises then is nobody's concern."""
+    working = asyncio.create_task(asyncio.to_thread(work))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    while not working.done():
+        give_up()  # again and again: its process may not have been there the first time
+        await asyncio.wait({working}, timeout=_AGAIN)
+    if stop.is_set():
+        await asyncio.gather(working, return_exceptions=True)
+    else:
+        await working

@@ -5,7 +5,7 @@ index outgrows a machine; what both promise is tried by `tests/integration/searc
 
 Changes of the seam: `Sink.stage` takes `new`, a promise that none of the documents stands in the index or was staged
 before; an engine may use it to save itself the looking, or pass it over. `Index.search` raises `Busy` for a query that
-costs more than its budget too.
+costs more than its budget too. `Index.scattered` is asked before one that serves well is made anew.
 """
 
 from __future__ import annotations
@@ -170,6 +170,10 @@ class Index(Protocol):
 
     def rebuilding(self) -> AbstractContextManager[Sink]:
         """A fresh index to fill while the old one serves; it takes the old one's place at the end."""
+        ...
+
+    def scattered(self) -> bool:
+        """Whether a fresh index (`rebuilding`) would be searched so much faster that it is worth its making."""
         ...
 
     def search(self, query: Query) -> Hits:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from federation import outages
+from federation.apart import unless_stopped
 from federation.bulk import AFTER_FAILURE, SHAPES, BulkFiles
 from schema.errors import Busy
 
 logger = structlog.get_logger("folkmoot.bulk")
-_AGAIN = 0.2
 
 
 class Keeper:
@@ -35,23 +36,11 @@ class Keeper:
             done = True
             for name in SHAPES:
                 if not stop.is_set():
-                    done &= await _told("a bulk file cannot be written", name, self._write(name, stop))
+                    work = unless_stopped(stop, partial(self._files.current, name), self._files.give_up)
+                    done &= await _told("a bulk file cannot be written", name, work)
             done &= await _told("old bulk files cannot be removed", "", asyncio.to_thread(self._files.purge))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every if done else min(self._every, AFTER_FAILURE))
-
-    async def _write(self, name: str, stop: asyncio.Event) -> None:
-        work = asyncio.create_task(asyncio.to_thread(self._files.current, name))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        while not work.done():
-            self._files.give_up()  # again and again: its process may not have been there the first time
-            await asyncio.wait({work}, timeout=_AGAIN)
-        if stop.is_set():
-            await asyncio.gather(work, return_exceptions=True)
-        else:
-            await work
 
 
 async def _told(event: str, file: str, work: Awaitable[object]) -> bool:

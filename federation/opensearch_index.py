@@ -112,6 +112,10 @@ class OpenSearchIndex:
             indices.point(self.cluster, fresh)
             self.refresh()
 
+    def scattered(self) -> bool:
+        """Never: a cluster sees to its parts by itself."""
+        return False
+
     def search(self, query: Query) -> Hits:
         """Find. Raises `Busy` before the index was first built, beyond the budget, and where the cluster is away."""
         if hurried.get():

@@ -22,10 +22,13 @@ from federation.search import folder, words
 from federation.search.find import Search
 from federation.search.lane import Lane
 from federation.search.queries import Builder
-from federation.search.store import Damaged, Snapshot, Store, identities
+from federation.search.store import ALL, Damaged, Snapshot, Store, identities
 from schema.errors import Busy
 
 _KEPT = 16
+LEAST, FEW, SHARE = 10_000, 4, 4
+"""Of records, and of parts (segments): up to so many of these a search takes no notice. A fresh index is worth while
+when a record in so many has changed since the last one."""
 _log = structlog.get_logger()
 
 
@@ -123,10 +126,11 @@ class TantivyIndex:
         """Fill a fresh index while the old one serves. Killed before the end, it leaves the old one as it was."""
         self.root.mkdir(parents=True, exist_ok=True)
         fresh = Store(folder.fresh(self.root))
-        if not fresh.claim():
+        if not fresh.claim(ALL):
             raise RuntimeError("a folder that was just made has a writer already")
         try:
             yield fresh
+            fresh.finish()
         except BaseException:
             fresh.close()
             folder.remove(fresh.path)
@@ -136,6 +140,17 @@ class TantivyIndex:
                 folder.point(self.root, fresh.path)
             self._adopt(fresh)
             self.look(fresh)
+
+    def scattered(self) -> bool:
+        """Whether much of it was put in piece by piece: each part is searched by itself, and each costs as much again.
+
+        The engine merges parts of like size by eights, so that seven of each size may stay for good.
+        """
+        snapshot, store = self._snapshot, self._store
+        if snapshot is None or store is None or snapshot.searcher.num_segments <= FEW:
+            return False
+        held = int(snapshot.searcher.num_docs)
+        return held > LEAST and (snapshot.reached.number - store.whole) * SHARE >= held
 
     def search(self, query: Query) -> Hits:
         """Find. Raises `Busy` before the index was first built, and for a query that costs more than its budget."""

@@ -87,10 +87,11 @@ def application(settings: Settings, parent: int) -> FastAPI:
     make_room()
     trust(settings.trusted_proxies)
     base = wiring.database(settings)
-    workers = wiring.background(settings, base)
+    services = wiring.services(settings, wiring.reading(settings, base))
+    workers = wiring.background(settings, base, services.index)
     if parent != os.getpid():
         workers.append(WithParent(parent))
-    made = create_app(wiring.services(settings, wiring.reading(settings, base)), background=workers)
+    made = create_app(services, background=workers)
     garbage.resume()
     return made
 

@@ -64,7 +64,7 @@ def index(settings: Settings) -> Index:
     if not settings.index_url:
         from federation.tantivy_index import TantivyIndex
 
-        return TantivyIndex(settings.data_dir / "index")
+        return TantivyIndex(_folder(settings))
     from federation.opensearch.address import read
 
     address = read(settings.index_url)
@@ -73,6 +73,10 @@ def index(settings: Settings) -> Index:
     except ModuleNotFoundError as error:
         raise Misconfigured("FOLKMOOT_INDEX_URL needs the extra opensearch: install folkmoot[opensearch].") from error
     return OpenSearchIndex(address)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data_dir / "index"
 
 
 def services(settings: Settings, base: Database) -> Services:
@@ -212,12 +216,13 @@ class Once:
                     await asyncio.wait_for(stop.wait(), self.look)
 
 
-def background(settings: Settings, base: Database) -> list[Worker]:
-    """What works beside the server: imports, bulk files, the crawl where the settings say so.
+def background(settings: Settings, base: Database, found: Index) -> list[Worker]:
+    """What works beside the server: imports, bulk files, the index's shape, the crawl where the settings say so.
 
     Each works in one process of a machine, however many serve there.
     """
     from federation.bulk import BulkFiles
+    from federation.compactor import Compactor
     from federation.erasure import Eraser
     from federation.importer import Importer
     from federation.keeper import Keeper
@@ -227,6 +232,8 @@ def background(settings: Settings, base: Database) -> list[Worker]:
         Keeper(BulkFiles(base, settings.data_dir / "bulk", now)),
         Eraser(base),
     ]
+    if not settings.index_url:
+        workers.append(Compactor(base, found, _folder(settings)))
     if settings.role == "aggregator" or settings.ping:
         workers.append(Outward(settings, base))
     if settings.role == "aggregator" and settings.crawl_inside:

@@ -17,11 +17,12 @@ from federation.search import fields
 from federation.search.counts import Counts
 from schema.errors import Busy
 
-HEAP = 64_000_000
-"""Bytes that a writer gathers in memory before it writes a segment."""
+HEAP, ALL = 64_000_000, 128_000_000
+"""Bytes that a writer gathers in memory before it writes a segment; and one that fills a folder in one go."""
 _TORN = re.compile("Data corrupt|FileDoesNotExist|kind: InvalidData|kind: UnexpectedEof")
 """What the engine says of files that are torn or gone; too many open files, or none that may be read, it words else."""
 _SAID = 120
+_WHOLE = "whole"
 
 
 class Damaged(Busy):
@@ -68,14 +69,16 @@ class Store:
         with _sound(path):
             self.index = fields.open_index(str(path), self.analysed)
         self.schema = self.index.schema
+        self.whole = _whole(path)
+        self._number = 0
         self._writer: tantivy.IndexWriter | None = None
         self._seen: tuple[int, int, int] | None = None
 
-    def claim(self) -> bool:
+    def claim(self, heap: int = HEAP) -> bool:
         """Take tantivy's lock on the folder; false while another process holds it. It falls with its holder."""
         if self._writer is None:
             try:
-                self._writer = self.index.writer(HEAP, 1)
+                self._writer = self.index.writer(heap, 1)
             except ValueError as error:
                 if "LockBusy" not in str(error):
                     raise
@@ -101,6 +104,7 @@ class Store:
         writer.delete_documents_by_term("id", fields.REACHED)
         writer.add_json(fields.put_reached(reached))
         writer.commit()
+        self._number = reached.number
 
     def snapshot(self, known: Snapshot | None) -> Snapshot | None:
         """The latest commit; the known snapshot where nothing was written since, None before the first commit.
@@ -144,10 +148,24 @@ class Store:
             writer, self._writer = self._writer, None
             writer.wait_merging_threads()
 
+    def finish(self) -> None:
+        """End a folder that was filled in one go: let merges end, and note up to which change it was."""
+        self.close()
+        (self.path / _WHOLE).write_text(str(self._number), encoding="ascii")
+        self.whole = self._number
+
     def _own(self) -> tantivy.IndexWriter:
         if self._writer is None:
             raise RuntimeError("only the process that claimed the index writes to it")
         return self._writer
+
+
+def _whole(path: Path) -> int:
+    """Up to which change a folder was filled in one go; 0 where it never was."""
+    try:
+        return int((path / _WHOLE).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):  # a note that was torn is none
+        return 0
 
 
 def stored(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> bytes:

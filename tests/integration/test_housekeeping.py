@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import migrations
 from federation import publishers
 from federation.database import Database
+from federation.tantivy_index import TantivyIndex
 from folkmoot import wiring
 from folkmoot.commands import housekeeping
 from folkmoot.settings import Settings
@@ -120,18 +121,18 @@ def test_openapi_is_written_for_a_role_or_for_both(run: CliRunner, app: typer.Ty
 
 
 @pytest.mark.parametrize(
-    ("role", "inside", "count"), [("node", True, 3), ("aggregator", False, 4), ("aggregator", True, 5)]
+    ("role", "inside", "count"), [("node", True, 4), ("aggregator", False, 5), ("aggregator", True, 6)]
 )
 def test_only_an_aggregator_that_was_told_to_crawls_inside(
     database: Database, tmp_path: Path, role: str, *, inside: bool, count: int
 ) -> None:
-    """Imports, bulk files and erasure are worked on beside every server, checks and messages beside an aggregator's.
+    """Imports, bulk files, the index and erasure are seen to beside every server, checks and messages at aggregators.
 
     The crawl is only where the settings say so.
     """
     told = {"role": role, "crawl_inside": inside, "data_dir": tmp_path, "public_url": NODE}
-    workers = wiring.background(Settings.model_validate(told), database)
+    workers = wiring.background(Settings.model_validate(told), database, TantivyIndex(tmp_path / "index"))
     assert len(workers) == count
     works = [worker.worker for worker in workers if isinstance(worker, wiring.Once)]
     assert len(works) == count
-    assert any(isinstance(work, wiring.CrawlInside) for work in works) is (count == 5)
+    assert any(isinstance(work, wiring.CrawlInside) for work in works) is (count == 6)

@@ -1,0 +1,193 @@
+"""An index that lies in many parts is made anew beside the one that serves, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from federation import apart, tantivy_index
+from federation.compactor import Compactor
+from federation.follow import rebuild
+from federation.index import Query
+from federation.search import folder
+from federation.tantivy_index import TantivyIndex
+from federation.verify import verify
+from tests.integration.search.conftest import World
+from tests.integration.search.corpus import publish, records
+
+ASKED = Query(words="parking", facets=("publisher", "cpv"))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an index of a few records be large enough."""
+    monkeypatch.setattr(tantivy_index, "LEAST", 10)
+
+
+def parts(index: TantivyIndex) -> int:
+    """In how many parts the index lies."""
+    return int(index._latest().searcher.num_segments)
+
+
+def scatter(world: World, name: str = "s", commits: int = 5, each: int = 10) -> None:
+    """Publish so many records in so many commits."""
+    for number in range(commits):
+        more = [replace(one, id=f"{one.id}-{name}{number}") for one in records(Random(f"{name}{number}"), each)]
+        publish(world.database, more)
+        world.follower.catch_up()
+
+
+def made_anew(world: World) -> None:
+    """Make the index anew, as an operator does."""
+    other = TantivyIndex(world.index.root)
+    rebuild(world.database, other)
+    other.close()
+    world.follower.catch_up()
+
+
+def test_an_index_is_scattered_when_much_came_piece_by_piece(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while its parts are few, nor while fewer than a quarter of its records changed since it was made in one go.
+
+    Another process is told the same, and one that is small never is scattered.
+    """
+    assert (parts(world.index), world.index.scattered()) == (1, False)
+    scatter(world)
+    assert (parts(world.index), world.index.scattered()) == (6, True)
+    with monkeypatch.context() as large:
+        large.setattr(tantivy_index, "LEAST", 10_000)
+        assert not world.index.scattered()
+    made_anew(world)
+    assert (parts(world.index), world.index.scattered()) == (1, False)
+    scatter(world, "few", 5, each=5)
+    assert (parts(world.index), world.index.scattered()) == (6, False)
+    reader = TantivyIndex(world.index.root)
+    assert not reader.scattered()  # nothing is known of an index that was never looked at
+    reader.refresh()
+    assert not reader.scattered()
+    scatter(world, "many", 1, each=60)
+    reader.refresh()
+    assert (reader.scattered(), world.index.scattered()) == (True, True)
+    reader.close()
+
+
+def test_a_note_that_was_torn_is_none(world: World) -> None:
+    """An index whose note of its making cannot be read counts as one that came piece by piece."""
+    made_anew(world)
+    serving = folder.current(world.index.root)
+    assert serving is not None
+    (serving / "whole").write_text("")
+    world.index.close()
+    scatter(world, each=1)
+    assert world.index.scattered()
+
+
+def run(world: World, until: Callable[[], object], look: float = 0.05) -> list[Any]:
+    """Run the worker until something holds. Gives what it logged."""
+    worker = Compactor(world.database, world.index, world.index.root, look=look)
+
+    async def working() -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(worker.run(stop))
+        await asyncio.to_thread(_wait, until)
+        stop.set()
+        await task
+
+    with capture_logs() as told:
+        asyncio.run(asyncio.wait_for(working(), 60))
+    return [one for one in told if one["log_level"] in ("info", "warning", "error")]
+
+
+def _wait(until: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_scattered_index_is_made_anew_while_it_serves(world: World) -> None:
+    """The same is found before and after, one part is left, and the server goes on writing to the new folder."""
+    scatter(world)
+    before, serving = world.index.search(ASKED), folder.current(world.index.root)
+
+    def done() -> bool:
+        assert world.index.search(ASKED).count == before.count
+        world.follower.catch_up()
+        return folder.current(world.index.root) != serving
+
+    told = run(world, done)
+    world.follower.catch_up()
+    assert not [one for one in told if one["log_level"] != "info"]
+    assert parts(world.index) == 1
+    after = world.index.search(ASKED)
+    assert (set(after.rows), after.count, after.facets) == (set(before.rows), before.count, before.facets)
+    scatter(world, "later", 1)
+    assert verify(world.database, world.index).differences == 0
+    assert not world.index.scattered()
+
+
+def test_nothing_is_made_anew_while_the_log_moves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks the log must have been at rest, and an index that is not scattered is left alone."""
+    begun: list[float] = []
+    monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
+    run(world, iter([False] * 20 + [True]).__next__, look=0.01)
+    assert not begun
+    scatter(world)
+    moving = iter(range(1_000))
+    monkeypatch.setattr(world.index, "reached", lambda: next(moving))
+    run(world, iter([False] * 20 + [True]).__next__, look=0.01)
+    assert not begun
+    monkeypatch.undo()
+    monkeypatch.setattr(tantivy_index, "LEAST", 10)
+    monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
+    run(world, lambda: begun, look=0.01)
+    assert begun
+
+
+def test_a_disk_without_room_and_a_process_that_fails_are_told_in_a_line(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is begun that would fill the disk; what failed waits for an hour, and the old index serves."""
+    scatter(world)
+    before, serving = world.index.search(ASKED), folder.current(world.index.root)
+    told: list[Any] = []
+    with monkeypatch.context() as full:
+        usage = shutil.disk_usage(world.index.root)
+        full.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1_000))
+        told += run(world, iter([False] * 30 + [True]).__next__, look=0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/bin/false")
+        told += run(world, iter([False] * 30 + [True]).__next__, look=0.01)
+    assert [one["event"] for one in told] == ["the search index cannot be made anew"] * 2
+    assert "its disk has 1,000 bytes left; expected" in told[0]["error"]
+    assert "compact_child ended with 1" in told[1]["error"]
+    assert (world.index.search(ASKED), folder.current(world.index.root)) == (before, serving)
+
+
+def test_a_server_that_stops_does_not_wait_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process is ended at once, and the old index serves."""
+    scatter(world)
+    serving, begun = folder.current(world.index.root), tmp_path / "begun"
+    room = tmp_path / "slow" / "federation"
+    room.mkdir(parents=True)
+    (room / "__init__.py").touch()
+    (room / "compact_child.py").write_text(
+        f"import pathlib, time\ndef main():\n    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(3600)\n"
+    )
+    monkeypatch.setattr(apart, "_ROOT", room.parent)
+    began = time.monotonic()
+    told = run(world, begun.exists)
+    assert time.monotonic() - began < 20
+    assert not told
+    assert folder.current(world.index.root) == serving
