@@ -16,7 +16,7 @@ from api.deps import Here, Read
 from api.negotiation import JSON
 from api.services import Services
 from api.strict import strict_router
-from federation import examining, hooks, log, publishers, status
+from federation import erasure, examining, hooks, log, publishers, status
 from federation.database import DatabaseFault, ReadSession
 from federation.status import Lag
 from schema.errors import Busy
@@ -131,6 +131,7 @@ def _states(session: ReadSession, here: Services) -> Iterator[metrics.Family]:
     yield metrics.gauge(
         "folkmoot_tasks", "Tasks under way in this process: what only ever grows is a leak.", len(running)
     )
+    yield from metrics.erasing(erasure.pending(session), erasure.pending(session, here.now()))
     if here.role == "aggregator":
         yield from metrics.crawl(status.figures(session, here.now()))
         stand = status.standing(session)

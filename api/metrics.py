@@ -88,6 +88,14 @@ def standing(states: Mapping[str, int], problems: Mapping[tuple[str, str], int])
     return [nodes, broken]
 
 
+def erasing(waiting: int, overdue: int) -> list[Family]:
+    """How many records that were withdrawn as personal data have something kept of them, and should not any more."""
+    return [
+        gauge("folkmoot_erasures_waiting", "Records withdrawn as personal data that wait to be erased.", waiting),
+        gauge("folkmoot_erasures_overdue", "Those of them that should have been erased by now.", overdue),
+    ]
+
+
 def outward(checks: Mapping[str, int], webhooks: Mapping[str, int]) -> list[Family]:
     """Checks of the last day by state; webhooks delivered and given up, and how many wait or are disabled."""
     looked = GaugeMetricFamily("folkmoot_checks", "Checks of the last day, by state.", labels=["state"])
@@ -131,6 +139,7 @@ _OF_A_NODE = {
     "crawl_last_good_timestamp_seconds": "When the last good visit to a node ended.",
     "node_withdrawn": "Records that a node took away.",
     "node_removals_held": "Removals of a node that wait for a person.",
+    "node_reconciling": "Whether a node's feed is read anew, to find what it no longer has.",
     "node_quality": "How good a node is as a source, from 0 to 1.",
     "node_freshness_kept": "Whether a node changes as often as it promises.",
 }
@@ -144,6 +153,7 @@ def _figures(node: Figures) -> dict[str, float | None]:
         "crawl_last_good_timestamp_seconds": None if node.last_good is None else node.last_good.timestamp(),
         "node_withdrawn": node.withdrawn,
         "node_removals_held": node.held,
+        "node_reconciling": node.reconciling,
         "node_quality": node.quality,
         "node_freshness_kept": node.kept_promise,
     }

@@ -15,9 +15,15 @@ from api.services import Services
 from exchange import feeds
 from federation.database import ReadSession
 
+_NOT_FIGURES = ("problems", "manifest", "keys", "withdrawn")
+"""What has entries of its own, or can be had at the node."""
+
 
 def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: str) -> bytes:
-    """The problems of a node, and its state where that is not active, as Atom or as JSON Feed."""
+    """The status of a node as Atom or as JSON Feed: its figures at the head, a problem an entry.
+
+    A state that is not active is an entry too: whoever subscribes is told of what to mend, and of nothing else.
+    """
     page = f"{here.public_url}/nodes/{quote(item['key'], safe='')}"
     name = item["name"] or item["key"]
     made = feeds.Feed(
@@ -27,6 +33,8 @@ def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: st
         site=site(here, session).name,
         license=here.license,
         updated=_time(item["lastVisit"]) or here.now(),
+        about=_about(item),
+        figures={"node": {member: value for member, value in item.items() if member not in _NOT_FIGURES}},
     )
     entries = [*_state(item, page), *(_entry(one, name, page) for one in advised(item["problems"]))]
     if form != "atom":
@@ -34,6 +42,17 @@ def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: st
     from exchange.atom import atom  # noqa: PLC0415 - XML is for few readers: a start does not wait for it
 
     return atom(made, entries)
+
+
+def _about(item: Mapping[str, Any]) -> str:
+    visits = (("last visit", "lastVisit"), ("last good visit", "lastGoodVisit"), ("next visit", "nextVisit"))
+    told = [f"{what} {item[member]}" for what, member in visits if item[member]]
+    counts = (("shown", "records"), ("accepted", "accepted"), ("refused", "refused"), ("taken away", "deleted"))
+    told += [f"{item[member]:,} {what}" for what, member in counts]
+    told += [f"{item['held']:,} removals held"] if item["held"] else []
+    told += [f"signatures {item['signature']}"]
+    told += [f"quality {item['quality']:.2f}"] if item["quality"] is not None else []
+    return f"{item['state'].capitalize()}: {', '.join(told)}."
 
 
 def _state(item: Mapping[str, Any], page: str) -> Sequence[feeds.Entry]:

@@ -18,6 +18,8 @@ def atom(feed: Feed, entries: Sequence[Entry]) -> bytes:
     """An Atom feed of plain text."""
     root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": feed.language})
     _text(root, "title", feed.title)
+    if feed.about:
+        _text(root, "subtitle", feed.about)
     _text(root, "id", feed.url)
     _text(root, "updated", stamp(feed.updated))
     _text(root, "rights", feed.license)

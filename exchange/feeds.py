@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,10 @@ JSON_FEED = "https://jsonfeed.org/version/1.1"
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The feed as a whole. `url` is its own address, `next` that of older entries, `home` a page for people."""
+    """The feed as a whole. `url` is its own address, `next` that of older entries, `home` a page for people.
+
+    `about` is what it says of its subject for people, `figures` the same for programs (a JSON Feed alone has them).
+    """
 
     title: str
     url: str
@@ -26,6 +29,8 @@ class Feed:
     updated: datetime
     language: str = "en"
     next: str | None = None
+    about: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,10 @@ def json_feed(feed: Feed, entries: Sequence[Entry]) -> bytes:
         "feed_url": feed.url,
         "language": feed.language,
         "authors": [{"name": feed.site}],
-        "_folkmoot": {"license": feed.license},
+        "_folkmoot": {"license": feed.license, **feed.figures},
     }
+    if feed.about:
+        made["description"] = feed.about
     if feed.next:
         made["next_url"] = feed.next
     made["items"] = [_json_item(entry) for entry in entries]

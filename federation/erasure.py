@@ -93,12 +93,16 @@ def renumber(session: WriteSession) -> None:
     session.connection().execute(chosen.values(number=standing.scalar_subquery()))
 
 
-def pending(session: Reading) -> int:
-    """How many records wait to be erased."""
-    return len(_waiting(session, _erasure.c.due.is_not(None), limit=None))
+def pending(session: Reading, due: datetime | None = None) -> int:
+    """How many records wait to be erased; with `due` how many of them should have been by then."""
+    chosen = select(func.count()).select_from(_erasure).where(_erasure.c.erased.is_(None))
+    found: int = (
+        session.connection().execute(chosen if due is None else chosen.where(_erasure.c.due <= due)).scalar_one()
+    )
+    return found
 
 
-def _waiting(session: Reading, which: ColumnElement[bool], *, limit: int | None) -> list[tuple[str, int]]:
+def _waiting(session: Reading, which: ColumnElement[bool], *, limit: int) -> list[tuple[str, int]]:
     chosen = select(_erasure.c.id, _erasure.c.number).where(_erasure.c.erased.is_(None), which)
     rows = session.connection().execute(chosen.order_by(_erasure.c.due, _erasure.c.id).limit(limit))
     return [(record, number) for record, number in rows]

@@ -48,6 +48,7 @@ class Figures:
     quality: float | None
     kept_promise: bool | None
     signatures: Mapping[str, int]
+    reconciling: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def _figures(row: Any, kept: Held, held: int, now: datetime) -> Figures:
         quality=quality.whole(shares),
         kept_promise=_kept_promise(shares),
         signatures=kept.signatures,
+        reconciling=bool(row.feed_reconciling),
     )
 
 

@@ -137,6 +137,14 @@ def test_page_feeds_badge_and_validator_agree(moot: Aggregator, world: World, tm
     atom = parsed(ask.get("/v1/nodes/exa.example", headers={"Accept": "application/atom+xml"}).content)
     ids = [entry.findtext(f"{ATOM}id") for entry in atom.iter(f"{ATOM}entry")]
     assert ids == [entry["id"] for entry in jsonfeed["items"]]
+    figures = {name: item[name] for name in ("state", "lastVisit", "lastGoodVisit", "accepted", "refused", "visits")}
+    assert {name: jsonfeed["_folkmoot"]["node"][name] for name in figures} == figures
+    assert atom.findtext(f"{ATOM}subtitle") == jsonfeed["description"]
+    assert jsonfeed["description"] == (
+        f"Active: last visit {item['lastVisit']}, last good visit {item['lastGoodVisit']}, next visit "
+        f"{item['nextVisit']}, 2 shown, 2 accepted, 1 refused, 0 taken away, signatures valid, "
+        f"quality {item['quality']:.2f}."
+    )
     page = ask.get("/nodes/exa.example").text
     for name in ids:
         assert name is not None
@@ -1109,8 +1117,14 @@ def test_figures_of_every_state(moot: Aggregator, world: World, tmp_path: Path) 
         'folkmoot_node_records{node="exa.example",signature="valid"} 2.0',
         'folkmoot_node_withdrawn{node="exa.example"} 0.0',
         'folkmoot_node_removals_held{node="exa.example"} 0.0',
+        'folkmoot_node_reconciling{node="exa.example"} 0.0',
+        "folkmoot_erasures_waiting 0.0",
+        "folkmoot_erasures_overdue 0.0",
         'folkmoot_crawl_latency_seconds{node="exa.example"} 0.001',
     ):
         assert line in text.splitlines(), line
     (told,) = re.findall(r'folkmoot_crawl_last_good_timestamp_seconds{node="exa.example"} (\S+)', text)
     assert float(told) == feed(moot.database).last_good.timestamp()
+    with moot.database.write() as session:
+        session.connection().execute(update(table(Feed)).values(reconciling=True))
+    assert 'folkmoot_node_reconciling{node="exa.example"} 1.0' in served(moot, tmp_path).get("/metrics").text

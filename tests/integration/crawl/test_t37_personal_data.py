@@ -149,6 +149,7 @@ def test_t37_it_passes_the_guard_and_is_erased_on_release(moot: Aggregator, worl
         node_id = nodes.find(session, "exa.example").id
         assert removals.counts(session, [node_id]) == {node_id: 30}
         assert erasure.pending(session) == 30
+        assert [erasure.pending(session, world.now + timedelta(hours=h)) for h in (71, 73)] == [0, 30]
         removals.reject(session, node_id)
     assert sum(row.deleted for row in rows(moot.database).values()) == 30
     with moot.database.write() as session:
