@@ -41,7 +41,7 @@ def _turn(pages: _Pages, kind: str, _round: int) -> float:
 
 
 def measure(scene: Scene) -> list[Measured]:
-    """Give the one figure; none where a part before has let the server make the index anew already."""
+    """Give the one figure; none where the crawl left few parts, or a part before this had it made anew."""
     moot = scene.held(scene.compared)
     left = scene.as_crawled[scene.compared]
     if left is None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_AGAIN = 0.2
+_AGAIN, _LOOK = 0.2, 1.0
+LONGEST = 6 * 3_600.0
+"""Seconds after which a process is given up: it waits for a database that is cut off, or for a disk."""
 
 
 class Broken(ChildProcessError):
@@ -30,6 +35,17 @@ def started(
     )
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone: nobody waits for what it does."""
+
+    def look(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=look, args=(os.getppid(),), name="with-parent", daemon=True).start()
+
+
 class Apart:
     """The processes that work for this one: they end when `end` says so."""
 
@@ -45,8 +61,11 @@ class Apart:
         child = started(module, stdin=pipe, stdout=pipe, stderr=pipe)
         self._working.add(child)
         try:
-            answer, told = child.communicate(asked)
+            answer, told = child.communicate(asked, timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            raise Broken(child.pid, f"{module} has not ended in {LONGEST / 3_600:g} hours") from None
         finally:
+            child.kill()
             self._working.discard(child)
         if child.returncode:
             end = told[-500:].decode("utf-8", "replace").strip()

@@ -1,7 +1,8 @@
 """The process that makes the search index anew in one go, so that the interpreter of the server is free for requests.
 
 A JSON object {"url": of the database, "folder": of the index} comes on standard input. Whoever serves goes first: this
-process steps back behind it.
+process steps back behind it. It ends with whoever started it, and takes the place of no other index than the one that
+served when it began: what an operator rebuilt meanwhile is newer.
 """
 
 from __future__ import annotations
@@ -12,18 +13,29 @@ from pathlib import Path
 
 import orjson
 
-from federation import follow
+from federation.apart import end_with_parent
 from federation.database import Database
+from federation.search import folder
+from federation.staging import Walk
 from federation.tantivy_index import TantivyIndex
+from schema.errors import Busy
 
 NICE = 10
 
 
 def main() -> None:
     """Make the index that was asked for."""
+    end_with_parent()
     os.nice(NICE)
     asked = orjson.loads(sys.stdin.buffer.read())
-    database, index = Database(asked["url"]), TantivyIndex(Path(asked["folder"]))
-    follow.rebuild(database, index)
-    index.close()
-    database.dispose()
+    root = Path(asked["folder"])
+    database, index = Database(asked["url"]), TantivyIndex(root)
+    serving = folder.current(root)
+    try:
+        with index.rebuilding() as fresh:
+            Walk(database, fresh, None, unseen=True).to_the_end()
+            if folder.current(root) != serving:
+                raise Busy("Another index serves than when this one was begun.")
+    finally:
+        index.close()
+        database.dispose()

@@ -16,13 +16,15 @@ from pathlib import Path
 import orjson
 import structlog
 
+from federation import log
 from federation.apart import Apart, Broken, unless_stopped
-from federation.database import Database
+from federation.database import Database, DatabaseFault
 from federation.index import Index, Reached
 
 LOOK, AFTER_FAILURE = 10.0, 3_600.0
-"""Seconds until the next look, and after one that failed. Between two looks the log must not have moved."""
+"""Seconds until the next look, and after one that failed. Between two looks the index stood at the log's end."""
 _ROOM = 3
+_BEGUN = "begun"
 _logger = structlog.get_logger("folkmoot.index")
 
 
@@ -33,6 +35,7 @@ class Compactor:
         self._database = database
         self._index = index
         self._folder = folder
+        self._begun = folder / _BEGUN
         self._look = look
         self._apart = Apart()
 
@@ -43,29 +46,40 @@ class Compactor:
         while not await _stopped(stop, wait):
             reached, wait = self._index.reached(), self._look
             if reached is not None and reached == before and self._index.scattered():
-                wait = wait if await self._compacted(stop) else max(wait, AFTER_FAILURE)
+                wait = wait if await self._compacted(stop, reached.number) else max(wait, AFTER_FAILURE)
             before = reached
 
-    async def _compacted(self, stop: asyncio.Event) -> bool:
-        """Whether it was made, or was given up because the server stops. What it failed for is told in a line."""
+    async def _compacted(self, stop: asyncio.Event, number: int) -> bool:
+        """Whether it was made, is not due, or was given up with the server. What it failed for is told in a line."""
         began = time.monotonic()
         try:
-            await asyncio.to_thread(self._room)
+            if not await asyncio.to_thread(self._due, number):
+                return True
+            self._begun.touch()
             await unless_stopped(stop, self._make, self._apart.end)
-        except (Broken, OSError) as error:
+        except (Broken, OSError, DatabaseFault) as error:
             _logger.warning("the search index cannot be made anew", error=str(error))
             return False
+        self._begun.unlink(missing_ok=True)
         if not stop.is_set():
             _logger.info("the search index was made anew, in fewer parts", seconds=round(time.monotonic() - began, 1))
         return True
 
-    def _room(self) -> None:
-        """See that the disk has room for another one and to spare. Raises `OSError`."""
+    def _due(self, number: int) -> bool:
+        """Whether the log ends where the index does, and no try of the last hour took this very server with it.
+
+        Raises `OSError` where the disk has no room for another one and to spare.
+        """
+        with suppress(FileNotFoundError):
+            if time.time() - self._begun.stat().st_mtime < AFTER_FAILURE:
+                return False
         held = _size(self._folder)
         if (free := shutil.disk_usage(self._folder).free) < _ROOM * held:
             raise OSError(
                 f"its disk has {free:,} bytes left; expected {_ROOM * held:,}, {_ROOM} times what it takes now"
             )
+        with self._database.read() as session:
+            return log.latest(session) == number
 
     def _make(self) -> None:
         url = self._database.reader.url.render_as_string(hide_password=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("folkmoot.imports")
 RENEW = 15.0
 FAULT_SECONDS = 5.0
+SOON_SECONDS, _LOOK = 3.0, 0.1
 FULL_SECONDS = 60.0
 """Until a full disk is tried again: to try fills what is left of it, and others write there too."""
 _VANISHED = (
@@ -78,7 +80,7 @@ def _work(
     except LeaseLost:
         return
     except Stopped:
-        _give_back(database, held.owner, counted=not stopping())
+        _give_back(database, held.owner, counted=not _stops_soon(stopping))
     except FolkmootError as error:
         _fail(database, held, error.detail, now)
     except Exception as error:
@@ -89,6 +91,14 @@ def _work(
         elif not outages.is_outage(error):
             _fail(database, held, "The server could not do this import; its log says why.", now)
         raise
+
+
+def _stops_soon(stopping: Callable[[], bool]) -> bool:
+    """Whether the server stops too: who stops a service tells all its processes at once, and it answers a few first."""
+    until = time.monotonic() + SOON_SECONDS
+    while not stopping() and time.monotonic() < until:
+        time.sleep(_LOOK)
+    return stopping()
 
 
 def passes(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ begun.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -34,6 +35,8 @@ _OVERTAKEN = (
     "take it out there and send the file again."
 )
 _job = table(Job)
+_QUOTED = re.compile("'.*'", re.DOTALL)
+"""What a message may quote of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +198,5 @@ def erase(session: WriteSession, publisher: str, kind: str, *, now: datetime) ->
 def _without_cells(result: bytes) -> bytes:
     told = orjson.loads(result)
     for problem in told.get("report", {}).get("problems", []):
-        problem["value"] = ""
+        problem["value"], problem["message"] = "", _QUOTED.sub("'...'", problem["message"])
     return orjson.dumps(told)

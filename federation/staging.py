@@ -12,6 +12,7 @@ from federation.documents import Document, Place
 from federation.index import Reached, Sink
 from federation.making import document, place_of
 from federation.scan import Rows
+from schema.errors import Busy
 
 COMMIT = 80_000
 """Changes a commit at most."""
@@ -20,6 +21,10 @@ PATIENCE = 3.0
 
 Each commit costs a new segment, and its share of merging: commits of 5,000 changes cost a first crawl a third of the
 engine's time. Who waits for the end of what is behind sees it sooner so."""
+
+
+class Renumbered(Busy):
+    """The log is of another epoch than where a walk began: what was staged may stand under ids that are no more."""
 
 
 class Walk:
@@ -42,6 +47,7 @@ class Walk:
         self.unseen = unseen
         self.number = reached.number if reached else 0
         self.committed = reached is not None
+        self.epoch = reached.epoch if reached else ""
         self.from_zero = reached is None
         self.top = reached.row if reached else 0
         self.first_sight = -1
@@ -64,6 +70,9 @@ class Walk:
         rows: Rows = ()
         with self.database.read() as session:
             of = scan.epoch(session)
+            if (self.epoch or of) != of:
+                raise Renumbered("The log was numbered anew while the index was made. Try again.")
+            self.epoch = of
             until = begun + PATIENCE
             self.places, self.asked = {}, set()
             for _ in range(max(1, COMMIT // scan.BATCH)):

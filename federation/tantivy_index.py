@@ -62,12 +62,12 @@ class TantivyIndex:
             with folder.locked(self.root):
                 if folder.current(self.root) is None:
                     folder.point(self.root, folder.fresh(self.root))
-        self.refresh()
+        self._refresh(writing=True)
         store = self._opened()
         if store.claim() and store.path == self._refused:  # the rebuild that was to replace it broke off
             with folder.locked(self.root):
                 folder.point(self.root, folder.fresh(self.root))
-            self.refresh()
+            self._refresh(writing=True)
             store = self._opened()
         if not store.claim():
             return None
@@ -87,13 +87,19 @@ class TantivyIndex:
         _log.warning("the search index is made anew from the log", error=damaged.detail)
 
     def refresh(self) -> None:
-        """See what another process committed, or the folder that a rebuild put in this one's place."""
+        """See what another process committed, or the folder that a rebuild put in this one's place.
+
+        Who is writing goes over to that with its next `claim`: what it is staging must not lose its writer.
+        """
+        self._refresh(writing=False)
+
+    def _refresh(self, *, writing: bool) -> None:
         with self._lock:
-            path = folder.current(self.root)
-            if path is not None and (self._store is None or self._store.path != path):
+            path, store = folder.current(self.root), self._store
+            if path is not None and (store is None or (store.path != path and (writing or not store.busy))):
                 self._adopt(Store(path))
-            if self._store is not None:
-                self.look(self._store)
+            elif store is not None:
+                self.look(store)
 
     def look(self, store: Store) -> None:
         """See what was committed to a folder, if that is the one that serves."""
@@ -139,7 +145,6 @@ class TantivyIndex:
             with folder.locked(self.root):
                 folder.point(self.root, fresh.path)
             self._adopt(fresh)
-            self.look(fresh)
 
     def scattered(self) -> bool:
         """Whether much of it was put in piece by piece: each part is searched by itself, and each costs as much again.
@@ -216,11 +221,17 @@ class TantivyIndex:
         return self._store
 
     def _adopt(self, store: Store) -> None:
+        """Serve another folder. The old one serves until that is open, and is closed last: its merges may take long."""
         old, self._store = self._store, store
-        self._snapshot = None
-        self._recent.clear()
-        if old is not None:
-            old.close()
+        try:
+            self.look(store)
+        except BaseException:
+            self._snapshot = None
+            raise
+        finally:
+            self._recent.clear()
+            if old is not None:
+                old.close()
 
 
 def _builder(store: Store) -> Builder:

@@ -88,7 +88,7 @@ def application(settings: Settings, parent: int) -> FastAPI:
     trust(settings.trusted_proxies)
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
-    workers = wiring.background(settings, base, services.index)
+    workers = wiring.background(settings, base, services)
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)

@@ -216,7 +216,7 @@ class Once:
                     await asyncio.wait_for(stop.wait(), self.look)
 
 
-def background(settings: Settings, base: Database, found: Index) -> list[Worker]:
+def background(settings: Settings, base: Database, served: Services) -> list[Worker]:
     """What works beside the server: imports, bulk files, the index's shape, the crawl where the settings say so.
 
     Each works in one process of a machine, however many serve there.
@@ -233,7 +233,7 @@ def background(settings: Settings, base: Database, found: Index) -> list[Worker]
         Eraser(base),
     ]
     if not settings.index_url:
-        workers.append(Compactor(base, found, _folder(settings)))
+        workers.append(Compactor(served.database, served.index, _folder(settings)))  # of what the index follows
     if settings.role == "aggregator" or settings.ping:
         workers.append(Outward(settings, base))
     if settings.role == "aggregator" and settings.crawl_inside:

@@ -70,6 +70,7 @@ class Store:
             self.index = fields.open_index(str(path), self.analysed)
         self.schema = self.index.schema
         self.whole = _whole(path)
+        self.busy = False  # claimed or staged to, and not committed since
         self._number = 0
         self._writer: tantivy.IndexWriter | None = None
         self._seen: tuple[int, int, int] | None = None
@@ -83,11 +84,13 @@ class Store:
                 if "LockBusy" not in str(error):
                     raise
                 return False
+        self.busy = True
         return True
 
     def stage(self, documents: Iterable[Document], gone: Iterable[str], *, new: bool = False) -> None:
         """Replace documents by id and take others out; seen at the next commit. What is `new` replaces nothing."""
         writer = self._own()
+        self.busy = True
         # All are made before the first is handed over: the engine's thread then works through them in one go, where
         # it would fall asleep and be woken between any two.
         made = [(document.id, fields.put(document)) for document in documents]
@@ -104,7 +107,7 @@ class Store:
         writer.delete_documents_by_term("id", fields.REACHED)
         writer.add_json(fields.put_reached(reached))
         writer.commit()
-        self._number = reached.number
+        self._number, self.busy = reached.number, False
 
     def snapshot(self, known: Snapshot | None) -> Snapshot | None:
         """The latest commit; the known snapshot where nothing was written since, None before the first commit.
@@ -140,7 +143,7 @@ class Store:
 
     def release(self) -> None:
         """Let the lock go at once; what was staged and not committed is forgotten."""
-        self._writer = None
+        self._writer, self.busy = None, False
 
     def close(self) -> None:
         """Let merges end, and the lock go."""

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 import migrations
 from federation import publishers
 from federation.database import Database
-from federation.tantivy_index import TantivyIndex
 from folkmoot import wiring
 from folkmoot.commands import housekeeping
 from folkmoot.settings import Settings
@@ -131,7 +130,8 @@ def test_only_an_aggregator_that_was_told_to_crawls_inside(
     The crawl is only where the settings say so.
     """
     told = {"role": role, "crawl_inside": inside, "data_dir": tmp_path, "public_url": NODE}
-    workers = wiring.background(Settings.model_validate(told), database, TantivyIndex(tmp_path / "index"))
+    settings = Settings.model_validate(told)
+    workers = wiring.background(settings, database, wiring.services(settings, database))
     assert len(workers) == count
     works = [worker.worker for worker in workers if isinstance(worker, wiring.Once)]
     assert len(works) == count

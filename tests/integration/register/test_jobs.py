@@ -333,16 +333,31 @@ def test_t16_a_full_database_counts_likewise(moot: Moot, monkeypatch: pytest.Mon
     assert _told(moot, token, places[1])["report"]["created"] == 2
 
 
+def _later(seconds: float) -> Callable[[], bool]:
+    """Say after a while that the server stops; the reader is over before."""
+    until: list[float] = []
+
+    def stopping() -> bool:
+        until[:] = until or [time.monotonic() + seconds]
+        return time.monotonic() > until[0]
+
+    return stopping
+
+
 def test_a_reader_that_is_told_to_end_alone_counts_against_the_file(
     moot: Moot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Three times, since its server may be stopping and not know it yet; then the import fails with a sentence."""
+    """Three times, then the import fails with a sentence; but not where its server is told to stop a moment later."""
     (tmp_path / "exchange").mkdir()
     program = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
     (tmp_path / "exchange" / "reading_child.py").write_text(program)
     monkeypatch.setattr(children, "_ROOT", tmp_path)
     token = moot.token()
     place = _ask(moot, token, contracts(3))
+    for _ in range(jobs.TRIES + 1):
+        assert _turn(moot, stopping=_later(0.5))
+    assert _state(moot, token, place) == "queued"
+    monkeypatch.setattr(importer, "SOON_SECONDS", 0.1)
     for _ in range(jobs.TRIES):
         assert _turn(moot)
         assert _state(moot, token, place) == "queued"

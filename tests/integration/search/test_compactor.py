@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from federation import apart, tantivy_index
+from federation import apart, compact_child, compactor, scan, staging, tantivy_index
 from federation.compactor import Compactor
 from federation.follow import rebuild
 from federation.index import Query
 from federation.search import folder
+from federation.staging import Renumbered, Walk
 from federation.tantivy_index import TantivyIndex
 from federation.verify import verify
+from schema.errors import Busy
 from tests.integration.search.conftest import World
 from tests.integration.search.corpus import publish, records
 
@@ -151,6 +158,113 @@ def test_nothing_is_made_anew_while_the_log_moves(world: World, monkeypatch: pyt
     monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
     run(world, lambda: begun, look=0.01)
     assert begun
+
+
+def test_nothing_is_made_anew_that_the_log_has_left_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that does not move while the log does is not at rest: its follower is at work, or cannot."""
+    begun: list[float] = []
+    monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
+    scatter(world)
+    publish(world.database, [replace(one, id=one.id + "-behind") for one in records(Random(3), 5)])
+    run(world, iter([False] * 20 + [True]).__next__, look=0.01)
+    assert not begun
+    world.follower.catch_up()
+    run(world, lambda: begun, look=0.01)
+
+
+def test_what_took_the_server_with_it_is_not_tried_again_at_its_next_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A try that nobody ended, because the server was gone before, counts as one that failed: for an hour."""
+    begun: list[float] = []
+    monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
+    scatter(world)
+    note = world.index.root / "begun"
+    note.touch()
+    run(world, iter([False] * 20 + [True]).__next__, look=0.01)
+    assert not begun
+    an_hour_ago = time.time() - compactor.AFTER_FAILURE - 1
+    os.utime(note, (an_hour_ago, an_hour_ago))
+    run(world, lambda: begun and not note.exists(), look=0.01)
+
+
+def test_what_an_operator_rebuilt_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process takes the place of no other index than the one that served when it began, and leaves nothing."""
+    scatter(world)
+    real, chosen = Walk.to_the_end, list[Path | None]()
+
+    def overtaken(walk: Walk) -> int:
+        if not chosen:
+            chosen.append(None)
+            made_anew(world)
+            chosen[0] = folder.current(world.index.root)
+        return real(walk)
+
+    url = world.database.reader.url.render_as_string(hide_password=False)
+    asked = orjson.dumps({"url": url, "folder": str(world.index.root)})
+    with monkeypatch.context() as child:
+        child.setattr(Walk, "to_the_end", overtaken)
+        child.setattr(os, "nice", lambda _by: None)
+        child.setattr(compact_child, "end_with_parent", lambda: None)
+        child.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(asked)))
+        with pytest.raises(Busy, match="Another index serves"):
+            compact_child.main()
+    assert folder.current(world.index.root) == chosen[0]
+    assert len([path for path in world.index.root.iterdir() if path.is_dir() and not (path / "whole").exists()]) == 1
+
+
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    """What works for a server that was killed ends within seconds."""
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "orphan.py").write_text(
+        "import pathlib, time\nfrom federation import apart\n"
+        "def main():\n    apart._LOOK = 0.05\n    apart.end_with_parent()\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(__import__('os').getpid()))\n    time.sleep(60)\n"
+    )
+    program = (
+        f"import sys, subprocess; sys.path[:0] = [{str(room)!r}, {str(Path(apart.__file__).parent.parent)!r}]\n"
+        "from federation import apart\n"
+        f"subprocess.Popen([sys.executable, '-c', 'import sys; sys.path[:0] = ' + repr(sys.path[:2]) + '; "
+        "from orphan import main; main()'], start_new_session=True)\n"
+        f"import pathlib, time\nwhile not pathlib.Path({str(tmp_path / 'pid')!r}).exists(): time.sleep(0.02)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    pid = int((tmp_path / "pid").read_text())
+    _wait(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
+
+
+def test_a_walk_ends_where_the_log_is_numbered_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was staged may stand under ids that are no more: nothing is committed, and the old index serves on."""
+    serving, real, epochs = folder.current(world.index.root), scan.epoch, iter(["first", "second"])
+    monkeypatch.setattr(scan, "BATCH", 50)
+    monkeypatch.setattr(staging, "COMMIT", 50)
+    with monkeypatch.context() as moved:
+        moved.setattr(scan, "epoch", lambda _session: next(epochs))
+        with pytest.raises(Renumbered):
+            rebuild(world.database, TantivyIndex(world.index.root))
+    assert scan.epoch is real
+    assert folder.current(world.index.root) == serving
+    world.follower.catch_up()
+    assert verify(world.database, world.index).differences == 0
+
+
+def test_the_writer_is_not_taken_from_who_writes(world: World) -> None:
+    """Whoever looks at the index while its writer stages stays with the old folder; the next claim goes over."""
+    sink = world.index.claim()
+    assert sink is not None
+    other = TantivyIndex(world.index.root)
+    rebuild(world.database, other)
+    other.close()
+    reached, before = world.index.reached(), world.index._opened().path
+    assert reached is not None
+    world.index.refresh()
+    sink.stage([], ["nobody"])
+    sink.commit(reached)
+    assert world.index._opened().path == before != folder.current(world.index.root)
+    assert world.index.claim() is not sink
+    assert (folder.current(world.index.root), world.index.reached()) == (world.index._opened().path, reached)
+    assert verify(world.database, world.index).differences == 0
 
 
 def test_a_disk_without_room_and_a_process_that_fails_are_told_in_a_line(
