@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, delete, or_, select, update
 
 from federation import pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
@@ -23,7 +23,7 @@ from federation.seam import Get
 from federation.sign import Jwk, Ring
 from federation.verdicts import Prefixes
 from schema.bounded import first_of
-from schema.errors import Cause, Crawling, Invalid, Later, LeaseLost, Refused, Vanished
+from schema.errors import Cause, Crawling, Invalid, Later, LeaseLost, NotFound, Refused, Vanished
 from schema.identifiers import same_origin
 from schema.manifest import Manifest
 from schema.tables import Node, Origin, Publisher
@@ -248,11 +248,27 @@ def taken(session: Reading, *, but: str) -> list[str]:
     return [*own, *(prefix for text in pinned for prefix in orjson.loads(text))]
 
 
+def heard_of(session: Reading, origin: str) -> bool:
+    """Whether a relay has told of this node, which is not read here itself."""
+    return session.connection().execute(select(_origin.c.id).where(_origin.c.id == origin)).first() is not None
+
+
 def keys(session: Reading, origin: str) -> list[Jwk]:
     """The keys of an origin that was heard of; none of one that is not known."""
     chosen = select(_origin.c.jwks).where(_origin.c.id == origin)
     found: list[Jwk] = orjson.loads(session.connection().execute(chosen).scalar_one_or_none() or "[]")
     return found
+
+
+def confirm(session: WriteSession, origin: str, manifest: Manifest, *, now: datetime) -> None:
+    """Take the keys of an origin that was heard of as they are now: a person has confirmed them. Raises `NotFound`."""
+    row = _locked(session, [origin]).get(origin)
+    if row is None:
+        raise NotFound(f"{origin} is no node here, and no relay has told of it.")
+    before, after = orjson.loads(row.jwks), pinning.anew(manifest, now=now)
+    chosen = update(_origin).where(_origin.c.id == origin)
+    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode(), fetched=now))
+    rejudge.keys_changed(session, origin, Ring(after), before=before, now=now)
 
 
 def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> None:

@@ -47,9 +47,16 @@ def keep(
     last = {statement.id: statement for statement in statements}
     rows = [tuple(getattr(statement, name) for name in _COLUMNS) for statement in last.values()]
     bulk.put(session, Unproven, _COLUMNS, rows, ("id", "node_id"))
-    message = "It is signed with a key that is not in its origin's manifest; it waits until that key is known."
-    troubles = [Trouble(UNKNOWN_KEY, "/origin/sig", message, record_id) for record_id in last]
+    troubles = [Trouble(UNKNOWN_KEY, "/origin/sig", _waits(one), record_id) for record_id, one in last.items()]
     told.tell(session, node_id, troubles, now, severity="warning")
+
+
+def _waits(statement: Statement) -> str:
+    return (
+        "It is signed with a key that is not in its origin's manifest, or that no known key of its origin endorses; it "
+        "waits until that key is known. Where the key is the origin's own, whoever runs this site confirms it: "
+        f"folkmoot node release {statement.origin_node} --identity"
+    )
 
 
 def take(session: WriteSession, origin: str) -> dict[int, list[Statement]]:

@@ -67,9 +67,14 @@ def _identity(name: str, *, yes: bool) -> None:
     from federation.database import clock
     from folkmoot import wiring
     from folkmoot.commands import node_shown as shown
+    from schema.errors import NotFound
 
     with opened() as (settings, base):
-        known = _known(base, name)
+        try:
+            known = _known(base, name)
+        except NotFound:
+            _heard_of(settings, base, name, yes=yes)
+            return
         manifest, body = _asked(settings, known.url, known.key)
         shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
         if not yes:
@@ -78,6 +83,30 @@ def _identity(name: str, *, yes: bool) -> None:
             nodes.release(session, known, manifest, body, now=clock(session))
             audit.note(session, "node.release", f"identity of {known.url}", wiring.now())
     typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
+
+
+def _heard_of(settings: Settings, base: Database, name: str, *, yes: bool) -> None:
+    """Do the same for a node that is not read here: relays pass its records on."""
+    from federation import audit, origins, pinning
+    from federation.database import clock
+    from federation.identity import manifest_url
+    from folkmoot import wiring
+    from folkmoot.commands import node_shown as shown
+    from schema.errors import NotFound
+
+    url = manifest_url(name)
+    with base.read() as session:
+        if not origins.heard_of(session, url):
+            raise NotFound(f"{name} is not among the nodes (folkmoot node list shows them), and no relay told of it.")
+        known = origins.keys(session, url)
+    manifest, _body = _asked(settings, url, url)
+    shown.identity(known, pinning.offered(manifest), manifest.role)
+    if not yes:
+        typer.confirm(f"Relays pass its records on. Take the keys of {url} as they are now?", abort=True)
+    with base.write() as session:
+        origins.confirm(session, url, manifest, now=clock(session))
+        audit.note(session, "node.release", f"identity of {url}", wiring.now())
+    typer.echo(f"{url} is known by these keys from now on.")
 
 
 def reject(name: Name, removals: Removals = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.sign import Signer
 from federation.visit import BUSY_WAIT
+from folkmoot.commands import node_decisions
 from schema.errors import Later, LeaseLost, Refused, Vanished
 from schema.tables import Origin
 from tests.integration.crawl.world import (
@@ -558,6 +559,39 @@ def test_a_revoked_key_of_an_origin_that_is_relayed_verifies_nothing(moot: Aggre
     moot.crawl()
     assert _asked(world, origin) == 2
     assert (_title(moot, record), rows(moot.database)[record].signature) == ("contract A", "invalid")
+
+
+def test_t11_a_person_confirms_the_keys_of_a_council_that_is_relayed(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str]]
+) -> None:
+    """A key that nobody endorsed: its words wait, told with the command that takes them, a withdrawal among them."""
+    origin = world.node()
+    origin.key("1")
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    stays, goes = origin.put("contract", "A"), origin.put("contract", "B")
+    for record in (stays, goes):
+        relay.pass_on(origin.items[record])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    origin.keys["1"] |= {"revoked": "2026-11-03T00:00:00Z", "reason": "stolen"}
+    origin.key("2")
+    relay.pass_on(origin.items[origin.put("contract", "A", title="later")])
+    relay.pass_on(origin.items[origin.delete("contract", "B", "personal-data")])
+    world.pass_time(hours=26)
+    moot.crawl()
+    found = rows(moot.database)
+    assert (_title(moot, stays), found[stays].signature, found[goes].deleted) == ("contract A", "invalid", False)
+    command = f"folkmoot node release {origin.id} --identity"
+    assert {p.rule for p in problems(moot.database) if command in p.message} == {"signature-unknown-key"}
+    manifest = read_manifest(orjson.dumps(origin.manifest()), origin.id)
+    monkeypatch.setattr(node_decisions, "_asked", lambda _settings, url, _key: (manifest, url.encode()))
+    code, said = run("node", "release", origin.url, "--identity", "--yes")
+    assert (code, f"{origin.id} is known by these keys" in said) == (0, True), said
+    code, said = run("node", "release", "nobody.example", "--identity", "--yes")
+    assert (code, "no relay told of it" in said) == (2, True), said
+    found = rows(moot.database)
+    assert (_title(moot, stays), found[stays].signature) == ("later", "valid")
+    assert (found[goes].deleted, found[goes].data) == (True, None)
 
 
 def test_few_known_origins_are_asked_again_a_visit(
