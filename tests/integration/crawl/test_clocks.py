@@ -38,6 +38,7 @@ FEDERATION = Path(__file__).parents[3] / "federation"
 WALL = {
     "answers.py": "Retry-After as a date",
     "bulk.py": "the age of a file",
+    "compactor.py": "the age of a file",
     "folder.py": "the age of a folder",
     "robots.py": "Retry-After as a date",
     "wire.py": "whether it is the node's own certificate that has run out, as TLS has judged by that clock",
