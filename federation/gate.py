@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from federation import log, origins, precedence, told
+from federation import log, nodes, origins, precedence, told
 from federation.checks import Report, examine
 from federation.database import WriteSession, table
 from federation.nodes import Known
@@ -49,6 +49,8 @@ def _note(session: WriteSession, known: Known, report: Report, now: datetime) ->
     if session.connection().execute(select(_node.c.id).where(*ours).with_for_update()).first() is None:
         raise LeaseLost("The node was paused, removed or let in while it was looked at.")
     told.examined(session, known.id, report.troubles, now)
+    if report.manifest is not None:
+        nodes.hear_keys(session, nodes.load(session, known.id), report.manifest, now=now)
     if report.passed:
         session.connection().execute(update(_node).where(*ours).values(state="active"))
         precedence.settle(session, known.own, now=now)

@@ -146,10 +146,31 @@ def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     Prefixes that were pinned stay, so that the tombstones of a publisher that has left are still taken. Raises
     `Refused` for another role, or a change of keys that no known key stands behind: it waits for a person.
     """
-    if body == known.manifest:
+    if unchanged(known, manifest, body):
         return known
     check_identity(known, manifest, now=now)
     return _take_over(session, known, manifest, body, pinning.take(known.keys, manifest, now=now).keys, now=now)
+
+
+def unchanged(known: Known, manifest: Manifest, body: bytes) -> bool:
+    """Whether a manifest is the pinned one, to the byte, and no key has ended since by a manifest that was refused."""
+    return body == known.manifest and not pinning.taken_back(known.keys, manifest)
+
+
+def hear_keys(session: WriteSession, known: Known, manifest: Manifest, *, now: datetime) -> bool:
+    """Take what waits for no person from the keys of a manifest that is not taken itself. False where nothing is new.
+
+    Where a person must look first these are the ends of keys: one that was stolen verifies nothing from the moment on
+    that its owner says so. The node's row is ours until commit.
+    """
+    objected = pinning.objections(known.keys, known.role, manifest, now=now)
+    keys = pinning.ended(known.keys, manifest) if objected else pinning.take(known.keys, manifest, now=now).keys
+    if keys == list(known.keys):
+        return False
+    values = {"jwks": orjson.dumps(keys).decode()}
+    session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+    rejudge.keys_changed(session, known.url, Ring(keys), before=known.keys, now=now)
+    return True
 
 
 def check_identity(known: Known, manifest: Manifest, *, now: datetime) -> None:

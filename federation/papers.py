@@ -72,15 +72,33 @@ class Papers:
         if answer.status != 304:
             body = await answer.small()
             manifest = own(body, known.url, known.key)
-            if body != known.manifest:
-                self.known = await write(lambda session: self._take_over(session, manifest, body, now))
+            if not nodes.unchanged(known, manifest, body):
+                self.known = await self._taken(write, manifest, body, now)
             self._read, self.etag = manifest, plain_etag(answer.headers.get("etag"))
         self.at, self.asked = now, True
+
+    async def _taken(self, write: Write, manifest: Manifest, body: bytes, now: datetime) -> Known:
+        """Take a manifest over. Of one that a person must look at first the ends of keys count, and are kept at once.
+
+        They have a transaction of their own: what is refused is rolled back.
+        """
+        try:
+            return await write(lambda session: self._take_over(session, manifest, body, now))
+        except Refused as error:
+            if error.rule == told.IDENTITY_CHANGED:
+                await write(lambda session: self._hear_keys(session, manifest, now))
+            raise
 
     def _take_over(self, session: WriteSession, manifest: Manifest, body: bytes, now: datetime) -> Known:
         """By what is known of the node now: an operator may have granted a prefix since the visit began."""
         leases.hold(session, self.lease)
         return nodes.refresh(session, nodes.lock(session, self.known), manifest, body, now=now)
+
+    def _hear_keys(self, session: WriteSession, manifest: Manifest, now: datetime) -> None:
+        """By which the pinned manifest is out of date: from now on it is asked for in full, not whether it stands."""
+        leases.hold(session, self.lease)
+        if nodes.hear_keys(session, nodes.lock(session, self.known), manifest, now=now):
+            leases.change(session, self.lease, manifest_etag=None)
 
     def columns(self) -> dict[str, Any]:
         """What the feed's row remembers of it."""

@@ -56,6 +56,12 @@ def ended(pinned: Sequence[Jwk], manifest: Manifest) -> list[Jwk]:
     return [_ended(key, shown.get(str(key["kid"]), {})) for key in pinned]
 
 
+def taken_back(pinned: Sequence[Jwk], manifest: Manifest) -> bool:
+    """Whether a manifest shows a pinned key as another, or without the end that is known of it."""
+    known, shown = ({str(key["kid"]): key for key in keys} for keys in (pinned, offered(manifest)))
+    return any(_changed(key, shown[kid]) for kid, key in known.items() if kid in shown)
+
+
 def _ended(old: Jwk, new: Jwk) -> Jwk:
     if new.get("x") != old["x"] or _changed(old, new):
         return old

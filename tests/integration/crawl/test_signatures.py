@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -356,6 +356,91 @@ def test_t11_a_person_confirms_an_identity(moot: Aggregator, world: World, signe
     row = rows(moot.database)[record_id]
     assert (orjson.loads(row.data)["title"], row.signature) == ("new key", "valid")
     assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
+
+
+def _pinned_ends(database: Database, key: str = "exa.example") -> dict[str, bool]:
+    return {key["kid"]: "revoked" in key for key in orjson.loads(node_row(database, key).jwks)}
+
+
+@pytest.mark.parametrize("joined", ["active", "preview"])
+def test_t11_a_stolen_key_ends_though_its_node_is_held(
+    moot: Aggregator, world: World, signed: FakeNode, joined: Literal["active", "preview"]
+) -> None:
+    """A node that revokes a key, and shows a new one that nobody endorsed, waits for a person; the revocation does not.
+
+    What the stolen key signed is invalid from then on, and what a relay brings under it is refused.
+    """
+    relay, record_id, thief = _relay(world), signed.put("contract", "C-1"), signed.signer
+    if joined == "preview":
+        signed.items[signed.put("contract", "C-2")]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-2"
+    relay.pass_on(signed.items[record_id])
+    moot.add(signed, state=joined)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert rows(moot.database)[record_id].signature == "valid"
+    signed.keys["2026-1"].update(REVOKED)
+    signed.key("2027-1")
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert _pinned_ends(moot.database) == {"2026-1": True}
+    assert "identity-changed" in _rules(moot.database)
+    forger = FakeNode()
+    forger.signer, forger.number = thief, 500
+    forged = forger.put("contract", "C-666", title="Pay here")
+    relay.pass_on(forger.items[forged])
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert forged not in rows(moot.database)
+    assert rows(moot.database)[record_id].signature == "invalid"
+
+
+def test_t11_what_revoked_a_key_and_is_taken_back_waits_for_a_person(
+    moot: Aggregator, world: World, signed: FakeNode
+) -> None:
+    """A held node that shows the very manifest that it was pinned with takes its revocation back: it is held on.
+
+    One that keeps the revocation, and no longer shows the key that nobody endorsed, is as it should be.
+    """
+    moot.add(signed)
+    moot.crawl()
+    before, signer = {"2026-1": dict(signed.keys["2026-1"])}, signed.signer
+    signed.keys["2026-1"].update(REVOKED)
+    after = {"2026-1": dict(signed.keys["2026-1"])}
+    signed.key("2027-1")
+    signed.signer = signer
+    world.pass_time(hours=2)
+    moot.crawl()
+    signed.keys = before
+    for _visit in range(2):
+        world.pass_time(hours=7)
+        moot.crawl()
+        assert (node_row(moot.database).state, _pinned_ends(moot.database)) == ("held", {"2026-1": True})
+    (told,) = problems(moot.database)
+    assert told.message.startswith("The key 2026-1 was revoked and is not any more. ")
+    signed.keys = after
+    world.pass_time(hours=7)
+    moot.crawl()
+    assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
+
+
+def test_t11_a_node_on_trial_changes_its_keys_by_the_word_of_a_pinned_one(
+    moot: Aggregator, world: World, signed: FakeNode
+) -> None:
+    """A preview that retires its key for one which that key endorsed is let in, though it did not pass at first."""
+    bad = signed.put("contract", "C-1")
+    signed.items[bad]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-1"
+    moot.add(signed, state="preview")
+    moot.crawl()
+    signed.key("2026-2", by=signed.signer)
+    signed.keys["2026-1"]["exp"] = "2026-11-02T10:00:00Z"
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert (node_row(moot.database).state, "identity-changed" in _rules(moot.database)) == ("preview", False)
+    signed.items[bad]["id"] = bad
+    signed.all_again()
+    world.pass_time(hours=7)
+    moot.crawl()
+    assert (node_row(moot.database).state, rows(moot.database)[bad].signature) == ("active", "valid")
 
 
 @pytest.mark.parametrize("role", ["aggregator", "node"])
