@@ -19,7 +19,7 @@ from federation.apply import Applied, end_routes
 from federation.crawl import walk
 from federation.database import WriteSession, table
 from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
-from federation.nodes import Known, check_free, lock
+from federation.nodes import Known, check_free, confirmed, lock
 from federation.seam import Get
 from federation.sign import VALID, Ring
 from federation.verdicts import Source
@@ -172,7 +172,7 @@ def _pin_there(session: WriteSession, known: Known, manifest: Manifest, body: by
         "name": name_of(manifest),
         "role": manifest.role,
         "relays": known.relays and manifest.role == "aggregator",
-        "state": "active",
+        "state": confirmed(session, known),
         "stale_since": None,
         "manifest": body,
         **{name: orjson.dumps(value).decode() for name, value in pinned.items()},

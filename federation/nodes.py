@@ -186,7 +186,8 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     known = lock(session, known)
     after = _take_over(session, known, manifest, body, pinning.anew(manifest, now=now), now=now)
     own = precedence.claimed(manifest)
-    values: dict[str, Any] = {"role": manifest.role, "state": "active", "stale_since": None}
+    state = confirmed(session, known)
+    values: dict[str, Any] = {"role": manifest.role, "state": state, "stale_since": None}
     values["own"] = orjson.dumps(own).decode()
     if manifest.role != "aggregator":
         values["relays"] = False
@@ -195,7 +196,22 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     told.visit_mended(session, known.id, rules=[told.IDENTITY_CHANGED])
     hooks.again(session, known.id)
     make_due(session, now=now, node_id=known.id)
-    return after
+    return replace(after, role=manifest.role, state=state, stale_since=None)
+
+
+def confirmed(session: Reading, known: Known) -> str:
+    """The state of a node whose identity a person has confirmed: that says who it is, and not that it keeps the rules.
+
+    One that is paused stays so; one that was never read to its end passes the gate first, for it may not have.
+    """
+    if known.state == "paused":
+        return known.state
+    return "preview" if _unread(session, known.id) else "active"
+
+
+def _unread(session: Reading, node_id: int) -> bool:
+    read = select(_feed.c.last_good).where(_feed.c.node_id == node_id)
+    return session.connection().execute(read).scalar_one() is None
 
 
 def _take_over(
@@ -284,9 +300,7 @@ def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
     """Visit a node again, at once. One that was never read to its end passes the gate again, for it may not have."""
     known = lock(session, known)
-    read = select(_feed.c.last_good).where(_feed.c.node_id == known.id)
-    fresh = session.connection().execute(read).scalar_one() is None
-    state = "preview" if fresh else "active" if known.stale_since is None else "stale"
+    state = "preview" if _unread(session, known.id) else "active" if known.stale_since is None else "stale"
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
     precedence.settle(session, known.own, now=now)
     hooks.again(session, known.id)
@@ -330,9 +344,10 @@ def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
 def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
     """Note that a node is not who it was pinned as: its last good copy is served since `since`, until a person looks.
 
-    It is asked on, so that a change that was a mistake, and is taken back, mends itself.
+    It is asked on, so that a change that was a mistake, and is taken back, mends itself. One that is a preview stays
+    so: nothing of it is served, and whoever it is has to pass the gate.
     """
-    chosen = update(_node).where(_node.c.id == known.id, _node.c.state != "paused")
+    chosen = update(_node).where(_node.c.id == known.id, _node.c.state.not_in(("paused", "preview")))
     session.connection().execute(chosen.values(state="held", stale_since=func.coalesce(_node.c.stale_since, since)))
 
 

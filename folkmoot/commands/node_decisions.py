@@ -80,9 +80,10 @@ def _identity(name: str, *, yes: bool) -> None:
         if not yes:
             typer.confirm(f"Take {known.key} as it is now?", abort=True)
         with base.write() as session:
-            nodes.release(session, known, manifest, body, now=clock(session))
+            after = nodes.release(session, known, manifest, body, now=clock(session))
             audit.note(session, "node.release", f"identity of {known.url}", wiring.now())
-    typer.echo(f"{known.key} is known by this from now on, and visited again at once.")
+    visited = "stays paused" if after.state == "paused" else "visited again at once"
+    typer.echo(f"{known.key} is known by this from now on, and {visited}.")
 
 
 def _heard_of(settings: Settings, base: Database, name: str, *, yes: bool) -> None:

@@ -26,6 +26,7 @@ from api.checks import AN_HOUR
 from federation import examining, holdings, hooks, hosts, nodes, ping, status
 from federation.database import Database, clock, table
 from federation.examiner import Examiner
+from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.webhooks import Herald
 from schema.errors import Hurried, Invalid, Later, NotFound
@@ -333,6 +334,76 @@ def test_a_pause_does_not_open_the_gate(moot: Aggregator, world: World) -> None:
         nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
         nodes.resume(session, nodes.find(session, "exa.example"), now=world.now)
     assert node_row(moot.database).state == "preview"
+
+
+def _confirm(moot: Aggregator, node: FakeNode) -> str:
+    """Release its identity as `folkmoot node release` does. Gives the state that this leads to."""
+    body = node.answer(node.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, node.url)
+        after = nodes.release(session, known, read_manifest(body, node.id), body, now=moot.world.now)
+    assert after.state == node_row(moot.database).state
+    return after.state
+
+
+@pytest.mark.parametrize("decided", ["taken back", "confirmed"])
+def test_t11_another_identity_does_not_open_the_gate(moot: Aggregator, world: World, decided: str) -> None:
+    """A preview that shows other keys is a preview still, and told so; neither its old keys nor a person let it in."""
+    node = world.node()
+    signer = node.key("2026-1")
+    node.all_again()
+    record = node.put("contract", "C-1")
+    node.items[record]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-1"
+    moot.add(node, state="preview")
+    moot.crawl()
+    keys, node.keys = node.keys, {}
+    node.key("2027-1")
+    node.put("contract", "C-2")
+    world.pass_time(hours=1)
+    moot.crawl()
+    row = node_row(moot.database)
+    assert (row.state, row.stale_since) == ("preview", None)
+    assert [problem.rule for problem in problems(moot.database)] == ["identity-changed"]
+    if decided == "confirmed":
+        assert _confirm(moot, node) == "preview"
+    else:
+        node.keys, node.signer = keys, signer
+    node.items[record]["id"] = record
+    node.all_again()
+    node.items[record]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-1"
+    for _visit in range(2):
+        world.pass_time(hours=7)
+        moot.crawl()
+        assert node_row(moot.database).state == "preview"
+        assert "id-prefix" in {problem.rule for problem in problems(moot.database)}
+    assert node.prefix not in " ".join(rows(moot.database))
+    node.items[record]["id"] = record
+    node.all_again()
+    world.pass_time(hours=7)
+    moot.crawl()
+    assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
+    assert record in rows(moot.database)
+
+
+def test_t11_a_person_confirms_who_a_node_is_and_not_that_it_is_visited(moot: Aggregator, world: World) -> None:
+    """A node that is paused stays so when its identity is confirmed; when it is resumed it is known by its new keys."""
+    node = world.node()
+    node.key("2026-1")
+    node.all_again()
+    moot.add(node)
+    moot.crawl()
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
+    node.keys = {}
+    node.key("2027-1")
+    node.all_again()
+    assert _confirm(moot, node) == "paused"
+    world.pass_time(hours=1)
+    assert moot.crawl() == []
+    with moot.database.write() as session:
+        nodes.resume(session, nodes.find(session, "exa.example"), now=world.now)
+    moot.crawl()
+    assert (node_row(moot.database).state, problems(moot.database)) == ("active", [])
 
 
 # Ping

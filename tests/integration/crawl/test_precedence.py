@@ -158,6 +158,28 @@ def test_a_preview_goes_before_others_when_it_passes(moot: Aggregator, hosted: F
     assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("active", {OWN})
 
 
+def test_t11_a_preview_of_another_identity_goes_before_nobody(
+    moot: Aggregator, hosted: FakeNode, own: FakeNode
+) -> None:
+    """A node on trial hides nothing, old or new, when it shows keys that nobody endorsed."""
+    own.key("2026-1")
+    own.all_again()
+    bad = own.put("contract", "C-9")
+    own.items[bad]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-9"
+    moot.add(hosted)
+    moot.add(own, state="preview")
+    moot.crawl()
+    own.keys = {}
+    own.key("2027-1")
+    moot.world.pass_time(hours=1)
+    moot.crawl()
+    later = hosted.put("contract", "C-NEW")
+    moot.world.pass_time(hours=1)
+    moot.crawl()
+    assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("preview", {HOSTED})
+    assert not rows(moot.database)[later].hidden
+
+
 def test_two_own_nodes_hide_neither(moot: Aggregator, world: World, own: FakeNode) -> None:
     """Where an operator confirmed two nodes of one council, both are shown."""
     second = _node(world, "second.example", "own")

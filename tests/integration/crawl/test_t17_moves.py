@@ -92,6 +92,29 @@ def test_t17_a_signed_move_is_followed(moot: Aggregator, world: World, old: Fake
     assert (node_row(moot.database, NEW).state, feed(moot.database).reconciling) == ("active", False)
 
 
+@pytest.mark.parametrize(("before", "after"), [("paused", "paused"), ("preview", "preview"), ("held", "active")])
+def test_t17_a_move_opens_no_gate(moot: Aggregator, world: World, old: FakeNode, before: str, after: str) -> None:
+    """A node that moves is as it was: paused by the operator, or not let in yet; only who it is has been decided."""
+    if before == "preview":
+        bad = old.put("contract", "C-X")
+        old.items[bad]["id"] = "https://else.example/id/GB-LAE-EXA/contract/C-X"
+    moot.add(old, state="preview" if before == "preview" else "active")
+    moot.crawl()
+    new = _moved(world, old)
+    if before == "paused":
+        with moot.database.write() as session:
+            nodes.pause(session, nodes.find(session, OLD), now=world.now)
+    elif before == "held":
+        world.faults.clear()
+        world.servers[old.url] = old
+        old.keys = {}
+        world.pass_time(hours=1)
+        moot.crawl()
+    assert node_row(moot.database, OLD).state == before
+    _follow(moot, new)
+    assert node_row(moot.database, NEW).state == after
+
+
 def test_t17_another_key_needs_a_person(moot: Aggregator, world: World, old: FakeNode) -> None:
     """A new address whose key nobody known has endorsed is not a signed move; a node without keys never makes one."""
     moot.add(old)
