@@ -152,7 +152,7 @@ class Pinged(Shape):
 
     key: str
     nextVisit: str | None = Field(  # noqa: N815
-        description="Null for a node that is paused or held.", json_schema_extra=_WHEN
+        description="Null for a node that is paused.", json_schema_extra=_WHEN
     )
 
 

@@ -26,7 +26,8 @@ from schema.tables import Record
 
 _record = table(Record)
 _CHUNK = 500
-_NODE_MARKS = ("stale", "retired")
+_NODE_MARKS = {"stale": "stale", "held": "stale", "retired": "retired"}
+"""The mark of a node's records by its state. Of one that is held, too, the last good copy is served."""
 _TEXTS = ("title", "name", "description", "summary", "problem", "ask", "users", "department", "category")
 _AROUND, _FRAGMENT, _SHOWN = 60, 240, 2
 _CODES = frozenset({"kind", "phase", "status", "stage", "collaboration"})
@@ -112,7 +113,8 @@ def _held(columns: Sequence[Any], matches: Matcher | None = None) -> Held:
 
 
 def _marks(state: str | None, relation: str | None, vouched_by: str | None, *, going: bool) -> tuple[str, ...]:
-    told = {state or "": state in _NODE_MARKS, "removal-held": going}
+    mark = _NODE_MARKS.get(state or "")
+    told = {mark or "": mark is not None, "removal-held": going}
     told |= {"unofficial": relation == "unofficial", "vouched": bool(vouched_by)}
     return tuple(name for name, stands in told.items() if stands)
 

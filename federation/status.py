@@ -15,6 +15,7 @@ from federation import holdings, quality, removals, sign, told
 from federation.database import Reading, clock, table
 from federation.holdings import Held
 from federation.hooks import shown as hook_shown
+from federation.leases import CRAWLED
 from federation.sign import Jwk
 from schema.entry import stamp
 from schema.errors import NotFound
@@ -23,7 +24,6 @@ from schema.tables import Feed, Node, Record
 _node, _feed, _record = table(Node), table(Feed), table(Record)
 _WORST_FIRST = (sign.INVALID, sign.UNKNOWN_KEY, sign.ABSENT, sign.VALID)
 _JOINED = _node.join(_feed, _feed.c.node_id == _node.c.id)
-UNVISITED = ("paused", "held")
 WITHDRAWN = 100
 
 
@@ -206,7 +206,7 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "publishers": [_publisher(publisher) for publisher in manifest["publishers"]],
         "lastVisit": _time(row.feed_last_visit),
         "lastGoodVisit": _time(row.feed_last_good),
-        "nextVisit": _time(row.feed_due) if row.state not in UNVISITED else None,
+        "nextVisit": _time(row.feed_due) if row.state in CRAWLED else None,
         "staleSince": _time(row.stale_since),
         "records": kept.live,
         "accepted": row.feed_accepted,

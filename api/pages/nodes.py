@@ -1,6 +1,7 @@
 """The nodes that an aggregator visits: how each is, and what its people should mend."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -86,7 +87,7 @@ def _rows(found: Mapping[str, Any]) -> list[Row]:
         ("Address", Cell(words.host(found["id"]), href=manifest)),
         ("Last visit", _time(found["lastVisit"])),
         ("Last good visit", _time(found["lastGoodVisit"])),
-        ("Next visit", _time(found["nextVisit"], _UNPLANNED.get(found["state"], "Not planned"))),
+        ("Next visit", replace(_time(found["nextVisit"], "Not planned"), note=_NEXT.get(found["state"], ""))),
         ("Latest record", _time(found["freshness"])),
         ("Changes not taken yet", Cell("Not known" if found["behind"] is None else f"{found['behind']:,}")),
         (
@@ -103,7 +104,7 @@ def _rows(found: Mapping[str, Any]) -> list[Row]:
     return [Row(label, [cell]) for label, cell in rows]
 
 
-_UNPLANNED = {"held": "It is asked again whether it is as before"}
+_NEXT = {"held": "It is asked again whether it is as before."}
 _PARTS: Mapping[str, tuple[str, str]] = {
     "accepted": ("In order", "Of all that it published, what could be taken."),
     "availability": ("Visits that went well", "The latest count most."),

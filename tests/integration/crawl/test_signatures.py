@@ -15,9 +15,10 @@ from federation.database import Database, table
 from federation.identity import read_manifest
 from federation.merge import DIRECT, SIGNED
 from federation.sign import Signer
+from schema.entry import stamp
 from schema.errors import Later
 from schema.tables import Unproven
-from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, problems, rows, signature
+from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows, signature
 from tests.services import client, make_services
 
 REVOKED = {"revoked": "2026-11-03T00:00:00Z", "reason": "stolen"}
@@ -337,6 +338,26 @@ def test_a_held_identity_says_how_it_is_decided(
     told = ask.get("/v1/nodes/exa.example?format=jsonfeed").text
     assert command in told
     assert "until a person has confirmed it" in told
+
+
+def test_t11_what_a_held_node_published_is_served_and_marked(
+    moot: Aggregator, world: World, signed: FakeNode, tmp_path: Path
+) -> None:
+    """A held node's records are marked stale until it is who it was, or is confirmed; its next visit is told."""
+    record_id = signed.put("contract", "C-1")
+    moot.add(signed)
+    moot.crawl()
+    site = client(create_app(make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)))
+    assert "marks" not in site.get("/v1/records", params={"id": record_id}).json()
+    _stranger(signed)
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert site.get("/v1/records", params={"id": record_id}).json()["marks"] == ["stale"]
+    node = site.get("/v1/nodes/exa.example").json()
+    assert (node["state"], node["nextVisit"]) == ("held", stamp(feed(moot.database).due))
+    assert "It is asked again whether it is as before." in site.get("/nodes/exa.example").text
+    _release(moot, signed)
+    assert "marks" not in site.get("/v1/records", params={"id": record_id}).json()
 
 
 def test_t11_a_person_confirms_an_identity(moot: Aggregator, world: World, signed: FakeNode) -> None:

@@ -486,8 +486,9 @@ def test_a_record_bears_its_marks(site: Site) -> None:
         assert item.get("marks") == (["unofficial"] if item["origin"]["publisher"] == "GB-LAE-MID" else None)
 
 
-def test_marks_of_a_node_stand_on_its_records(site: Site) -> None:
-    """What came from a stale or retired node, or by hearsay, says so; the change of a node changes the ETag."""
+@pytest.mark.parametrize(("state", "mark"), [("stale", "stale"), ("held", "stale"), ("retired", "retired")])
+def test_marks_of_a_node_stand_on_its_records(site: Site, state: str, mark: str) -> None:
+    """What came from a stale, held or retired node, or by hearsay, says so; the change of a node changes the ETag."""
     now = datetime(2026, 11, 2, tzinfo=UTC)
     node = {
         "id": 1, "key": "n.test", "url": "http://n.test/x", "name": "N", "role": "node", "relays": False,
@@ -499,11 +500,11 @@ def test_marks_of_a_node_stand_on_its_records(site: Site) -> None:
         session.connection().execute(text("UPDATE record SET node_id = 1 WHERE publisher = 'GB-LAE-NOR'"))
     before = site.get("/v1/search").headers["etag"]
     with site.database.write() as session:
-        session.connection().execute(text("UPDATE node SET state = 'stale'"))
+        session.connection().execute(text("UPDATE node SET state = :state"), {"state": state})
     assert site.get("/v1/search").headers["etag"] != before
     for item in site.walk("/v1/search?limit=50"):
-        stale = item["origin"]["publisher"] == "GB-LAE-NOR"
-        assert item["marks"] == (["stale", "vouched"] if stale else ["vouched"])
+        marked = item["origin"]["publisher"] == "GB-LAE-NOR"
+        assert item["marks"] == ([mark, "vouched"] if marked else ["vouched"])
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
