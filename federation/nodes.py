@@ -193,6 +193,8 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
         values["relays"] = False
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     precedence.settle(session, {*known.own, *own}, now=now)
+    if known.stale_since is not None:
+        lapse.revive(session, known.id, now=now)
     told.visit_mended(session, known.id, rules=[told.IDENTITY_CHANGED])
     hooks.again(session, known.id)
     make_due(session, now=now, node_id=known.id)
@@ -341,14 +343,17 @@ def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
         lapse.revive(session, known.id, now=now)
 
 
-def hold(session: WriteSession, known: Known, *, since: datetime) -> None:
+def hold(session: WriteSession, known: Known, *, since: datetime, now: datetime) -> None:
     """Note that a node is not who it was pinned as: its last good copy is served since `since`, until a person looks.
 
     It is asked on, so that a change that was a mistake, and is taken back, mends itself. One that is a preview stays
     so: nothing of it is served, and whoever it is has to pass the gate.
     """
+    log.lock(session)  # before the node's row
     chosen = update(_node).where(_node.c.id == known.id, _node.c.state.not_in(("paused", "preview")))
     session.connection().execute(chosen.values(state="held", stale_since=func.coalesce(_node.c.stale_since, since)))
+    if known.state == "retired":
+        precedence.settle(session, known.own, now=now)
 
 
 def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool, now: datetime) -> None:

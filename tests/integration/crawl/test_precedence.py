@@ -158,6 +158,30 @@ def test_a_preview_goes_before_others_when_it_passes(moot: Aggregator, hosted: F
     assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("active", {OWN})
 
 
+def test_t11_a_retired_node_that_is_held_goes_before_others_again(
+    moot: Aggregator, hosted: FakeNode, own: FakeNode
+) -> None:
+    """A closed node that answers again under another identity is there: others are hidden while it is held, and on."""
+    own.key("2026-1")
+    own.all_again()
+    moot.add(hosted)
+    moot.add(own)
+    moot.crawl()
+    moot.world.faults[own.url] = Vanished("gone", 410)
+    for _day in range(6):
+        moot.world.pass_time(hours=25)
+        moot.crawl()
+    assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("retired", {OWN, HOSTED})
+    moot.world.faults.clear()
+    keys, own.keys = own.keys, {}
+    own.key("2027-1")
+    for shown, state in ((own.keys, "held"), (keys, "active")):
+        own.keys = shown
+        moot.world.pass_time(hours=25)
+        moot.crawl()
+        assert (node_row(moot.database, OWN).state, _seen(moot.database)) == (state, {OWN})
+
+
 def test_t11_a_preview_of_another_identity_goes_before_nobody(
     moot: Aggregator, hosted: FakeNode, own: FakeNode
 ) -> None:

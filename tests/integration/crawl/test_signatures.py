@@ -464,6 +464,27 @@ def test_t11_a_node_on_trial_changes_its_keys_by_the_word_of_a_pinned_one(
     assert (node_row(moot.database).state, rows(moot.database)[bad].signature) == ("active", "valid")
 
 
+def test_t11_a_confirmed_node_has_its_rank_again(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """After ten silent days a relay's word applies; the node's own applies again when a person confirms who it is."""
+    relay, record_id = _relay(world), signed.put("contract", "C-1")
+    relay.pass_on(signed.items[record_id])
+    moot.add(signed)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    world.faults[signed.url] = Later("It hangs.")
+    for _ in range(12):
+        world.pass_time(hours=20)
+        moot.crawl()
+    assert rows(moot.database)[record_id].rank == SIGNED
+    world.faults.clear()
+    _stranger(signed)
+    world.pass_time(hours=20)
+    moot.crawl()
+    assert (node_row(moot.database).state, rows(moot.database)[record_id].rank) == ("held", SIGNED)
+    _release(moot, signed)
+    assert (node_row(moot.database).state, rows(moot.database)[record_id].rank) == ("active", DIRECT)
+
+
 @pytest.mark.parametrize("role", ["aggregator", "node"])
 def test_t11_an_aggregator_relays_for_as_long_as_it_is_one(moot: Aggregator, world: World, role: str) -> None:
     """Confirmed as an aggregator still, a node goes on relaying; confirmed as a node, it speaks for itself alone."""
