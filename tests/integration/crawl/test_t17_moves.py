@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import select
 
 from api.app import create_app
-from federation import log, moved, moving, nodes, publishers
+from federation import erasure, log, moved, moving, nodes, publishers, removals
 from federation.database import Database, table
 from federation.identity import read_manifest
 from federation.seam import Answer
 from folkmoot import wiring
 from schema.errors import Conflict, Later, Misconfigured, Refused
-from schema.tables import Record
+from schema.tables import History, Record
 from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import EXAMPLESHIRE, NOW, client, make_services
@@ -186,6 +186,109 @@ def test_t17_what_did_not_come_along_is_guarded(moot: Aggregator, world: World, 
     moot.crawl()
     assert _live(moot.database) == {OLD, NEW}
     assert [problem.rule for problem in problems(moot.database)] == ["removal-held"]
+
+
+def _came(moot: Aggregator, world: World, old: FakeNode, *, contracts: int) -> FakeNode:
+    """The node with this many contracts, read at its old address; it has moved, and all of them are there."""
+    for number in range(30, contracts):
+        old.put("contract", f"C-{number}")
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    for number in range(30, contracts):
+        new.put("contract", f"C-{number}")
+    return new
+
+
+def _contracts(database: Database, host: str) -> list[Any]:
+    return [r for r in rows(database).values() if r.kind == "contract" and r.id.startswith(f"https://{host}/")]
+
+
+@pytest.mark.parametrize("case", [(60, 60, 60), (30, 19, 0), (30, 20, 20), (99, 20, 0), (99, 21, 21), (99, 25, 25)])
+def test_t17_what_is_withdrawn_at_the_new_address_is_guarded(
+    moot: Aggregator, world: World, old: FakeNode, case: tuple[int, int, int]
+) -> None:
+    """Tombstones under the new ids take the old records no quicker than tombstones under the old ones would.
+
+    More than a fifth of all that stood at the old address, and at least 20, are held; the organisation counts too.
+    """
+    contracts, gone, held = case
+    new = _came(moot, world, old, contracts=contracts)
+    for number in range(gone):
+        new.delete("contract", f"C-{number}", "withdrawn")
+    _follow(moot, new)
+    moot.crawl()
+    stays = [row for row in _contracts(moot.database, OLD) if not row.deleted]
+    assert len(stays) == held
+    assert {row.reason for row in _contracts(moot.database, OLD) if row.deleted} <= {"dropped"}
+    there = _contracts(moot.database, NEW)
+    assert sum(not row.deleted for row in there) == contracts - gone
+    assert [row.reason for row in there if row.deleted] == ["withdrawn"] * gone
+    assert [problem.rule for problem in problems(moot.database)] == (["removal-held"] if held else [])
+
+
+def test_t17_what_is_held_of_a_move_goes_when_a_person_says_so(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """The held old records are released, or stay when that is rejected, as all others are."""
+    new = _came(moot, world, old, contracts=60)
+    for number in range(60):
+        new.delete("contract", f"C-{number}", "withdrawn")
+    _follow(moot, new)
+    moot.crawl()
+    with moot.database.write() as session:
+        known = nodes.find(session, NEW)
+        assert removals.release(session, known.id, now=world.now).deleted == 60
+    assert (_live(moot.database), problems(moot.database)) == (set(), [])
+
+
+def test_t17_what_went_before_the_move_counts_with_what_goes_by_it(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """A register is not emptied in two slices, one on either side of its move within a day."""
+    new = _came(moot, world, old, contracts=99)
+    old_answers = world.faults.pop(old.url)
+    world.servers[old.url] = old
+    for number in range(15):
+        old.delete("contract", f"C-{number}")
+    world.pass_time(hours=1)
+    moot.crawl()
+    world.faults[old.url] = old_answers
+    for number in range(30):
+        new.delete("contract", f"C-{number}", "withdrawn")
+    _follow(moot, new)
+    moot.crawl()
+    assert sum(not row.deleted for row in _contracts(moot.database, OLD)) == 15
+
+
+def test_t17_personal_data_withdrawn_at_the_new_address_waits_for_nothing(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """However many they are, the old records are hidden when the reading ends, and erased with the new."""
+    new = _came(moot, world, old, contracts=60)
+    for number in range(60):
+        new.delete("contract", f"C-{number}", "personal-data")
+    _follow(moot, new)
+    moot.crawl()
+    assert (_live(moot.database), problems(moot.database)) == (set(), [])
+    world.pass_time(hours=73)
+    assert erasure.sweep(moot.database, now=world.now) == 60
+    with moot.database.read() as session:
+        kept = session.connection().execute(select(table(History)).where(table(History).c.kind == "contract")).all()
+    assert kept == []
+
+
+def test_t17_an_empty_feed_at_the_new_address_takes_nothing(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """Where a relay carries the new ids already, but the new address shows nothing itself, the old records stay."""
+    new = _came(moot, world, old, contracts=60)
+    relay = world.node("relay.example", "REL", role="aggregator", size=500)
+    for item in list(new.items.values()):
+        relay.pass_on(item)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    new.items = {}
+    _follow(moot, new)
+    moot.crawl()
+    assert sum(not row.deleted for row in _contracts(moot.database, OLD)) == 60
+    assert "empty-feed" in {problem.rule for problem in problems(moot.database)}
 
 
 def test_t17_a_move_needs_the_same_bodies(moot: Aggregator, world: World, old: FakeNode) -> None:
