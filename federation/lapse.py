@@ -1,6 +1,7 @@
 """Routes that no longer hold their rank: a node that is retired, or stale for seven days (protocol section 5).
 
-While it is so, the best other route of each record applies; where there is none the last good copy stays.
+While it is so, the best other route of each record applies; where there is none the last good copy stays. What
+that route says has gone is a removal like others, under the guard: no record goes by silence.
 """
 
 from __future__ import annotations
@@ -10,15 +11,13 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Select, select, union
 
-from federation import log
-from federation.apply import held, settle
+from federation import log, removals
 from federation.database import WriteSession, table
-from federation.merge import LAPSED, Statement, earned, weigh
+from federation.merge import LAPSED, Statement, earned
 from schema.tables import Record, Shadow
 
 AFTER = timedelta(days=7)
 _record, _shadow = table(Record), table(Shadow)
-_CHUNK = 500
 
 
 def lapse(session: WriteSession, node_id: int, *, now: datetime) -> None:
@@ -38,10 +37,7 @@ def revive(session: WriteSession, node_id: int, *, now: datetime) -> None:
 def _weigh(session: WriteSession, node_id: int, chosen: list[Select[str]], *, lapsed: bool, now: datetime) -> None:
     log.lock(session)
     ids = list(session.connection().execute(union(*chosen)).scalars())
-    for start in range(0, len(ids), _CHUNK):
-        before = held(session, ids[start : start + _CHUNK])
-        after = {name: weigh(state, lambda s: _ranked(s, node_id, lapsed=lapsed)) for name, state in before.items()}
-        settle(session, before, after, now=now)
+    removals.reweigh(session, ids, lambda word: _ranked(word, node_id, lapsed=lapsed), now=now)
 
 
 def _ranked(statement: Statement, node_id: int, *, lapsed: bool) -> Statement:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import select, union
 
-from federation import log, unproven
-from federation.apply import apply, held, settle
+from federation import log, removals, unproven
+from federation.apply import apply
 from federation.database import WriteSession, table
 from federation.judge import look
-from federation.merge import Statement, weigh
+from federation.merge import Statement
 from federation.sign import INVALID, UNKNOWN_KEY, VALID, Jwk, Ring
 from federation.signed import signatures, weighed
 from federation.verdicts import Judged
@@ -19,7 +19,6 @@ from schema.change import read_origin
 from schema.tables import Record, Shadow
 
 _record, _shadow = table(Record), table(Shadow)
-_CHUNK = 500
 _SIGNED = (VALID, INVALID, UNKNOWN_KEY)
 
 
@@ -28,14 +27,12 @@ def keys_changed(session: WriteSession, origin: str, ring: Ring, *, before: Iter
 
     What a key that stands as it stood `before` was found to have signed is not verified again.
     A signature under a key that is now known is verified; one under a key that was revoked no longer holds, until a
-    person takes the revocation back. The record stays, and says so.
+    person takes the revocation back. The record stays, and says so; where another route's tombstone goes before it
+    then, that is a removal under the guard.
     """
     log.lock(session)
     ids, same = _ids(session, origin), _same(before, ring)
-    for start in range(0, len(ids), _CHUNK):
-        stood = held(session, ids[start : start + _CHUNK])
-        after = {name: weigh(state, lambda s: _anew(s, origin, ring, same)) for name, state in stood.items()}
-        settle(session, stood, after, now=now)
+    removals.reweigh(session, ids, lambda word: _anew(word, origin, ring, same), now=now)
     for route, statements in unproven.take(session, origin).items():
         waiting = Judged([(statement, False) for statement in statements])
         apply(session, route, look(waiting, rings={origin: ring}), now=now)

@@ -8,8 +8,10 @@ them. One rule for a crawl and for the end of a full reconcile (`federation/reco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, delete, func, select, update
@@ -18,9 +20,9 @@ from federation import hooks, log, told, waiting
 from federation.apply import Applied, held, settle
 from federation.database import Reading, WriteSession, table
 from federation.guard import DAY, LEAST, guard
-from federation.merge import end, hear
+from federation.merge import Held, Statement, end, hear, weigh
 from federation.verdicts import Trouble
-from federation.waiting import GONE, HELD, WAITING
+from federation.waiting import GONE, HELD, WAITING, Pending
 from schema.tables import Node, Record, Removal
 
 logger = structlog.get_logger("folkmoot.crawl")
@@ -133,13 +135,7 @@ def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, o
     done = Applied()
     while rows := session.connection().execute(next_ones).all():
         before = held(session, [row.id for row in rows])
-        after = {
-            row.id: end(before[row.id], node_id)
-            if row.ends
-            else hear(before[row.id], waiting.statement(row), afresh=row.afresh)
-            for row in rows
-            if row.id in before
-        }
+        after = {row.id: _then(before[row.id], row) for row in rows if row.id in before}
         done.add(settle(session, before, after, now=now))
         ids = [row.id for row in rows]
         if state == WAITING:
@@ -150,10 +146,74 @@ def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, o
     return done
 
 
+def _then(known: Held, row: Any) -> Held:
+    """What is held of a record once a removal is applied."""
+    return end(known, row.node_id) if row.ends else hear(known, waiting.statement(row), afresh=row.afresh)
+
+
+def reweigh(
+    session: WriteSession, ids: Sequence[str], weighed: Callable[[Statement], Statement], *, now: datetime
+) -> None:
+    """Weigh the words on these records anew; one that takes a live record away by that waits as if it were said now.
+
+    It goes under the guard at once, but where its route is in the middle of a pass: at the end of that.
+    """
+    log.lock(session)
+    in_a_pass: dict[int, bool] = {}
+    for start in range(0, len(ids), _CHUNK):
+        before = held(session, ids[start : start + _CHUNK])
+        stay = {name: _staying(state, weighed) for name, state in before.items()}
+        for route, words in _by_route(word for _state, going in stay.values() for word in going).items():
+            in_a_pass.setdefault(route, waiting.stands(session, route, WAITING))
+            pending = Pending(session, route, [word.id for word in words], afresh=False)
+            for word in words:
+                pending.wait(word, ends=False)
+            pending.write(now)
+        settle(session, before, {name: state for name, (state, _going) in stay.items()}, now=now)
+        _answer(session, list(before), now)
+    for route, goes_on in in_a_pass.items():
+        if not goes_on:
+            close_pass(session, route, now=now)
+
+
+def _staying(state: Held, weighed: Callable[[Statement], Statement]) -> tuple[Held, list[Statement]]:
+    """What is held once the words are weighed anew, but for those that would take a live record away; and these."""
+    going: list[Statement] = []
+    after = weigh(state, weighed)
+    while after.winner is not None and waiting.waits(state, after):
+        going.append(after.winner)
+        others = {route: word for route, word in state.others.items() if route != after.winner.node_id}
+        state = Held(state.winner, others)
+        after = weigh(state, weighed)
+    return after, going
+
+
+def _by_route(words: Iterable[Statement]) -> dict[int, list[Statement]]:
+    found: dict[int, list[Statement]] = {}
+    for word in words:
+        assert word.node_id is not None
+        found.setdefault(word.node_id, []).append(word)
+    return found
+
+
+def _answer(session: WriteSession, ids: Sequence[str], now: datetime) -> None:
+    """Take what waits on these records, and would take none of them away any more, for a word as others are."""
+    chosen = select(_removal).where(_removal.c.id.in_(ids), _removal.c.state != GONE).order_by(_removal.c.node_id)
+    for route, found in groupby(session.connection().execute(chosen).all(), lambda row: int(row.node_id)):
+        rows = {row.id: row for row in found}
+        before = held(session, list(rows))
+        after = {name: _then(state, rows[name]) for name, state in before.items()}
+        heard = {name: state for name, state in after.items() if not waiting.waits(before[name], state)}
+        settle(session, before, heard, now=now)
+        waiting.forget(session, route, heard)
+        if any(rows[name].state == HELD for name in heard):
+            waiting.changed(session, route)
+
+
 def _tell(session: WriteSession, node_id: int, now: datetime) -> None:
     chosen = select(_removal.c.origin_node, func.count()).where(_removal.c.node_id == node_id, _removal.c.state == HELD)
     rows = session.connection().execute(chosen.group_by(_removal.c.origin_node).order_by(_removal.c.origin_node)).all()
-    live = _live(session, _record.c.node_id == node_id)
+    live = _live(session, _record.c.origin_node.in_([origin for origin, _count in rows[:_NAMED]]))
     named = [f"{count} of {live.get(origin, count)} records of {origin}" for origin, count in rows[:_NAMED]]
     more = f" and of {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     key: str = session.connection().execute(select(_node.c.key).where(_node.c.id == node_id)).scalar_one()

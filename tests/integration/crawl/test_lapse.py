@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from federation import nodes, removals
 from schema.errors import Later, Vanished
-from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, rows
+from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, problems, rows
 
 
 @pytest.fixture
@@ -71,3 +72,119 @@ def test_t13_a_record_without_another_route_stays(moot: Aggregator, origin: Fake
     _days(moot, 9)
     row = rows(moot.database)[alone]
     assert (row.deleted, row.rank, relay.role) == (False, 0, "aggregator")
+
+
+SILENT = Later("It hangs.")
+RELAY = "relay.example"
+
+
+def _withdraw(relay: FakeNode, record_id: str, seq: int, reason: str) -> None:
+    """The relay says that the origin has withdrawn a record."""
+    item = relay.items[record_id]
+    relay.pass_on(item, state="deleted", reason=reason, origin=item["origin"] | {"seq": seq}, via=item["via"])
+
+
+def _told(moot: Aggregator, world: World, gone: int, reason: str = "withdrawn", *, relays: int = 1) -> FakeNode:
+    """A node with sixty contracts, and relays that say that some have gone while it still answers. Gives the node."""
+    origin = world.node(size=500)
+    ids = [origin.put("contract", f"C-{n}") for n in range(60)]
+    made = [
+        world.node(RELAY if n == 0 else f"r{n}.example", ("REL", "SLO")[n], role="aggregator", size=500)
+        for n in range(relays)
+    ]
+    moot.add(origin)
+    for relay in made:
+        for record_id in ids:
+            relay.pass_on(origin.items[record_id])
+        moot.add(relay, relays=True)
+    moot.crawl()
+    for relay in made:
+        for place, record_id in enumerate(ids[:gone]):
+            _withdraw(relay, record_id, 1_000 + place, reason)
+    _days(moot, 1)
+    assert (_live(moot), _rules(moot)) == (60, set())
+    return origin
+
+
+def _live(moot: Aggregator) -> int:
+    return sum(row.kind == "contract" and not row.deleted for row in rows(moot.database).values())
+
+
+def _rules(moot: Aggregator) -> set[str]:
+    return {problem.rule for problem in problems(moot.database)}
+
+
+def _held(moot: Aggregator) -> int:
+    with moot.database.read() as session:
+        return sum(removals.counts(session, [node_row(moot.database, RELAY).id]).values())
+
+
+def _decide(moot: Aggregator, *, go: bool) -> None:
+    with moot.database.write() as session:
+        relay = nodes.find(session, RELAY).id
+        if go:
+            removals.release(session, relay, now=moot.world.now)
+        else:
+            removals.reject(session, relay)
+
+
+@pytest.mark.parametrize(("fault", "days"), [(SILENT, 9), (Vanished("gone", 410), 5)], ids=["stale", "410"])
+@pytest.mark.parametrize("relays", [1, 2])
+def test_t12_nothing_is_removed_in_bulk_by_silence(
+    moot: Aggregator, world: World, fault: Exception, days: int, relays: int
+) -> None:
+    """What relays said has gone goes under the guard once the origin falls silent: so many are held, and told."""
+    origin = _told(moot, world, 60, relays=relays)
+    world.faults[origin.url] = fault
+    _days(moot, days)
+    assert (_live(moot), _held(moot)) == (60, 60)
+    assert "removal-held" in _rules(moot)
+    (told,) = [p for p in problems(moot.database) if p.rule == "removal-held" and RELAY in p.message]
+    assert f"60 of 61 records of {origin.id} would go" in told.message
+
+
+def test_t12_few_still_go_for_their_own_reason(moot: Aggregator, world: World) -> None:
+    """A relay's word applies a week after the origin fell silent, where no guard stands against it."""
+    origin = _told(moot, world, 19)
+    world.faults[origin.url] = SILENT
+    _days(moot, 9)
+    assert (_live(moot), _held(moot), "removal-held" in _rules(moot)) == (41, 0, False)
+    assert {row.reason for row in rows(moot.database).values() if row.deleted} == {"withdrawn"}
+    world.faults.clear()
+    _days(moot, 2)
+    assert _live(moot) == 60
+
+
+def test_t12_personal_data_is_not_held_when_the_origin_falls_silent(moot: Aggregator, world: World) -> None:
+    """It waits for nothing, however many records it takes."""
+    origin = _told(moot, world, 60, "personal-data")
+    world.faults[origin.url] = SILENT
+    _days(moot, 9)
+    assert (_live(moot), _held(moot)) == (0, 0)
+
+
+@pytest.mark.parametrize("go", [True, False])
+def test_t12_a_person_decides_about_what_a_silent_origin_left(moot: Aggregator, world: World, go: bool) -> None:  # noqa: FBT001
+    """Released they go and rejected they stay, for as long as it is silent; when it is back its own word applies."""
+    origin = _told(moot, world, 60)
+    world.faults[origin.url] = SILENT
+    _days(moot, 9)
+    _decide(moot, go=go)
+    assert (_live(moot), _held(moot)) == (0 if go else 60, 0)
+    _days(moot, 3)
+    assert (_live(moot), _held(moot)) == (0 if go else 60, 0)
+    world.faults.clear()
+    _days(moot, 2)
+    assert (_live(moot), _held(moot), "removal-held" in _rules(moot)) == (60, 0, False)
+
+
+def test_t12_an_origin_that_is_back_answers_what_was_held(moot: Aggregator, world: World) -> None:
+    """Its own word goes before the relay's again, so nothing waits for a person; silent once more, it is held again."""
+    origin = _told(moot, world, 60)
+    for _time in range(2):
+        world.faults[origin.url] = SILENT
+        _days(moot, 9)
+        assert (_live(moot), _held(moot)) == (60, 60)
+        world.faults.clear()
+        _days(moot, 2)
+        assert (_live(moot), _held(moot), "removal-held" in _rules(moot)) == (60, 0, False)
