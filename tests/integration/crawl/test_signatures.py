@@ -732,3 +732,36 @@ def test_a_node_that_comes_back_with_a_revoked_key_has_its_rank_again(
     world.pass_time(hours=20)
     moot.crawl()
     assert (rows(moot.database)[record_id].rank, rows(moot.database)[record_id].signature) == (DIRECT, "invalid")
+
+
+@pytest.mark.parametrize(("contracts", "held"), [(19, 0), (60, 60)])
+def test_t12_a_revoked_key_takes_no_records_past_the_guard(
+    moot: Aggregator, world: World, signed: FakeNode, contracts: int, held: int
+) -> None:
+    """Where tombstones go before live words whose key is revoked, they are removals as others are: so many are held."""
+    names, stolen = [f"C-{n}" for n in range(contracts)], signed.signer
+    relays = [world.node(f"{name}.example", code, role="aggregator", size=500) for name, code in _TWO.items()]
+    signed.key("2026-2", by=stolen)
+    for name in names:
+        signed.put("contract", name)
+        relays[1].pass_on(signed.items[signed.delete("contract", name)])
+    signed.signer = stolen
+    for name in names:
+        relays[0].pass_on(signed.items[signed.put("contract", name)])
+    for relay in relays:
+        moot.add(relay, relays=True)
+        moot.crawl()
+    assert _contracts_live(moot) == contracts
+    signed.keys["2026-1"].update(REVOKED)
+    relays[0].pass_on(next(iter(signed.items.values())))
+    world.pass_time(hours=30)
+    moot.crawl()
+    assert _contracts_live(moot) == held
+    assert ("removal-held" in _rules(moot.database)) == bool(held)
+
+
+_TWO = {"one": "ONE", "two": "TWO"}
+
+
+def _contracts_live(moot: Aggregator) -> int:
+    return sum(row.kind == "contract" and not row.deleted for row in rows(moot.database).values())
