@@ -276,6 +276,28 @@ def test_t17_personal_data_withdrawn_at_the_new_address_waits_for_nothing(
     assert kept == []
 
 
+def test_t17_personal_data_is_hidden_under_an_old_id_that_is_held(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """A withdrawal for a person's sake reaches the old id of its record too, while the others wait for a person."""
+    new = _came(moot, world, old, contracts=60)
+    for number in range(60):
+        new.delete("contract", f"C-{number}", "withdrawn")
+    _follow(moot, new)
+    moot.crawl()
+    new.delete("contract", "C-1", "personal-data")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert {row.id for row in _contracts(moot.database, OLD) if row.deleted} == {f"{old.prefix}contract/C-1"}
+    with moot.database.read() as session:
+        assert sum(removals.counts(session, [node_row(moot.database, NEW).id]).values()) == 59
+    world.pass_time(hours=73)
+    erasure.sweep(moot.database, now=world.now)
+    with moot.database.read() as session:
+        asked = select(table(History)).where(table(History).c.id == f"{old.prefix}contract/C-1")
+        assert session.connection().execute(asked).all() == []
+
+
 def test_t17_an_empty_feed_at_the_new_address_takes_nothing(moot: Aggregator, world: World, old: FakeNode) -> None:
     """Where a relay carries the new ids already, but the new address shows nothing itself, the old records stay."""
     new = _came(moot, world, old, contracts=60)
