@@ -207,7 +207,10 @@ def delete(
     if_match: IfMatch = None,
     key: Key = None,
 ) -> Response:
-    """Put a tombstone in the record's place. `personal-data` erases its history here as well."""
+    """Put a tombstone in the record's place. `personal-data` erases its history here as well.
+
+    What was withdrawn for another reason can be withdrawn as personal data too, with `If-Match: *`.
+    """
     del reference
     grant.need(publisher, kind)
     desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)

@@ -17,6 +17,7 @@ from federation import audit, glance, signing
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.glance import Glance, texts
+from federation.merge import PERSONAL
 from federation.sign import ABSENT, VALID, Signer, payload
 from schema.change import PAGE_BYTES, PAGE_SIZE, same
 from schema.entry import Entry, item_json, origin_json, page_json
@@ -124,6 +125,8 @@ def entries(session: Reading, ids: Iterable[str]) -> dict[str, Entry]:
 def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: datetime) -> Appended:
     """Append what changed; equal data is no change, and neither is a tombstone for what is not there.
 
+    But what was withdrawn for another reason can still be withdrawn as personal data.
+
     `node` is this node's own id (its manifest URL). One draft a record. The changes are numbered in order of id, but
     for organisation records, which come first: an organisation is the ground its other records stand on. They are
     signed where this node has a key, and noted in the audit log.
@@ -146,8 +149,9 @@ def append(session: WriteSession, drafts: Sequence[Draft], *, node: str, now: da
 def _judge(draft: Draft, entry: Entry | None, done: Appended) -> bool:
     lives = entry is not None and entry.data is not None
     if draft.data is None:
-        (done.deleted if lives else done.unchanged).append(draft.id)
-        return lives
+        goes = lives or (entry is not None and draft.reason == PERSONAL != entry.reason)
+        (done.deleted if goes else done.unchanged).append(draft.id)
+        return goes
     if entry is not None and lives and same(entry.data, draft.data):
         done.unchanged.append(draft.id)
         return False

@@ -92,10 +92,11 @@ def merge(desk: Desk, place: Place, body: bytes, matches: Matches | None) -> Ent
 def remove(desk: Desk, place: Place, reason: str, moved_to: str | None, matches: Matches | None) -> Entry:
     """Put a tombstone in the place of a live record. `personal-data` erases what is kept beside it too.
 
+    What was withdrawn for another reason can be withdrawn as personal data as well, for its history is still kept.
     Raises `BadParameter` for a reason that is none, `Conflict` for an organisation: a feed is never empty.
     """
     _check_reason(reason, moved_to)
-    owner, entry = _current(desk, place, matches)
+    owner, entry = _current(desk, place, matches, over=reason if reason == PERSONAL else None)
     if place.kind == "organisation":
         raise Conflict("The organisation's own record cannot be deleted: a feed is never empty.")
     draft = log.Draft(entry.id, entry.kind, owner.id, None, reason, moved_to)
@@ -124,14 +125,15 @@ def _owner(desk: Desk, publisher: str) -> Publisher:
     return found
 
 
-def _current(desk: Desk, place: Place, matches: Matches | None) -> tuple[Publisher, Entry]:
+def _current(desk: Desk, place: Place, matches: Matches | None, *, over: str | None = None) -> tuple[Publisher, Entry]:
+    """The record that is written: a live one, or with `over` a tombstone of another reason than that."""
     log.lock(desk.session)
     owner = _owner(desk, place.publisher)
     name = _name(owner, place)
     entry = log.entries(desk.session, [name]).get(name)
     if entry is None:
         raise NotFound(f"{name} is not published here.")
-    if entry.data is None:
+    if entry.data is None and over in (None, entry.reason):
         left = {"id": entry.id, "kind": entry.kind, "reason": entry.reason, "origin": orjson.loads(entry.origin)}
         raise Withdrawn(left | ({"movedTo": entry.moved_to} if entry.moved_to else {}))
     if matches is None:

@@ -220,6 +220,22 @@ def test_t37_erasing_leaves_what_a_relay_said_since(moot: Aggregator, world: Wor
     assert (row.deleted, orjson.loads(row.data)["title"]) == (False, "Care, without a name")
 
 
+def test_t37_what_ended_before_is_erased_by_a_later_withdrawal(moot: Aggregator, world: World) -> None:
+    """A `personal-data` tombstone over one of another reason lands with its higher seq, and history goes when due."""
+    node = world.node()
+    record = _secret(node)
+    moot.add(node)
+    moot.crawl()
+    node.delete("contract", "C-1", "withdrawn")
+    _tick(world, moot)
+    assert _shown(moot.database) == ["history"]
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    assert rows(moot.database)[record].reason == "personal-data"
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 1
+    assert _shown(moot.database) == []
+
+
 def test_t37_a_withdrawal_holds_though_its_node_is_gone(moot: Aggregator, world: World) -> None:
     """A node that is gone for long gives way to other routes, but none brings back what it withdrew."""
     node = world.node()

@@ -142,6 +142,30 @@ def test_personal_data_leaves_no_trace(moot: Moot, contract: dict[str, Any]) -> 
     assert moot.post(token, secret, Idempotency_Key="k1").status_code == 410
 
 
+def test_what_is_withdrawn_can_be_withdrawn_as_personal_data(moot: Moot, contract: dict[str, Any]) -> None:
+    """A tombstone of another reason gives way to `personal-data` once, guarded, keyed and audited as any deletion."""
+    token = moot.token()
+    tag = moot.post(token, {**contract, "title": "Care of Ann Invented"}, Idempotency_Key="k1").headers["etag"]
+    assert moot.call("DELETE", f"{WHERE}?reason=withdrawn", token, If_Match=tag).status_code == 204
+    again, before = f"{WHERE}?reason=personal-data", moot.latest()
+    assert moot.call("DELETE", again, token).status_code == 428
+    assert moot.call("DELETE", again, token, If_Match=tag).status_code == 412
+    assert moot.call("DELETE", f"{WHERE}?reason=error", token, If_Match="*").status_code == 410
+    assert moot.call("PUT", WHERE, token, contract, If_Match="*").status_code == 410
+    assert moot.latest() == before
+    for _ in range(2):
+        assert moot.call("DELETE", again, token, If_Match="*", Idempotency_Key="k2").status_code == 204
+    assert moot.latest() == before + 1
+    assert moot.http.get(WHERE).json()["reason"] == "personal-data"
+    with moot.services.database.read() as session:
+        for table, column in (("history", "data"), ("idempotency", "body"), ("record", "data")):
+            cells = session.connection().execute(text(f"SELECT {column} FROM {table}")).scalars()  # noqa: S608
+            assert not [cell for cell in cells if cell and b"Invented" in bytes(cell)], table
+        told = text("SELECT number FROM audit WHERE action = 'delete' ORDER BY id")
+        assert session.connection().execute(told).scalars().all() == [before, before + 1]
+    assert moot.call("DELETE", again, token, If_Match="*").status_code == 410
+
+
 def test_the_organisation_record_changes_but_stays(moot: Moot) -> None:
     """PATCH changes it, another identifier is 422, DELETE is 409: a feed is never empty."""
     token = moot.token(kinds=["organisation"])
