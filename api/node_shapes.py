@@ -77,7 +77,7 @@ class ProblemCounts(Shape):
 
 
 class Withdrawn(Shape):
-    """A record that the node took away."""
+    """A record that the node took away; with `dropped` its feed, read anew, no longer carried it."""
 
     id: str
     kind: str

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, and_, func, select
 
 from federation.database import Reading, table
-from schema.tables import Record
+from schema.tables import Node, Record
 
 DEAR, REST = 0.25, 20.0
 """A count that took more seconds than `DEAR` is believed for `REST` times as long: a badge that many look at must not
 read a million rows each time."""
-_record = table(Record)
+_record, _node = table(Record), table(Node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +86,25 @@ def _count(session: Reading, node_ids: Sequence[int]) -> dict[int, Held]:
     found: dict[int, Held] = {}
     for node_id, signature, deleted, records, last in session.connection().execute(chosen.group_by(*columns)):
         found[node_id] = found.get(node_id, Held()).and_(signature, records, last, deleted=deleted)
+    for node_id, records in _dropped(session, node_ids).items():
+        held = found.get(node_id, Held())
+        found[node_id] = replace(held, gone=held.gone + records)
     return found
+
+
+def without_route(*origins: str) -> ColumnElement[bool]:
+    """The tombstones of what these nodes published and no route carries: a full reconcile took it away.
+
+    Found by the index of routes: what it reads is what this server publishes itself and what was dropped.
+    """
+    return and_(_record.c.node_id.is_(None), _record.c.deleted, _record.c.origin_node.in_(origins))
+
+
+def _dropped(session: Reading, node_ids: Sequence[int]) -> dict[int, int]:
+    """How many records of each node went without a word of it. One pass for all of them, whichever their number."""
+    connection = session.connection()
+    urls = {
+        url: node for node, url in connection.execute(select(_node.c.id, _node.c.url).where(_node.c.id.in_(node_ids)))
+    }
+    chosen = select(_record.c.origin_node, func.count()).where(without_route(*urls)).group_by(_record.c.origin_node)
+    return {urls[origin]: records for origin, records in connection.execute(chosen)}

@@ -147,12 +147,21 @@ def one(session: Reading, key: str, *, now: datetime | None = None) -> dict[str,
     if not rows:
         raise NotFound(f"No node here has the key {key[:300]}.")
     (item,) = _items(session, rows, now or clock(session))
-    return item | {"withdrawn": _withdrawn(session, rows[0].id)}
+    return item | {"withdrawn": _withdrawn(session, rows[0].id, rows[0].url)}
 
 
-def _withdrawn(session: Reading, node_id: int) -> list[dict[str, Any]]:
-    chosen = select(_record.c.id, _record.c.kind, _record.c.reason, _record.c.moved_to, _record.c.changed)
-    gone = chosen.where(_record.c.node_id == node_id, _record.c.deleted).order_by(_record.c.number.desc())
+def _withdrawn(session: Reading, node_id: int, url: str) -> list[dict[str, Any]]:
+    """The latest records that a node took away, and those that its feed no longer carried when it was read anew.
+
+    Two questions, for each has an index and their OR has none. The number of the second is summed, lest a planner
+    walk the whole log backwards for a hundred of what may be none.
+    """
+    columns = (_record.c.id, _record.c.kind, _record.c.reason, _record.c.moved_to, _record.c.changed, _record.c.number)
+    taken = select(*columns).where(_record.c.node_id == node_id, _record.c.deleted).order_by(_record.c.number.desc())
+    dropped = select(*columns).where(holdings.without_route(url)).order_by((_record.c.number + 0).desc())
+    connection = session.connection()
+    gone = [row for chosen in (taken, dropped) for row in connection.execute(chosen.limit(WITHDRAWN))]
+    gone.sort(key=lambda row: row.number, reverse=True)
     return [
         {
             "id": row.id,
@@ -161,7 +170,7 @@ def _withdrawn(session: Reading, node_id: int) -> list[dict[str, Any]]:
             "at": stamp(row.changed),
             **({"movedTo": row.moved_to} if row.moved_to else {}),
         }
-        for row in session.connection().execute(gone.limit(WITHDRAWN))
+        for row in gone[:WITHDRAWN]
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from federation import status
 from federation.database import table
 from federation.told import REMOVAL_HELD
 from schema.tables import Sighting
@@ -43,6 +44,31 @@ def test_new_epoch_reads_from_the_start(moot: Aggregator, world: World) -> None:
     assert all(headers == {"Cache-Control": "no-cache"} for url, headers in world.asked if "/v1/changes" in url)
     row = feed(moot.database)
     assert (row.epoch, row.reconciling, row.etag is not None) == ("second", False, True)
+
+
+def test_what_a_reconcile_took_away_is_told_at_the_node(moot: Aggregator, world: World) -> None:
+    """Records that a restored node lost are counted and listed as taken away, once, and are no other node's."""
+    node = _published(world, moot, 30)
+    other = world.node("other.example", "OTH")
+    other.put("contract", "O-1")
+    moot.add(other)
+    moot.crawl()
+    node.delete("contract", "C-0")
+    world.pass_time(hours=1)
+    moot.crawl()
+    lost = [one for one in node.items if one.rpartition("/")[2] in {"C-27", "C-28", "C-29"}]
+    node.items = {one: item for one, item in node.items.items() if one not in lost}
+    _restored(node, "second")
+    world.pass_time(hours=1)
+    moot.crawl()
+    with moot.database.read() as session:
+        shown = status.one(session, "exa.example", now=world.now)
+        others = status.one(session, "other.example", now=world.now)
+        withdrawn = {one.key: one.withdrawn for one in status.figures(session, world.now)}
+    assert (shown["deleted"], withdrawn) == (4, {"exa.example": 4, "other.example": 0})
+    assert (others["deleted"], others["withdrawn"]) == (0, [])
+    told = {(one["id"], one["reason"]) for one in shown["withdrawn"]}
+    assert told == {(one, "dropped") for one in lost} | {(f"{node.prefix}contract/C-0", "ended")}
 
 
 def test_reconcile_believes_the_origin(moot: Aggregator, world: World) -> None:
