@@ -20,7 +20,7 @@ from federation import rows as bulk
 from federation.again import again
 from federation.database import Database, Reading, WriteSession, dialect, table
 from schema.errors import Conflict, Misconfigured
-from schema.tables import Audit, Counter, Feed, Host, Publisher, Record
+from schema.tables import Audit, Counter, Feed, Host, Publisher, Record, SigningKey, Token
 
 LEAP = 2**32
 """How far `restore` raises the change counter (protocol section 5), and so do the fences of the feeds."""
@@ -35,6 +35,32 @@ class Copied:
     rows: int
     records: int
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What a copy makes good again: its tokens and keys that were not revoked `until` the last moment it knows of."""
+
+    until: datetime | None
+    tokens: int
+    keys: int
+
+
+def trusted(session: Reading, now: datetime) -> Trusted:
+    """Count the tokens that are good at `now`, and the keys that are not revoked, in a copy.
+
+    Whatever was revoked after the copy was taken is good in it: it cannot know.
+    """
+    connection = session.connection()
+    newest = [connection.execute(select(func.max(c))).scalar_one() for c in (_record.c.changed, table(Audit).c.time)]
+    token, key = table(Token).c, table(SigningKey).c
+    good = select(func.count()).select_from(table(Token)).where(token.revoked.is_(None), token.expires > now)
+    signing_keys = select(func.count()).select_from(table(SigningKey)).where(key.revoked.is_(None))
+    return Trusted(
+        max((time for time in newest if time is not None), default=None),
+        connection.execute(good).scalar_one(),
+        connection.execute(signing_keys).scalar_one(),
+    )
 
 
 def copy(source: Database, session: WriteSession) -> Copied:

@@ -10,7 +10,7 @@ import typer
 from folkmoot.words import counted
 
 if TYPE_CHECKING:
-    from federation.backup import Copied
+    from federation.backup import Copied, Trusted
     from federation.database import Database
 
 File = Annotated[Path, typer.Argument(help="The file of the backup.")]
@@ -75,7 +75,8 @@ def restore(file: File) -> None:
 
     It takes another epoch and appends every record again, so that whoever follows its feed reads it anew and nothing
     that was published after the backup lives on as a ghost. Where more than a fifth (and at least 20) of what an
-    aggregator shows would go by that, it waits there until its operators release it.
+    aggregator shows would go by that, it waits there until its operators release it. Tokens and keys that were revoked
+    after the backup are good again: revoke them again.
     """
     import shutil
     import tempfile
@@ -101,6 +102,8 @@ def restore(file: File) -> None:
             copying.check_sound(source)
             migrations.upgrade(source.url)  # a backup of an older version; the file itself stays as it is
             done = copying.restore(source, target, now=wiring.now(), name=file.name)
+            with source.present() as session:
+                trusted = copying.trusted(session, wiring.now())
         finally:
             source.dispose()
             target.dispose()
@@ -108,4 +111,15 @@ def restore(file: File) -> None:
         f"Restored {counted(done.records, 'record')}, appended again up to change {done.number} under another epoch. "
         "Aggregators read this feed from the start at their next visit. Where more than a fifth of what they show (and "
         "at least 20 records) was published after the backup, they hold it until their operators release it: tell them."
+    )
+    typer.echo(_revoke_again(trusted))
+
+
+def _revoke_again(trusted: Trusted) -> str:
+    """What was revoked after the backup is good again; only people can know what that was."""
+    until = f"{trusted.until:%Y-%m-%d %H:%M} UTC" if trusted.until else "an unknown time"
+    tokens, keys = counted(trusted.tokens, "token"), counted(trusted.keys, "signing key")
+    return (
+        f"The last that the backup knows of was at {until}. As it stood then, {tokens} and {keys} are good now: revoke "
+        "again what was revoked since (folkmoot token list, folkmoot keys list)."
     )

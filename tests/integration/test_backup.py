@@ -12,8 +12,9 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 import migrations
-from federation import audit, backup, log, publishers
+from federation import audit, backup, keys, log, publishers, tokens
 from federation.database import Database, table
+from folkmoot import wiring
 from folkmoot.commands import safekeeping
 from schema.errors import Conflict, Misconfigured
 from schema.tables import Feed, Record
@@ -99,6 +100,26 @@ def test_t34_a_restore_is_noted_in_the_database_that_it_made(
     with database.read() as session:
         assert [audit.shown(row) for row in audit.every(session)] == before
     restored.dispose()
+
+
+def test_t34_a_restore_tells_what_is_to_be_revoked_again(
+    run: CliRunner, app: typer.Typer, database: Database, empty_url: str
+) -> None:
+    """A token revoked after the backup is good again: the command says how many are, and of which time that is."""
+    _published(database)
+    now = wiring.now()
+    with database.write() as session:
+        made = [tokens.create(session, publisher=PUBLISHER, name=f"t{n}", now=now) for n in range(3)]
+        tokens.revoke(session, made[0].id, now)
+        keys.new(session, node=f"{NODE}/.well-known/folkmoot", now=now)
+    assert run.invoke(app, ["backup", "safe.db"]).exit_code == 0
+    with database.write() as session:
+        tokens.revoke(session, made[1].id, now)
+    done = run.invoke(app, ["restore", "safe.db"], env={"FOLKMOOT_DATABASE_URL": empty_url})
+    assert done.exit_code == 0, done.exception
+    told = done.output.replace("\n", " ")
+    assert f"The last that the backup knows of was at {now:%Y-%m-%d %H:%M} UTC." in told
+    assert "2 tokens and 1 signing key are good now: revoke again what was revoked since" in told
 
 
 def test_t34_a_copy_goes_into_either_database(database: Database, tmp_path: Path, empty_url: str) -> None:
