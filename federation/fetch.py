@@ -23,7 +23,7 @@ from federation.addresses import MAX_URL, check_addresses, check_target
 from federation.certificates import trust
 from federation.names import Resolver
 from federation.parcels import Parcel, Parcels
-from federation.seam import Answer
+from federation.seam import Answer, permit
 from federation.wire import DIALLED, MANY_HOSTS, Checked, Pinned, Place, Share
 from schema.errors import Cause, Later, Refused
 
@@ -129,6 +129,7 @@ class Door:
             if answer.status not in _REDIRECTS:
                 return answer
             errand.url = _redirected(errand.url, answer.headers.get("location", ""))
+            permit.get()(str(errand.url))
         raise Refused("redirects", f"{url} redirects more than {MAX_REDIRECTS} times.")
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:

@@ -90,12 +90,12 @@ class Polite:
 
     async def _obeying(self, place: str, url: str, headers: Mapping[str, str] | None, kept: Kept) -> Answer:
         permits = await self._learn(place, url, kept)
-        permits.check(url)
-        await asyncio.sleep(max(0.0, self._free_at.get(place, 0.0) - time.monotonic()))
-        try:
-            return await self._within(self._get(url, headers))
-        finally:
-            self._free_at[place] = time.monotonic() + min(permits.delay, PATIENT_DELAY)
+        with permits.asking(url):
+            await asyncio.sleep(max(0.0, self._free_at.get(place, 0.0) - time.monotonic()))
+            try:
+                return await self._within(self._get(url, headers))
+            finally:
+                self._free_at[place] = time.monotonic() + min(permits.delay, PATIENT_DELAY)
 
     async def _learn(self, place: str, url: str, kept: Kept) -> Permits:
         if place not in self._permits:

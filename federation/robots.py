@@ -12,12 +12,13 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from federation.answers import retry_after
-from federation.seam import Answer, Get
+from federation.seam import Answer, Get, permit
 from schema.errors import Later, Refused
 
 AGENT = "folkmoot"
@@ -107,6 +108,16 @@ class Permits:
             parts = urlsplit(url)
             raise Refused("robots", f"The robots.txt of {parts.netloc} forbids {parts.path[:200]} to {AGENT}.")
 
+    @contextmanager
+    def asking(self, url: str) -> Iterator[None]:
+        """Check a URL, and while the block asks for it all that it redirects to."""
+        self.check(url)
+        before = permit.set(self.check)
+        try:
+            yield
+        finally:
+            permit.reset(before)
+
 
 async def ask(robots: AskRobots, url: str) -> bytes:
     """The robots.txt of a URL's host; empty where there is none. Raises `Later` where nobody can say, and `Refused`."""
@@ -143,9 +154,9 @@ class Obeying:
         if host not in self._known:
             self._known[host] = Permits(await ask(self._robots, url))
         permits = self._known[host]
-        permits.check(url)
-        await asyncio.sleep(max(0.0, self._free_at.get(host, 0.0) - time.monotonic()))
-        try:
-            return await self._get(url, headers)
-        finally:
-            self._free_at[host] = time.monotonic() + min(permits.delay, PATIENT_DELAY)
+        with permits.asking(url):
+            await asyncio.sleep(max(0.0, self._free_at.get(host, 0.0) - time.monotonic()))
+            try:
+                return await self._get(url, headers)
+            finally:
+                self._free_at[host] = time.monotonic() + min(permits.delay, PATIENT_DELAY)

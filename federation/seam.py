@@ -5,8 +5,9 @@ The application hands in `fetch.Door.get`; tests hand in a dictionary of pages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +42,10 @@ class Answer:
     async def whole(self) -> bytes:
         """The body, unpacked."""
         return await self.body.whole() if isinstance(self.body, Parcel) else self.body
+
+
+permit: ContextVar[Callable[[str], object]] = ContextVar("permit", default=lambda _url: None)
+"""What is asked before a redirect is followed; raises `Refused` where that is forbidden to us (`robots.Permits`)."""
 
 
 class Get(Protocol):

@@ -167,7 +167,7 @@ class Stale(Clash):
 
 
 class Unguarded(Clash):
-    """An update needs If-Match with the ETag of the version that it changes."""
+    """An update needs If-Match with the ETag of the version that it changes, or with * for whichever stands."""
 
 
 class Held(Clash):

@@ -22,6 +22,7 @@ import pytest
 from federation import answers
 from federation.fetch import Door, Limits
 from federation.parcels import Parcel
+from federation.robots import Obeying
 from federation.seam import Answer
 from folkmoot.ajar import Ajar
 from schema.errors import FolkmootError, Later, Refused, Vanished
@@ -361,6 +362,30 @@ def test_redirects_on_the_same_host_are_followed() -> None:
     server = Server(handler=_moved(start="/a", a="/b", b="c"))
     assert fetched(server).url.endswith("/c")
     assert rule(Server(handler=_moved(start="/a", a="/b", b="/c", c="/d"))) == "redirects"
+
+
+def test_t38_robots_txt_is_asked_of_what_a_redirect_leads_to() -> None:
+    """A page that may be asked for leads to one that may not: that is not asked for, and told as `robots`."""
+    asked: list[str] = []
+    moved = _moved(start="/a", a="/private/b", here="/c")
+
+    async def handler(head: str, writer: asyncio.StreamWriter) -> None:
+        asked.append(head.split(" ")[1])
+        if asked[-1] == "/robots.txt":
+            writer.write(reply(b"User-agent: *\nDisallow: /private/\n", kind="text/plain"))
+        else:
+            await moved(head, writer)
+
+    async def go() -> None:
+        async with Server(handler=handler) as server, Door(user_agent="t", allow_private=True, gap=0.0) as door:
+            get = Obeying(door.get, door.robots)
+            assert (await get(server.url("/here"))).url.endswith("/c")
+            with pytest.raises(Refused) as met:
+                await get(server.url("/start"))
+            assert (met.value.rule, "/private/b" in met.value.detail) == ("robots", True)
+
+    asyncio.run(go())
+    assert asked == ["/robots.txt", "/here", "/c", "/start", "/a"]
 
 
 @pytest.mark.parametrize(
