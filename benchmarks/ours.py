@@ -17,6 +17,8 @@ from benchmarks.corpus import Corpus
 from benchmarks.places import free_port, fresh
 from benchmarks.processes import Child, Failed, Spent, fetch, python, ready, run
 from federation.bulk import SHAPES
+from federation.search.folder import current
+from federation.search.store import WHOLE
 from federation.tantivy_index import FEW, LEAST
 
 LATEST_WITHIN = 1_800.0
@@ -145,14 +147,15 @@ class Moot:
         return replace(self, folder=folder)
 
     def _whole(self) -> bool:
-        return (self._serving() / "whole").exists()
+        return (self._serving() / WHOLE).exists()
 
     def _parts(self) -> int:
         return len(orjson.loads((self._serving() / "meta.json").read_bytes())["segments"])
 
     def _serving(self) -> Path:
-        index = self.folder / "index"
-        return index / (index / "current").read_text().strip()
+        path = current(self.folder / "index")
+        assert path is not None
+        return path
 
     def near(self) -> bool:
         """Whether the server answers that it is ready; it does not while the index is far behind."""

@@ -13,18 +13,15 @@ from benchmarks import taking_turns
 from benchmarks.equality import held
 from benchmarks.figures import Measured
 from benchmarks.ours import Moot
-from benchmarks.places import HERE
-from benchmarks.processes import Child, python
 from benchmarks.scene import CHECKED, Scene, terms
-from benchmarks.searching import IN_A_ROW, LEAST, Asked
+from benchmarks.searching import IN_A_ROW, LEAST, Asked, engine
 
 
 class _Pages:
     """A process that computes pages, and what it is asked: never the same again."""
 
     def __init__(self, moot: Moot, stack: ExitStack) -> None:
-        child = Child(python(HERE / "peers" / "engine.py"), moot.environment, moot.folder / "engine.log")
-        self._process = stack.enter_context(child)
+        self._process = stack.enter_context(engine(moot))
         self._process.hear()
         self._least = float(LEAST)
 

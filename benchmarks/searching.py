@@ -70,6 +70,11 @@ class Times:
     engine: list[list[float]] = field(default_factory=list)
 
 
+def engine(moot: Moot) -> Child:
+    """Give a process that computes pages of an aggregator, not yet started. Its first line says that it is ready."""
+    return Child(python(HERE / "peers" / "engine.py"), moot.environment, moot.folder / "engine.log")
+
+
 class Searching:
     """The sides of a search, all up while the block runs."""
 
@@ -81,8 +86,7 @@ class Searching:
     def __enter__(self) -> Self:
         self.stack.enter_context(self.moot.serving())
         self.line = self.stack.enter_context(Line(self.moot.port))
-        engine = Child(python(HERE / "peers" / "engine.py"), self.moot.environment, self.moot.folder / "engine.log")
-        self.process = self.stack.enter_context(engine)
+        self.process = self.stack.enter_context(engine(self.moot))
         self.process.hear()
         if self.peer:
             self.datasette = self.stack.enter_context(_datasette(self.scene))

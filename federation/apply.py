@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from federation import erasure, log, precedence, told, unproven
+from federation import erasure, log, moved, precedence, told, unproven, waiting
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.merge import PERSONAL, Held, Statement, end, hear, is_withdrawn, says_same
@@ -153,7 +153,25 @@ def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str
     _log(session, changed, {i for i, state in before.items() if state.winner is not None}, now)
     _reroute(session, rerouted)
     _shadows(session, before, after)
+    _hide_earlier(session, [new.id for new in changed if new.reason == PERSONAL], now)
     return counts
+
+
+def _hide_earlier(session: WriteSession, withdrawn: Sequence[str], now: datetime) -> None:
+    """End what was withdrawn for a person's sake under the ids that it had before its node moved: it waits no more."""
+    if not withdrawn:
+        return
+    routes: dict[int, list[str]] = {}
+    for name, state in held(
+        session, [name for led in moved.earlier(session, withdrawn).values() for name in led[1:]]
+    ).items():
+        for word in (state.winner, *state.others.values()):
+            if word is not None and word.node_id is not None and not word.deleted:
+                routes.setdefault(word.node_id, []).append(name)
+    for route, ids in routes.items():
+        end_routes(session, route, ids, now=now)
+        waiting.forget(session, route, ids)
+        waiting.changed(session, route)
 
 
 def _only_rerouted(old: Statement, new: Statement) -> bool:

@@ -18,7 +18,6 @@ from federation.database import Database
 from federation.search import folder
 from federation.staging import Walk
 from federation.tantivy_index import TantivyIndex
-from schema.errors import Busy
 
 NICE = 10
 
@@ -30,12 +29,9 @@ def main() -> None:
     asked = orjson.loads(sys.stdin.buffer.read())
     root = Path(asked["folder"])
     database, index = Database(asked["url"]), TantivyIndex(root)
-    serving = folder.current(root)
     try:
-        with index.rebuilding() as fresh:
+        with index.rebuilding(instead=folder.current(root)) as fresh:
             Walk(database, fresh, None, unseen=True).to_the_end()
-            if folder.current(root) != serving:
-                raise Busy("Another index serves than when this one was begun.")
     finally:
         index.close()
         database.dispose()

@@ -5,48 +5,31 @@ Ids begin with the public URL, so a move gives every record a new id. The old on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
-from federation import (
-    audit,
-    judge,
-    log,
-    moved,
-    pinning,
-    precedence,
-    publishers,
-    reconcile,
-    relations,
-    removals,
-    signing,
-)
+from federation import audit, judge, lapse, log, moved, pinning, precedence, publishers, reconcile, relations, signing
 from federation.again import again
-from federation.apply import Applied, end_routes, held
 from federation.crawl import walk
 from federation.database import WriteSession, table
 from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
-from federation.merge import PERSONAL
 from federation.nodes import Known, check_free, confirmed, lock
 from federation.seam import Get
 from federation.sign import VALID, Ring
 from federation.verdicts import Source
-from federation.waiting import GONE, Pending
-from schema.entry import Entry
 from schema.errors import Conflict, Crawling
 from schema.identifiers import place_of
 from schema.manifest import Manifest
-from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record, Removal, Sighting
+from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record
 
 _record, _publisher, _meta, _moved = table(Record), table(Publisher), table(Meta), table(Moved)
 _node, _feed, _answer = table(Node), table(Feed), table(Idempotency)
-_removal, _sighting = table(Removal), table(Sighting)
-_AT_ONCE, _CHUNK = 5_000, 500
+_AT_ONCE = 5_000
 
 
 def here(session: WriteSession, url: str, *, now: datetime) -> int:
@@ -170,6 +153,8 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     relations.note(session, known.id, manifest)
     _read_there(session, known, manifest, now=now)
     reconcile.begin(session, known.id)
+    if known.stale_since is not None:
+        lapse.revive(session, known.id, now=now)
     audit.note(session, "node.moved", f"{known.url} to {manifest.id}", now)
     precedence.settle(session, {*known.own, *precedence.claimed(manifest)}, now=now)
     return key_of(manifest.id)
@@ -205,51 +190,14 @@ def _read_there(session: WriteSession, known: Known, manifest: Manifest, *, now:
     session.connection().execute(chosen.values(values | {"fence": _feed.c.fence + 1}))
 
 
-def arrived(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
-    """End the routes to records whose node has moved, after a full reading: at once where they live under their new id.
-
-    What was withdrawn there for a person's sake waits for nothing either. All else that is gone there, or did not come
-    along, goes under the removal guard, which reckons it against all that stood under the old ids before.
-    """
-    if not _met_any(session, node_id):
-        return Applied()  # an empty feed says nothing, and `reconcile.finish` says so
+def arrived(session: WriteSession, node_id: int) -> list[str]:
+    """The old ids of a node that have had their time: the record lives under its new id, or is withdrawn there."""
     over: list[str] = []
     for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():
         mine = (_record.c.node_id == node_id, ~_record.c.deleted, func.substr(_record.c.id, 1, len(old)) == old)
         names = list(session.connection().execute(select(_record.c.id).where(*mine)).scalars())
         for start in range(0, len(names), _AT_ONCE):
-            chunk = names[start : start + _AT_ONCE]
-            onward = {name: new + name.removeprefix(old) for name in chunk}
+            onward = {name: new + name.removeprefix(old) for name in names[start : start + _AT_ONCE]}
             there = log.entries(session, onward.values())
-            gone = {name for name, to in onward.items() if to in there and _is_over(there[to])}
-            _let_wait(session, node_id, [name for name in chunk if name not in gone], now=now)
-            over += gone
-    done = removals.close_pass(session, node_id, now=now)
-    done.add(end_routes(session, node_id, sorted(over), now=now))
-    return done
-
-
-def _is_over(there: Entry) -> bool:
-    """Whether an old id has had its time: its record lives under the new one, or was withdrawn for a person's sake."""
-    return there.data is not None or there.reason == PERSONAL
-
-
-def _met_any(session: WriteSession, node_id: int) -> bool:
-    return (
-        session.connection().execute(select(_sighting.c.id).where(_sighting.c.node_id == node_id)).first() is not None
-    )
-
-
-def _let_wait(session: WriteSession, node_id: int, names: Sequence[str], *, now: datetime) -> None:
-    """Let old ids wait as removals: not those that were met in this reading, nor what waits already."""
-    told = (_removal.c.node_id == node_id) & (_removal.c.id == _record.c.id) & (_removal.c.state != GONE)
-    met = (_sighting.c.node_id == node_id) & (_sighting.c.id == _record.c.id)
-    for start in range(0, len(names), _CHUNK):
-        these = _record.c.id.in_(names[start : start + _CHUNK])
-        left = select(_record.c.id).where(these, ~exists().where(told), ~exists().where(met))
-        ids = list(session.connection().execute(left).scalars())
-        pending = Pending(session, node_id, ids, afresh=True)
-        for known in held(session, ids).values():
-            if known.winner is not None:
-                pending.wait(known.winner, ends=True)
-        pending.write(now)
+            over += [name for name, to in onward.items() if to in there and there[to].data is not None]
+    return over

@@ -163,8 +163,7 @@ def hear_keys(session: WriteSession, known: Known, manifest: Manifest, *, now: d
     Where a person must look first these are the ends of keys: one that was stolen verifies nothing from the moment on
     that its owner says so. The node's row is ours until commit.
     """
-    objected = pinning.objections(known.keys, known.role, manifest, now=now)
-    keys = pinning.ended(known.keys, manifest) if objected else pinning.take(known.keys, manifest, now=now).keys
+    keys = pinning.heard(known.keys, manifest, now=now, objected=manifest.role != known.role)
     if keys == list(known.keys):
         return False
     values = {"jwks": orjson.dumps(keys).decode()}

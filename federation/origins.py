@@ -235,10 +235,7 @@ class _Spoken:
 
 def _keys(before: Sequence[Jwk], manifest: Manifest, *, anew: bool, now: datetime) -> list[Jwk]:
     """The keys of an origin after its manifest came; `anew` where only a relay's word stood for those before."""
-    if anew:
-        return pinning.anew(manifest, now=now)
-    change = pinning.take(before, manifest, now=now)
-    return pinning.ended(before, manifest) if change.objections else change.keys
+    return pinning.anew(manifest, now=now) if anew else pinning.heard(before, manifest, now=now)
 
 
 def taken(session: Reading, *, but: str) -> list[str]:
@@ -267,8 +264,9 @@ def confirm(session: WriteSession, origin: str, manifest: Manifest, *, now: date
         raise NotFound(f"{origin} is no node here, and no relay has told of it.")
     before, after = orjson.loads(row.jwks), pinning.anew(manifest, now=now)
     chosen = update(_origin).where(_origin.c.id == origin)
-    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode(), fetched=now))
+    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode(), vouched_by=None))
     rejudge.keys_changed(session, origin, Ring(after), before=before, now=now)
+    remember(session, [Heard(origin, prefixes_of(manifest), None, manifest)], now=now)
 
 
 def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> None:

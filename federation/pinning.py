@@ -50,6 +50,12 @@ def objections(pinned: Sequence[Jwk], role: str, manifest: Manifest, *, now: dat
     return keys if manifest.role == role else (*keys, f"Its role was {role} and is now {manifest.role}.")
 
 
+def heard(pinned: Sequence[Jwk], manifest: Manifest, *, now: datetime, objected: bool = False) -> list[Jwk]:
+    """The keys after what waits for no person: the change, or where a person must look first the ends of keys alone."""
+    change = take(pinned, manifest, now=now)
+    return ended(pinned, manifest) if objected or change.objections else change.keys
+
+
 def ended(pinned: Sequence[Jwk], manifest: Manifest) -> list[Jwk]:
     """The pinned keys with the ends that a manifest says of them, where nothing else of it can be taken."""
     shown = {str(key["kid"]): key for key in offered(manifest)}

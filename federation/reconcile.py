@@ -5,12 +5,14 @@ A pass runs from 0 to the end marker over as many visits as it needs; `sighting`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, exists, literal, select
 
 from federation import log, removals
-from federation.apply import Applied
+from federation import rows as bulk
+from federation.apply import Applied, end_routes
 from federation.database import WriteSession, table
 from federation.merge import DROPPED
 from federation.waiting import GONE, SAID, WAITING
@@ -26,7 +28,7 @@ def begin(session: WriteSession, node_id: int) -> None:
     session.connection().execute(delete(_sighting).where(_sighting.c.node_id == node_id))
 
 
-def finish(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
+def finish(session: WriteSession, node_id: int, *, now: datetime, over: Sequence[str] = ()) -> Applied:
     """End the routes of what was not met, as the removals of any pass are ended: under the guard.
 
     Raises `Refused` where nothing at all was met and there are live records: a feed is never empty, so this one says
@@ -35,11 +37,14 @@ def finish(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
     log.lock(session)
     if not _any(session, _sighting.c.node_id == node_id) and _any(session, _live(node_id)):
         raise Refused(EMPTY_FEED, "The feed has become empty; its records are kept as they were.", "/items")
+    bulk.put(session, Sighting, ("node_id", "id"), [(node_id, name) for name in over], ("node_id", "id"))
     _let_wait(session, node_id, now)
     unmet = ~_met(_shadow.c.id, node_id)
     session.connection().execute(delete(_shadow).where(_shadow.c.node_id == node_id, unmet))
     begin(session, node_id)
-    return removals.close_pass(session, node_id, now=now)
+    done = removals.close_pass(session, node_id, now=now)  # `over` counts among what stood before
+    done.add(end_routes(session, node_id, sorted(over), now=now))
+    return done
 
 
 def _live(node_id: int) -> ColumnElement[bool]:

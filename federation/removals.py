@@ -14,19 +14,19 @@ from itertools import groupby
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from federation import hooks, log, told, waiting
-from federation.apply import Applied, end_routes, held, settle
+from federation.apply import Applied, held, settle
 from federation.database import Reading, WriteSession, table
 from federation.guard import DAY, LEAST, guard
-from federation.merge import PERSONAL, Held, Statement, end, hear, weigh
+from federation.merge import Held, Statement, end, hear, weigh
 from federation.verdicts import Trouble
 from federation.waiting import GONE, HELD, WAITING, Pending
-from schema.tables import Moved, Node, Record, Removal
+from schema.tables import Node, Record, Removal
 
 logger = structlog.get_logger("folkmoot.crawl")
-_node, _record, _removal, _moved = table(Node), table(Record), table(Removal), table(Moved)
+_node, _record, _removal = table(Node), table(Record), table(Removal)
 _CHUNK = 500
 _NAMED = 5
 """How many origin nodes the warning of a relay names."""
@@ -39,14 +39,12 @@ _DECIDE = (
 
 def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
     """Judge what waits for the end of this pass. One cheap question where nothing does."""
-    mine = select(_removal.c.state).where(_removal.c.node_id == node_id, _removal.c.state.in_((WAITING, HELD)))
-    states = set(session.connection().execute(mine.distinct()).scalars())
-    done = _hide(session, node_id, now) if HELD in states else Applied()
-    if WAITING not in states:
-        return done
+    if not waiting.stands(session, node_id, WAITING):
+        return Applied()
     log.lock(session)
     yesterday = (_removal.c.state == GONE) & (_removal.c.since <= now - DAY)
     session.connection().execute(delete(_removal).where(_removal.c.node_id == node_id, yesterday))
+    done = Applied()
     for origin, held_back in _judged(session, node_id, now).items():
         if held_back:
             done.held += _hold(session, node_id, origin)
@@ -55,21 +53,6 @@ def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied
     if done.held:
         _tell(session, node_id, now)
         waiting.changed(session, node_id)
-    return done
-
-
-def _hide(session: WriteSession, node_id: int, now: datetime) -> Applied:
-    """End what is held of a node that moved, where the new id was withdrawn for a person's sake: it waits no more."""
-    done, there = Applied(), _record.alias()
-    for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():
-        onward = literal(new).concat(func.substr(_removal.c.id, len(old) + 1))
-        mine = (_removal.c.node_id == node_id, _removal.c.state == HELD, func.substr(_removal.c.id, 1, len(old)) == old)
-        withdrawn = exists().where(there.c.id == onward, there.c.reason == PERSONAL)
-        ids = list(session.connection().execute(select(_removal.c.id).where(*mine, withdrawn)).scalars())
-        if ids:
-            done.add(end_routes(session, node_id, ids, now=now))
-            waiting.forget(session, node_id, ids)
-            waiting.changed(session, node_id)
     return done
 
 
@@ -173,21 +156,22 @@ def reweigh(
 ) -> None:
     """Weigh the words on these records anew; one that takes a live record away by that waits as if it were said now.
 
-    It goes under the guard at once, but where its route is in the middle of a pass: at the end of that.
+    It goes under the guard at once, but where its route is in the middle of a pass: at the end of that. The log's lock
+    is held.
     """
-    log.lock(session)
     in_a_pass: dict[int, bool] = {}
     for start in range(0, len(ids), _CHUNK):
         before = held(session, ids[start : start + _CHUNK])
         stay = {name: _staying(state, weighed) for name, state in before.items()}
         for route, words in _by_route(word for _state, going in stay.values() for word in going).items():
-            in_a_pass.setdefault(route, waiting.stands(session, route, WAITING))
+            if route not in in_a_pass:
+                in_a_pass[route] = waiting.stands(session, route, WAITING)
             pending = Pending(session, route, [word.id for word in words], afresh=False)
             for word in words:
                 pending.wait(word, ends=False)
             pending.write(now)
         settle(session, before, {name: state for name, (state, _going) in stay.items()}, now=now)
-        _answer(session, list(before), now)
+        _hear_waiting(session, list(before), now)
     for route, goes_on in in_a_pass.items():
         if not goes_on:
             close_pass(session, route, now=now)
@@ -213,7 +197,7 @@ def _by_route(words: Iterable[Statement]) -> dict[int, list[Statement]]:
     return found
 
 
-def _answer(session: WriteSession, ids: Sequence[str], now: datetime) -> None:
+def _hear_waiting(session: WriteSession, ids: Sequence[str], now: datetime) -> None:
     """Take what waits on these records, and would take none of them away any more, for a word as others are."""
     chosen = select(_removal).where(_removal.c.id.in_(ids), _removal.c.state != GONE).order_by(_removal.c.node_id)
     for route, found in groupby(session.connection().execute(chosen).all(), lambda row: int(row.node_id)):

@@ -128,8 +128,11 @@ class TantivyIndex:
         return f"{snapshot.stamp}.{snapshot.searcher.num_segments}" if snapshot else ""
 
     @contextmanager
-    def rebuilding(self) -> Iterator[Sink]:
-        """Fill a fresh index while the old one serves. Killed before the end, it leaves the old one as it was."""
+    def rebuilding(self, *, instead: Path | None = None) -> Iterator[Sink]:
+        """Fill a fresh index while the old one serves. Killed before the end, it leaves the old one as it was.
+
+        Raises `Busy`, and leaves what serves, where that is no longer the folder that it is to serve `instead` of.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         fresh = Store(folder.fresh(self.root))
         if not fresh.claim(ALL):
@@ -137,13 +140,13 @@ class TantivyIndex:
         try:
             yield fresh
             fresh.finish()
+            with folder.locked(self.root):
+                folder.point(self.root, fresh.path, instead=instead)
         except BaseException:
             fresh.close()
             folder.remove(fresh.path)
             raise
         with self._lock:
-            with folder.locked(self.root):
-                folder.point(self.root, fresh.path)
             self._adopt(fresh)
 
     def scattered(self) -> bool:

@@ -343,9 +343,7 @@ class Visit:
 
     @staticmethod
     def _reconciled(session: WriteSession, node_id: int, *, now: datetime) -> Applied:
-        done = moving.arrived(session, node_id, now=now)
-        done.add(reconcile.finish(session, node_id, now=now))
-        return done
+        return reconcile.finish(session, node_id, now=now, over=moving.arrived(session, node_id))
 
     def _look(self, session: WriteSession, step: Step) -> None:
         """Hold the whole to the rules of a check, where there is anything new to look at."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from federation.search.fields import VERSION
+from schema.errors import Busy
 
 _POINTER = "current"
 _YOUNG = 60.0
@@ -34,8 +35,13 @@ def fresh(root: Path) -> Path:
     return path
 
 
-def point(root: Path, path: Path) -> None:
-    """Let an index serve from now on; a crash leaves either it or the old one."""
+def point(root: Path, path: Path, *, instead: Path | None = None) -> None:
+    """Let an index serve from now on; a crash leaves either it or the old one.
+
+    Raises `Busy` where another serves than the one that it was made to serve `instead` of.
+    """
+    if instead is not None and current(root) != instead:
+        raise Busy("Another index serves than when this one was begun.")
     aside = root / f"{_POINTER}.{secrets.token_hex(4)}"
     with aside.open("w", encoding="ascii") as file:
         file.write(path.name)

@@ -22,7 +22,8 @@ HEAP, ALL = 64_000_000, 128_000_000
 _TORN = re.compile("Data corrupt|FileDoesNotExist|kind: InvalidData|kind: UnexpectedEof")
 """What the engine says of files that are torn or gone; too many open files, or none that may be read, it words else."""
 _SAID = 120
-_WHOLE = "whole"
+WHOLE = "whole"
+"""The file in a folder that was filled in one go: up to which change."""
 
 
 class Damaged(Busy):
@@ -154,7 +155,7 @@ class Store:
     def finish(self) -> None:
         """End a folder that was filled in one go: let merges end, and note up to which change it was."""
         self.close()
-        (self.path / _WHOLE).write_text(str(self._number), encoding="ascii")
+        (self.path / WHOLE).write_text(str(self._number), encoding="ascii")
         self.whole = self._number
 
     def _own(self) -> tantivy.IndexWriter:
@@ -166,7 +167,7 @@ class Store:
 def _whole(path: Path) -> int:
     """Up to which change a folder was filled in one go; 0 where it never was."""
     try:
-        return int((path / _WHOLE).read_text(encoding="ascii"))
+        return int((path / WHOLE).read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):  # a note that was torn is none
         return 0
 

@@ -73,7 +73,7 @@ def _identity(name: str, *, yes: bool) -> None:
         try:
             known = _known(base, name)
         except NotFound:
-            _heard_of(settings, base, name, yes=yes)
+            _identity_of_relayed(settings, base, name, yes=yes)
             return
         manifest, body = _asked(settings, known.url, known.key)
         shown.identity(known.keys, pinning.offered(manifest), known.role, manifest.role)
@@ -86,7 +86,7 @@ def _identity(name: str, *, yes: bool) -> None:
     typer.echo(f"{known.key} is known by this from now on, and {visited}.")
 
 
-def _heard_of(settings: Settings, base: Database, name: str, *, yes: bool) -> None:
+def _identity_of_relayed(settings: Settings, base: Database, name: str, *, yes: bool) -> None:
     """Do the same for a node that is not read here: relays pass its records on."""
     from federation import audit, origins, pinning
     from federation.database import clock

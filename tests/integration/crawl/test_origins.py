@@ -594,6 +594,24 @@ def test_t11_a_person_confirms_the_keys_of_a_council_that_is_relayed(
     assert (found[goes].deleted, found[goes].data) == (True, None)
 
 
+def test_t11_keys_that_a_person_confirmed_are_the_origins_own_word(moot: Aggregator, world: World) -> None:
+    """Where only a relay had vouched for it before: what the origin shows next needs the word of a confirmed key."""
+    origin = world.node()
+    origin.key("1")
+    manifest = read_manifest(orjson.dumps(origin.manifest()), origin.id)
+    vouched = origins.Heard(origin.id, {origin.prefix: "GB-LAE-EXA"}, "https://relay.example/x", manifest)
+    with moot.database.write() as session:
+        origins.remember(session, [vouched], now=world.now)
+        origins.confirm(session, origin.id, manifest, now=world.now)
+    origin.keys = {}
+    origin.key("thief")
+    shown = read_manifest(orjson.dumps(origin.manifest()), origin.id)
+    with moot.database.write() as session:
+        origins.remember(session, [origins.Heard(origin.id, vouched.prefixes, None, shown)], now=world.now)
+    with moot.database.read() as session:
+        assert [key["kid"] for key in origins.keys(session, origin.id)] == ["1"]
+
+
 def test_few_known_origins_are_asked_again_a_visit(
     moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

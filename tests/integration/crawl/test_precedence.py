@@ -97,16 +97,21 @@ def test_a_node_that_resumes_goes_before_again(moot: Aggregator, hosted: FakeNod
     assert _seen(moot.database) == {OWN}
 
 
+def _retire(moot: Aggregator, own: FakeNode) -> None:
+    """Let it say for days that it has closed: what it went before is shown again."""
+    moot.world.faults[own.url] = Vanished("gone", 410)
+    for _day in range(6):
+        moot.world.pass_time(hours=25)
+        moot.crawl()
+    assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("retired", {OWN, HOSTED})
+
+
 def test_a_retired_node_goes_before_nobody(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
     """Three days of 410 end the precedence; a node that comes back has it again."""
     moot.add(own)
     moot.add(hosted)
     moot.crawl()
-    moot.world.faults[own.url] = Vanished("gone", 410)
-    for _day in range(5):
-        moot.world.pass_time(hours=25)
-        moot.crawl()
-    assert _seen(moot.database) == {OWN, HOSTED}
+    _retire(moot, own)
     moot.world.faults.clear()
     moot.world.pass_time(hours=25)
     moot.crawl()
@@ -120,11 +125,7 @@ def test_a_retired_node_that_answers_anything_else_is_there_again(
     moot.add(own)
     moot.add(hosted)
     moot.crawl()
-    moot.world.faults[own.url] = Vanished("gone", 410)
-    for _day in range(5):
-        moot.world.pass_time(hours=25)
-        moot.crawl()
-    assert _seen(moot.database) == {OWN, HOSTED}
+    _retire(moot, own)
     moot.world.faults[own.url] = Vanished("missing", 404)
     moot.world.pass_time(hours=25)
     moot.crawl()
@@ -167,11 +168,7 @@ def test_t11_a_retired_node_that_is_held_goes_before_others_again(
     moot.add(hosted)
     moot.add(own)
     moot.crawl()
-    moot.world.faults[own.url] = Vanished("gone", 410)
-    for _day in range(6):
-        moot.world.pass_time(hours=25)
-        moot.crawl()
-    assert (node_row(moot.database, OWN).state, _seen(moot.database)) == ("retired", {OWN, HOSTED})
+    _retire(moot, own)
     moot.world.faults.clear()
     keys, own.keys = own.keys, {}
     own.key("2027-1")

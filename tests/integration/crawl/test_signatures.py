@@ -18,7 +18,17 @@ from federation.sign import Signer
 from schema.entry import stamp
 from schema.errors import Later
 from schema.tables import Unproven
-from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows, signature
+from tests.integration.crawl.world import (
+    Aggregator,
+    FakeNode,
+    World,
+    feed,
+    live_contracts,
+    node_row,
+    problems,
+    rows,
+    signature,
+)
 from tests.services import client, make_services
 
 REVOKED = {"revoked": "2026-11-03T00:00:00Z", "reason": "stolen"}
@@ -464,6 +474,16 @@ def test_t11_a_node_on_trial_changes_its_keys_by_the_word_of_a_pinned_one(
     assert (node_row(moot.database).state, rows(moot.database)[bad].signature) == ("active", "valid")
 
 
+def _ten_silent_days(moot: Aggregator, node: FakeNode, record_id: str) -> None:
+    """Let it not answer until a relay's word applies, then answer again."""
+    moot.world.faults[node.url] = Later("It hangs.")
+    for _ in range(12):
+        moot.world.pass_time(hours=20)
+        moot.crawl()
+    assert rows(moot.database)[record_id].rank == SIGNED
+    moot.world.faults.clear()
+
+
 def test_t11_a_confirmed_node_has_its_rank_again(moot: Aggregator, world: World, signed: FakeNode) -> None:
     """After ten silent days a relay's word applies; the node's own applies again when a person confirms who it is."""
     relay, record_id = _relay(world), signed.put("contract", "C-1")
@@ -471,12 +491,7 @@ def test_t11_a_confirmed_node_has_its_rank_again(moot: Aggregator, world: World,
     moot.add(signed)
     moot.add(relay, relays=True)
     moot.crawl()
-    world.faults[signed.url] = Later("It hangs.")
-    for _ in range(12):
-        world.pass_time(hours=20)
-        moot.crawl()
-    assert rows(moot.database)[record_id].rank == SIGNED
-    world.faults.clear()
+    _ten_silent_days(moot, signed, record_id)
     _stranger(signed)
     world.pass_time(hours=20)
     moot.crawl()
@@ -722,12 +737,7 @@ def test_a_node_that_comes_back_with_a_revoked_key_has_its_rank_again(
     signed.key("2026-2", by=signed.signer)
     world.pass_time(hours=1)
     moot.crawl()
-    world.faults[signed.url] = Later("It hangs.")
-    for _ in range(12):
-        world.pass_time(hours=20)
-        moot.crawl()
-    assert rows(moot.database)[record_id].rank == SIGNED
-    world.faults.clear()
+    _ten_silent_days(moot, signed, record_id)
     signed.keys["2026-1"].update(REVOKED)
     world.pass_time(hours=20)
     moot.crawl()
@@ -751,17 +761,13 @@ def test_t12_a_revoked_key_takes_no_records_past_the_guard(
     for relay in relays:
         moot.add(relay, relays=True)
         moot.crawl()
-    assert _contracts_live(moot) == contracts
+    assert live_contracts(moot.database) == contracts
     signed.keys["2026-1"].update(REVOKED)
     relays[0].pass_on(next(iter(signed.items.values())))
     world.pass_time(hours=30)
     moot.crawl()
-    assert _contracts_live(moot) == held
+    assert live_contracts(moot.database) == held
     assert ("removal-held" in _rules(moot.database)) == bool(held)
 
 
 _TWO = {"one": "ONE", "two": "TWO"}
-
-
-def _contracts_live(moot: Aggregator) -> int:
-    return sum(row.kind == "contract" and not row.deleted for row in rows(moot.database).values())

@@ -16,10 +16,11 @@ from api.app import create_app
 from federation import erasure, log, moved, moving, nodes, publishers, removals
 from federation.database import Database, table
 from federation.identity import read_manifest
+from federation.merge import LAPSED
 from federation.seam import Answer
 from folkmoot import wiring
 from schema.errors import Conflict, Later, Misconfigured, Refused
-from schema.tables import History, Record
+from schema.tables import History, Record, Shadow
 from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import EXAMPLESHIRE, NOW, client, make_services
@@ -200,6 +201,18 @@ def _came(moot: Aggregator, world: World, old: FakeNode, *, contracts: int) -> F
     return new
 
 
+def _gone_there(
+    moot: Aggregator, world: World, old: FakeNode, *, contracts: int, gone: int, reason: str = "withdrawn"
+) -> FakeNode:
+    """The same, so many of them withdrawn at the new address; it is followed, and read there to the end."""
+    new = _came(moot, world, old, contracts=contracts)
+    for number in range(gone):
+        new.delete("contract", f"C-{number}", reason)
+    _follow(moot, new)
+    moot.crawl()
+    return new
+
+
 def _contracts(database: Database, host: str) -> list[Any]:
     return [r for r in rows(database).values() if r.kind == "contract" and r.id.startswith(f"https://{host}/")]
 
@@ -213,11 +226,7 @@ def test_t17_what_is_withdrawn_at_the_new_address_is_guarded(
     More than a fifth of all that stood at the old address, and at least 20, are held; the organisation counts too.
     """
     contracts, gone, held = case
-    new = _came(moot, world, old, contracts=contracts)
-    for number in range(gone):
-        new.delete("contract", f"C-{number}", "withdrawn")
-    _follow(moot, new)
-    moot.crawl()
+    _gone_there(moot, world, old, contracts=contracts, gone=gone)
     stays = [row for row in _contracts(moot.database, OLD) if not row.deleted]
     assert len(stays) == held
     assert {row.reason for row in _contracts(moot.database, OLD) if row.deleted} <= {"dropped"}
@@ -229,11 +238,7 @@ def test_t17_what_is_withdrawn_at_the_new_address_is_guarded(
 
 def test_t17_what_is_held_of_a_move_goes_when_a_person_says_so(moot: Aggregator, world: World, old: FakeNode) -> None:
     """The held old records are released, or stay when that is rejected, as all others are."""
-    new = _came(moot, world, old, contracts=60)
-    for number in range(60):
-        new.delete("contract", f"C-{number}", "withdrawn")
-    _follow(moot, new)
-    moot.crawl()
+    _gone_there(moot, world, old, contracts=60, gone=60)
     with moot.database.write() as session:
         known = nodes.find(session, NEW)
         assert removals.release(session, known.id, now=world.now).deleted == 60
@@ -262,12 +267,8 @@ def test_t17_what_went_before_the_move_counts_with_what_goes_by_it(
 def test_t17_personal_data_withdrawn_at_the_new_address_waits_for_nothing(
     moot: Aggregator, world: World, old: FakeNode
 ) -> None:
-    """However many they are, the old records are hidden when the reading ends, and erased with the new."""
-    new = _came(moot, world, old, contracts=60)
-    for number in range(60):
-        new.delete("contract", f"C-{number}", "personal-data")
-    _follow(moot, new)
-    moot.crawl()
+    """However many they are, the old records are hidden with the new ones, and erased with them."""
+    _gone_there(moot, world, old, contracts=60, gone=60, reason="personal-data")
     assert (_live(moot.database), problems(moot.database)) == (set(), [])
     world.pass_time(hours=73)
     assert erasure.sweep(moot.database, now=world.now) == 60
@@ -280,11 +281,7 @@ def test_t17_personal_data_is_hidden_under_an_old_id_that_is_held(
     moot: Aggregator, world: World, old: FakeNode
 ) -> None:
     """A withdrawal for a person's sake reaches the old id of its record too, while the others wait for a person."""
-    new = _came(moot, world, old, contracts=60)
-    for number in range(60):
-        new.delete("contract", f"C-{number}", "withdrawn")
-    _follow(moot, new)
-    moot.crawl()
+    new = _gone_there(moot, world, old, contracts=60, gone=60)
     new.delete("contract", "C-1", "personal-data")
     world.pass_time(hours=1)
     moot.crawl()
@@ -407,6 +404,51 @@ def test_t17_an_old_id_is_followed_over_eight_moves_at_a_time(database: Database
         last = moved.leads_to(session, f"{prefixes[-2]}contract/C-1") if moves else None
         assert last == (f"{prefixes[-1]}contract/C-1" if moves else None)
         assert moved.leads_to(session, "https://n0.example/id/GB-LAE-EXAMPLE/contract/C-1") is None
+
+
+def test_t17_personal_data_is_hidden_under_an_old_id_that_a_person_kept(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """Also where the removals were rejected, and where a relay carries the old id on: no older word stands."""
+    relay = world.node("relay.example", "REL", role="aggregator", size=500)
+    relay.pass_on(old.items[f"{old.prefix}contract/C-1"])
+    moot.add(relay, relays=True)
+    new = _gone_there(moot, world, old, contracts=60, gone=60)
+    with moot.database.write() as session:
+        removals.reject(session, nodes.find(session, NEW).id)
+    new.delete("contract", "C-1", "personal-data")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert {row.id for row in _contracts(moot.database, OLD) if row.deleted} == {f"{old.prefix}contract/C-1"}
+
+
+def test_t17_a_node_that_moves_after_days_of_silence_has_its_rank_again(moot: Aggregator, world: World) -> None:
+    """What it passes on ranks with what others pass on, as before it fell silent."""
+    origin = world.node("far.example", "FAR")
+    record = origin.items[origin.put("contract", "C-1")]
+    silent, other = (world.node(host, "AGG", role="aggregator", size=50) for host in (OLD, "other.example"))
+    for relay in (silent, other):
+        relay.pass_on(record)
+        moot.add(relay, relays=True)
+    moot.crawl()
+    before = _ranks(moot.database, record["id"])
+    world.faults[silent.url] = Later("It hangs.")
+    for _ in range(12):
+        world.pass_time(hours=20)
+        moot.crawl()
+    assert LAPSED in _ranks(moot.database, record["id"])
+    new = world.node(NEW, "AGG", role="aggregator", size=50)
+    new.pass_on(record)
+    _follow(moot, new)
+    moot.crawl()
+    assert _ranks(moot.database, record["id"]) == before
+
+
+def _ranks(database: Database, record: str) -> list[int]:
+    """The ranks of every word on a record."""
+    with database.read() as session:
+        shadows = session.connection().execute(select(table(Shadow).c.rank).where(table(Shadow).c.id == record))
+        return sorted([rows(database)[record].rank, *shadows.scalars()])
 
 
 def test_t17_back_at_an_old_address_its_ids_lead_nowhere_else(database: Database) -> None:

@@ -250,6 +250,11 @@ class World:
         return Answer(200, body, {"etag": etag}, url, 1)
 
 
+def live_contracts(database: Database) -> int:
+    """How many contracts are shown."""
+    return sum(row.kind == "contract" and not row.deleted for row in rows(database).values())
+
+
 def rows(database: Database) -> dict[str, Any]:
     """Every record by id."""
     from sqlalchemy import select
