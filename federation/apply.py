@@ -21,7 +21,7 @@ from federation.waiting import Pending, waits
 from schema.tables import Record, Shadow, Sighting
 
 _shadow = table(Shadow)
-_CHUNK = 500
+_CHUNK, _NEVER = 500, -1
 _FIELDS = log.STATE[:-2]
 _SHADOW = log.STATE[:-1]
 _NOTHING = Held()
@@ -80,7 +80,8 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     applied.refused, applied.dropped = len(judged.refused), judged.loops
     told.mended(session, node_id, [*ids, *judged.standing])
     told.tell(session, node_id, judged.refused, now)
-    unproven.keep(session, node_id, _not_withdrawn(session, judged.unproven), [*ids, *judged.standing], now)
+    believed = dict.fromkeys(judged.standing, _NEVER) | {statement.id: statement.seq for statement, _ends in heard}
+    unproven.keep(session, node_id, _not_withdrawn(session, judged.unproven), believed, now)
     told.tell(session, node_id, judged.warned, now, severity="warning")
     if reconciling:
         said_so = (s.id for s in (*(s for s, ends in judged.heard if not ends), *judged.unproven))

@@ -26,8 +26,10 @@ from schema.tables import Record
 
 _record = table(Record)
 _CHUNK = 500
-_NODE_MARKS = {"stale": "stale", "held": "stale", "retired": "retired"}
-"""The mark of a node's records by its state. Of one that is held, too, the last good copy is served."""
+_NODE_MARKS = {"stale": "stale", "held": "stale", "paused since": "stale", "retired": "retired"}
+"""The mark of a node's records by its state. Of one that is held, or was stale when it was paused, too, the last good
+copy is served."""
+_STANDS = "CASE WHEN n.state = 'paused' AND n.stale_since IS NOT NULL THEN 'paused since' ELSE n.state END"
 _TEXTS = ("title", "name", "description", "summary", "problem", "ask", "users", "department", "category")
 _AROUND, _FRAGMENT, _SHOWN = 60, 240, 2
 _CODES = frozenset({"kind", "phase", "status", "stage", "collaboration"})
@@ -88,7 +90,7 @@ def by_id(session: Reading, record: str) -> Held | None:
 # Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
 # What a node says of others' records whose route it is (`federation/relations.py`) marks none of them.
 _MARKED = f"""
-SELECT r."row", r.publisher, r.changed, r.signature, n.state,
+SELECT r."row", r.publisher, r.changed, r.signature, {_STANDS},
     CASE WHEN r.origin_node = n.url AND instr(u.value, '"' || r.publisher || '"') > 0 THEN '{relations.KEY}'
         ELSE p.relation END,
     o.vouched_by,
@@ -206,11 +208,11 @@ def state(session: Reading | Glance) -> str:
 
 _MARKING_NODES = ", ".join(map(repr, _NODE_MARKS))
 _MARKING = f"""
-SELECT c.n, m.value, n.id, n.state, u.value
+SELECT c.n, m.value, n.id, {_STANDS}, u.value
 FROM counter AS c
 LEFT JOIN meta AS m ON m.key = 'removals'
 LEFT JOIN meta AS u ON u.key = '{relations.KEY}'
-LEFT JOIN node AS n ON n.state IN ({_MARKING_NODES})
+LEFT JOIN node AS n ON {_STANDS} IN ({_MARKING_NODES})
 ORDER BY n.id
 """  # noqa: S608 - our own words alone
 _STATE = texts(_MARKING)

@@ -173,7 +173,7 @@ def _pin_there(session: WriteSession, known: Known, manifest: Manifest, body: by
         "name": name_of(manifest),
         "role": manifest.role,
         "relays": known.relays and manifest.role == "aggregator",
-        "state": confirmed(session, known),
+        "state": confirmed(known),
         "stale_since": None,
         "manifest": body,
         **{name: orjson.dumps(value).decode() for name, value in pinned.items()},

@@ -35,6 +35,7 @@ from schema.tables import Feed, Node, Record
 RELEASE = "Where that is as it should be, the operator takes it with folkmoot node release {} --identity."
 MOVED = "Where it has moved, the operator follows it with folkmoot node moved {} and its new address."
 _node, _feed, _record = table(Node), table(Feed), table(Record)
+_STANDING = ("active", "stale", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,10 @@ def pin(
     check_free(session, manifest.id, key, prefixes, me=me)
     heard = origins.keys(session, manifest.id)
     origins.give_way(session, manifest.id, prefixes)
-    put_in(session, manifest, body, relays=relays, every=every, now=now, state=state)
+    put_in(session, manifest, body, relays=relays, every=every, now=now, state=state, heard=heard)
     if manifest.keys:
-        rejudge.keys_changed(session, manifest.id, Ring(pinning.offered(manifest)), before=heard, now=now)
+        keys = pinning.known_as_revoked(pinning.offered(manifest), heard)
+        rejudge.keys_changed(session, manifest.id, Ring(keys), before=heard, now=now)
     precedence.settle(session, precedence.claimed(manifest), now=now)
     return key
 
@@ -100,8 +102,9 @@ def put_in(
     every: int,
     now: datetime,
     state: str = "active",
+    heard: Sequence[Jwk] = (),
 ) -> None:
-    """Write the rows of a node that is known to be nobody else's."""
+    """Write the rows of a node that is known to be nobody else's; `heard` are the keys that it was heard of with."""
     node = {
         "key": key_of(manifest.id),
         "url": manifest.id,
@@ -112,7 +115,7 @@ def put_in(
         "webhook": webhook_of(manifest),
         "manifest": body,
         "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
-        "jwks": orjson.dumps(pinning.anew(manifest, now=now)).decode(),
+        "jwks": orjson.dumps(pinning.known_as_revoked(pinning.anew(manifest, now=now), heard)).decode(),
         "own": orjson.dumps(precedence.claimed(manifest)).decode(),
         "added": now,
     }
@@ -185,7 +188,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     known = lock(session, known)
     after = _take_over(session, known, manifest, body, pinning.anew(manifest, now=now), now=now)
     own = precedence.claimed(manifest)
-    state = confirmed(session, known)
+    state = confirmed(known)
     values: dict[str, Any] = {"role": manifest.role, "state": state, "stale_since": None}
     values["own"] = orjson.dumps(own).decode()
     if manifest.role != "aggregator":
@@ -200,19 +203,20 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     return replace(after, role=manifest.role, state=state, stale_since=None)
 
 
-def confirmed(session: Reading, known: Known) -> str:
+def confirmed(known: Known) -> str:
     """The state of a node whose identity a person has confirmed: that says who it is, and not that it keeps the rules.
 
-    One that is paused stays so; one that was never read to its end passes the gate first, for it may not have.
+    One that is paused stays so, and a preview has to pass the gate.
     """
-    if known.state == "paused":
-        return known.state
-    return "preview" if _unread(session, known.id) else "active"
+    return known.state if known.state in ("paused", "preview") else "active"
 
 
-def _unread(session: Reading, node_id: int) -> bool:
-    read = select(_feed.c.last_good).where(_feed.c.node_id == node_id)
-    return session.connection().execute(read).scalar_one() is None
+def _was_let_in(session: Reading, known: Known) -> bool:
+    """Whether a node that is paused has passed the gate: it was read to its end, or something of it is shown."""
+    read = select(_feed.c.last_good).where(_feed.c.node_id == known.id)
+    shown = select(_record.c.id).where(_record.c.node_id == known.id, ~_record.c.deleted).limit(1)
+    connection = session.connection()
+    return connection.execute(read).scalar_one() is not None or connection.execute(shown).first() is not None
 
 
 def _take_over(
@@ -299,9 +303,10 @@ def pause(session: WriteSession, known: Known, *, now: datetime) -> None:
 
 
 def resume(session: WriteSession, known: Known, *, now: datetime) -> None:
-    """Visit a node again, at once. One that was never read to its end passes the gate again, for it may not have."""
+    """Visit a node again, at once. One that was paused as a preview is a preview."""
     known = lock(session, known)
-    state = "preview" if _unread(session, known.id) else "active" if known.stale_since is None else "stale"
+    state = "active" if known.stale_since is None else "stale"
+    state = state if _was_let_in(session, known) else "preview"
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(state=state))
     precedence.settle(session, known.own, now=now)
     hooks.again(session, known.id)
@@ -356,10 +361,10 @@ def hold(session: WriteSession, known: Known, *, since: datetime, now: datetime)
 
 
 def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool, now: datetime) -> None:
-    """Note that the last good copy is served since `since`; `retired` after three days of 410."""
+    """Note that the last good copy is served since `since`; `retired` after three days of 410, held or not."""
     log.lock(session)  # before the node's row
-    state = "retired" if retired else "stale"
-    chosen = update(_node).where(_node.c.id == known.id, _node.c.state.in_(("stale", "retired", "active")))
+    state, standing = ("retired", (*_STANDING, "held")) if retired else ("stale", _STANDING)
+    chosen = update(_node).where(_node.c.id == known.id, _node.c.state.in_(standing))
     session.connection().execute(chosen.values(state=state, stale_since=func.coalesce(_node.c.stale_since, since)))
     if retired != (known.state == "retired"):
         precedence.settle(session, known.own, now=now)

@@ -57,7 +57,11 @@ def heard(pinned: Sequence[Jwk], manifest: Manifest, *, now: datetime, objected:
 
 
 def ended(pinned: Sequence[Jwk], manifest: Manifest) -> list[Jwk]:
-    """The pinned keys with the ends that a manifest says of them, where nothing else of it can be taken."""
+    """The pinned keys with the revocations that a manifest says of them, where nothing else of it can be taken.
+
+    Not with an `exp`: a key that is known as retired stands behind no successor, and the manifest that retires it may
+    only have to be mended elsewhere before the change is taken as it is.
+    """
     shown = {str(key["kid"]): key for key in offered(manifest)}
     return [_ended(key, shown.get(str(key["kid"]), {})) for key in pinned]
 
@@ -68,10 +72,16 @@ def taken_back(pinned: Sequence[Jwk], manifest: Manifest) -> bool:
     return any(_changed(key, shown[kid]) for kid, key in known.items() if kid in shown)
 
 
+def known_as_revoked(keys: Sequence[Jwk], heard: Sequence[Jwk]) -> list[Jwk]:
+    """Keys that are taken as they stand, with the revocations that were heard of them before."""
+    before = {str(key["kid"]): key for key in heard}
+    return [_ended(key, before.get(str(key["kid"]), {})) for key in keys]
+
+
 def _ended(old: Jwk, new: Jwk) -> Jwk:
-    if new.get("x") != old["x"] or _changed(old, new):
+    if new.get("x") != old["x"] or "revoked" in old or "revoked" not in new:
         return old
-    return {**old, **{name: new[name] for name in ("exp", "revoked", "reason") if name in new}}
+    return {**old, **{name: new[name] for name in ("revoked", "reason") if name in new}}
 
 
 def anew(manifest: Manifest, *, now: datetime) -> list[Jwk]:
@@ -86,6 +96,8 @@ def _changed(old: Jwk, new: Jwk | None) -> str:
         return f"Another key has the name {old['kid']}."
     if "revoked" in old and "revoked" not in new:
         return f"The key {old['kid']} was revoked and is not any more."
+    if "revoked" in new:
+        return ""  # which says more than the end that it had
     if "exp" in old and ("exp" not in new or moment(new["exp"]) > moment(old["exp"])):
         return f"The end of the key {old['kid']} was taken back."
     return ""

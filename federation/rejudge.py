@@ -32,6 +32,7 @@ def keys_changed(session: WriteSession, origin: str, ring: Ring, *, before: Iter
     """
     log.lock(session)
     ids, same = _ids(session, origin), _same(before, ring)
+    removals.proved_anew(session, origin, lambda word: _anew(word, origin, ring, same))
     removals.reweigh(session, ids, lambda word: _anew(word, origin, ring, same), now=now)
     for route, statements in unproven.take(session, origin).items():
         waiting = Judged([(statement, False) for statement in statements])

@@ -21,6 +21,7 @@ from federation.apply import Applied, held, settle
 from federation.database import Reading, WriteSession, table
 from federation.guard import DAY, LEAST, guard
 from federation.merge import Held, Statement, end, hear, weigh
+from federation.sign import INVALID
 from federation.verdicts import Trouble
 from federation.waiting import GONE, HELD, WAITING, Pending
 from schema.tables import Node, Record, Removal
@@ -175,6 +176,23 @@ def reweigh(
     for route, goes_on in in_a_pass.items():
         if not goes_on:
             close_pass(session, route, now=now)
+
+
+def proved_anew(session: WriteSession, origin: str, weighed: Callable[[Statement], Statement]) -> None:
+    """Weigh what waits on records of an origin anew: a removal that no key of its has signed any more is forgotten."""
+    mine = (_removal.c.origin_node == origin) & (_removal.c.state != GONE) & ~_removal.c.ends
+    forged: dict[int, list[str]] = {}
+    for row in session.connection().execute(select(_removal).where(mine)).all():
+        said = waiting.statement(row)
+        now_is = weighed(said)
+        if now_is.signature == INVALID != said.signature:
+            forged.setdefault(row.node_id, []).append(row.id)
+        elif now_is != said:
+            this = update(_removal).where(_removal.c.id == row.id, _removal.c.node_id == row.node_id)
+            session.connection().execute(this.values(rank=now_is.rank, signature=now_is.signature))
+    for route, ids in forged.items():
+        waiting.forget(session, route, ids)
+        waiting.changed(session, route)
 
 
 def _staying(state: Held, weighed: Callable[[Statement], Statement]) -> tuple[Held, list[Statement]]:

@@ -204,7 +204,7 @@ def _key(jwk: Jwk) -> dict[str, Any]:
 
 def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
     manifest = orjson.loads(row.manifest)
-    promised = manifest.get("updateFrequency")
+    promised, jwks = manifest.get("updateFrequency"), orjson.loads(row.jwks)
     shares = quality.parts(_facts(row, kept, held, promised), now)
     return {
         "key": row.key,
@@ -227,8 +227,8 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "signatures": {state: kept.signatures.get(state, 0) for state in reversed(_WORST_FIRST)},
         "freshness": _time(kept.last),
         "quality": quality.whole(shares),
-        "manifest": manifest,
-        "keys": [_key(jwk) for jwk in orjson.loads(row.jwks)],
+        "manifest": _with_ends(manifest, jwks),
+        "keys": [_key(jwk) for jwk in jwks],
         "problems": problems,
         "deleted": kept.gone,
         "visits": {"all": row.feed_visits, "good": row.feed_good_visits, "pages": row.feed_pages},
@@ -238,6 +238,18 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "freshnessKept": _kept_promise(shares),
         "qualityParts": shares,
     }
+
+
+def _with_ends(manifest: dict[str, Any], jwks: Sequence[Jwk]) -> dict[str, Any]:
+    """The manifest as it is pinned, with what is known of its keys since: who reads it here must not believe them."""
+    known = {str(jwk["kid"]): jwk for jwk in jwks}
+    keys = [
+        key | {name: known[kid][name] for name in ("revoked", "reason") if name in known[kid]}
+        if (kid := str(key["kid"])) in known and known[kid]["x"] == key["x"]
+        else key
+        for key in manifest.get("keys") or ()
+    ]
+    return manifest | {"keys": keys} if keys else manifest
 
 
 def _kept_promise(shares: Mapping[str, float | None]) -> bool | None:

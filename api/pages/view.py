@@ -45,7 +45,7 @@ _MENUS: dict[str, Sequence[tuple[str, str]]] = {
     ),
 }
 MARKS = {
-    "stale": "Not confirmed lately: the visits to its node fail",
+    "stale": "Not confirmed lately: nothing newer is taken from its node",
     "removal-held": "Its removal waits for a person",
     "unofficial": "Gathered by others, not by its publisher",
     "vouched": "Vouched for by a relay",

@@ -23,13 +23,13 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.checks import AN_HOUR
-from federation import examining, holdings, hooks, hosts, nodes, ping, status
+from federation import examining, holdings, hooks, hosts, lists, nodes, ping, status
 from federation.database import Database, clock, table
 from federation.examiner import Examiner
 from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.webhooks import Herald
-from schema.errors import Hurried, Invalid, Later, NotFound
+from schema.errors import Hurried, Invalid, Later, NotFound, Vanished
 from schema.tables import Examination, Feed, Hook, Host, Node
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import client, make_services
@@ -1199,3 +1199,75 @@ def test_figures_of_every_state(moot: Aggregator, world: World, tmp_path: Path) 
     with moot.database.write() as session:
         session.connection().execute(update(table(Feed)).values(reconciling=True))
     assert 'folkmoot_node_reconciling{node="exa.example"} 1.0' in served(moot, tmp_path).get("/metrics").text
+
+
+def test_t13_what_is_shown_of_a_node_that_is_paused_while_stale_is_marked(
+    moot: Aggregator, world: World, tmp_path: Path
+) -> None:
+    """A person's pause does not make its last good copy newer; the tag of lists changes with it."""
+    node = world.node()
+    record_id = node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    world.faults[node.url] = Later("It hangs.")
+    seen = []
+    for decide in (None, nodes.pause, nodes.resume):
+        for _ in range(3):
+            world.pass_time(hours=7)
+            moot.crawl()
+        if decide is not None:
+            with moot.database.write() as session:
+                decide(session, nodes.find(session, "exa.example"), now=world.now)
+        with moot.database.read() as session:
+            shown = lists.by_id(session, record_id)
+            assert shown is not None
+            seen.append((node_row(moot.database).state, shown.marks, lists.state(session)))
+    assert [one[:2] for one in seen] == [(state, ("stale",)) for state in ("stale", "paused", "stale")]
+    assert len({one[2] for one in seen}) > 1
+
+
+def test_t13_a_held_node_that_closes_is_retired(moot: Aggregator, world: World) -> None:
+    """Three days of 410 retire a node that is held too, and its page says so."""
+    node = world.node()
+    node.key("2026-1")
+    node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    node.keys = {}
+    node.key("2027-1")
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert node_row(moot.database).state == "held"
+    world.faults[node.url] = Vanished("gone", 410)
+    for _ in range(5):
+        world.pass_time(hours=25)
+        moot.crawl()
+    assert node_row(moot.database).state == "retired"
+
+
+def test_a_node_in_its_first_reading_does_not_pass_the_gate_again(moot: Aggregator, world: World) -> None:
+    """One that was let in, and is held or paused before it was read to its end, shows records: it is no preview."""
+    node = world.node(size=5)
+    node.key("2026-1")
+    node.all_again()
+    for number in range(30):
+        node.put("contract", f"C-{number}")
+    moot.add(node)
+    page = node.page
+    node.page = lambda after: page(after) if after < 10 else {}  # type: ignore[method-assign]
+    moot.crawl()
+    states = []
+    with moot.database.write() as session:
+        nodes.pause(session, nodes.find(session, "exa.example"), now=world.now)
+        nodes.resume(session, nodes.find(session, "exa.example"), now=world.now)
+    states.append(node_row(moot.database).state)
+    node.keys = {}
+    node.key("2027-1")
+    world.pass_time(hours=2)
+    moot.crawl()
+    states.append(node_row(moot.database).state)
+    body = node.answer(node.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, "exa.example")
+        nodes.release(session, known, read_manifest(body, node.id), body, now=world.now)
+    assert [*states, node_row(moot.database).state] == ["active", "held", "active"]

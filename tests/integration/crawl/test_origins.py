@@ -594,6 +594,38 @@ def test_t11_a_person_confirms_the_keys_of_a_council_that_is_relayed(
     assert (found[goes].deleted, found[goes].data) == (True, None)
 
 
+@pytest.mark.parametrize("after", ["the old word again", "another that nobody can prove"])
+def test_t37_a_withdrawal_that_waits_for_a_key_gives_way_to_nothing_older(
+    moot: Aggregator, world: World, after: str
+) -> None:
+    """A personal-data tombstone under a key that is not known stays, and is told, until a person confirms the key."""
+    origin = world.node()
+    origin.key("1")
+    relay = world.node("relay.example", "REL", role="aggregator", size=50)
+    record = origin.put("contract", "A")
+    first = dict(origin.items[record])
+    relay.pass_on(first)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    origin.keys = {}
+    origin.key("2")
+    origin.delete("contract", "A", "personal-data")
+    relay.pass_on(origin.items[record])
+    world.pass_time(hours=26)
+    moot.crawl()
+    relay.pass_on(
+        first if after == "the old word again" else _forged(first, "forged", Signer("9", b"x" * 32), later=50)
+    )
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert "signature-unknown-key" in {problem.rule for problem in problems(moot.database)}
+    manifest = read_manifest(orjson.dumps(origin.manifest()), origin.id)
+    with moot.database.write() as session:
+        origins.confirm(session, origin.id, manifest, now=world.now)
+    row = rows(moot.database)[record]
+    assert (row.deleted, row.reason, row.data) == (True, "personal-data", None)
+
+
 def test_t11_keys_that_a_person_confirmed_are_the_origins_own_word(moot: Aggregator, world: World) -> None:
     """Where only a relay had vouched for it before: what the origin shows next needs the word of a confirmed key."""
     origin = world.node()

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import func, select
 
 from api.app import create_app
-from federation import nodes, pinning, status
+from federation import nodes, origins, pinning, removals, status
 from federation.database import Database, table
 from federation.identity import read_manifest
 from federation.merge import DIRECT, SIGNED
 from federation.sign import Signer
 from schema.entry import stamp
 from schema.errors import Later
-from schema.tables import Unproven
+from schema.tables import Removal, Unproven
 from tests.integration.crawl.world import (
     Aggregator,
     FakeNode,
@@ -704,13 +704,102 @@ def test_an_end_is_taken_from_the_key_itself_alone(
     assert pinning.ended(pinned, read_manifest(signed.answer(signed.id), signed.id)) == pinned
 
 
-def test_an_end_that_is_new_is_taken_whoever_stands_behind_the_rest(signed: FakeNode, world: World) -> None:
-    """Of a change of keys that has nobody's word, an earlier end and a revocation are taken, and no new key is."""
+def test_a_revocation_is_taken_whoever_stands_behind_the_rest(signed: FakeNode, world: World) -> None:
+    """Of a change of keys that has nobody's word a revocation is taken, and no new key, nor an `exp`."""
     pinned = pinning.anew(read_manifest(signed.answer(signed.id), signed.id), now=world.now)
     ends = REVOKED | {"exp": "2026-11-01T00:00:00Z"}
     signed.keys = {"2026-1": signed.keys["2026-1"] | ends, "2027-1": signed.keys["2026-1"] | {"kid": "2027-1"}}
     after = pinning.ended(pinned, read_manifest(signed.answer(signed.id), signed.id))
-    assert after == [{**pinned[0], **ends}]
+    assert after == [{**pinned[0], **REVOKED}]
+
+
+def test_a_retired_key_that_is_revoked_needs_no_end_beside_it(moot: Aggregator, world: World, signed: FakeNode) -> None:
+    """A manifest may show `revoked` where it showed `exp`: that says more, and is taken without a person."""
+    record_id = signed.put("contract", "C-1")
+    signed.key("2026-2", by=signed.signer)
+    signed.keys["2026-1"]["exp"] = "2026-12-01T00:00:00Z"
+    moot.add(signed)
+    moot.crawl()
+    del signed.keys["2026-1"]["exp"]
+    signed.keys["2026-1"].update(REVOKED)
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert (node_row(moot.database).state, rows(moot.database)[record_id].signature) == ("active", "invalid")
+
+
+@pytest.mark.parametrize("beside", ["another role", "a key without anybody's word"])
+def test_t11_a_rotation_that_came_beside_something_else_is_taken_when_that_is_mended(
+    moot: Aggregator, world: World, signed: FakeNode, beside: str
+) -> None:
+    """A manifest that retires a key for one that it endorsed is refused for its rest: the key can endorse it still."""
+    moot.add(signed)
+    moot.crawl()
+    signed.key("2026-2", by=signed.signer)
+    signed.keys["2026-1"]["exp"] = "2026-11-02T11:00:00Z"
+    whole, signer = dict(signed.keys), signed.signer
+    TAKEOVERS[beside](signed)
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert node_row(moot.database).state == "held"
+    signed.keys, signed.role, signed.signer = whole, "node", signer
+    record_id = signed.put("contract", "C-1")
+    world.pass_time(hours=7)
+    moot.crawl()
+    assert (node_row(moot.database).state, rows(moot.database)[record_id].signature) == ("active", "valid")
+
+
+@pytest.mark.parametrize("known", ["while they wait", "when they are held"])
+def test_t11_removals_that_a_stolen_key_signed_do_not_outlive_it(
+    moot: Aggregator, world: World, signed: FakeNode, known: str
+) -> None:
+    """Tombstones that wait, or are held, are judged anew with the records: they are forgotten, and take nothing."""
+    stolen, names = signed.signer, [f"C-{n}" for n in range(60)]
+    one, two = (world.node(f"{n}.example", code, role="aggregator", size=500) for n, code in _TWO.items())
+    for name in names:
+        one.pass_on(signed.items[signed.put("contract", name)])
+    for relay in (one, two):
+        moot.add(relay, relays=True)
+    moot.crawl()
+    forger = FakeNode(size=500)
+    forger.signer, forger.number = stolen, 1_000
+    gone = names if known == "when they are held" else names[:10]
+    for name in gone:
+        two.pass_on(forger.items[forger.delete("contract", name)])
+    if known == "while they wait":
+        two.size = 5
+        two.put("contract", "R-1")
+        _break_off(moot, world, two)
+    else:
+        world.pass_time(hours=1)
+        moot.crawl()
+    with moot.database.read() as session:
+        states = set(session.connection().execute(select(table(Removal).c.state)).scalars())
+    assert states == {"waiting" if known == "while they wait" else "held"}
+    signed.keys["2026-1"].update(REVOKED)
+    signed.key("2027-1")
+    manifest = read_manifest(signed.answer(signed.id), signed.id)
+    with moot.database.write() as session:
+        origins.confirm(session, signed.id, manifest, now=world.now)
+    world.pass_time(hours=7)
+    moot.crawl()
+    with moot.database.write() as session:
+        removals.release(session, nodes.find(session, "two.example").id, now=world.now)
+    assert live_contracts(moot.database) >= len(names)
+    assert "removal-held" not in _rules(moot.database)
+
+
+def _break_off(moot: Aggregator, world: World, relay: FakeNode) -> None:
+    """Let a visit end after its first pages: the next one goes on."""
+    page, asked = relay.page, [0]
+
+    def once(after: int) -> Any:
+        asked[0] += 1
+        return page(after) if asked[0] <= 2 else {}
+
+    relay.page = once  # type: ignore[method-assign]
+    world.pass_time(hours=1)
+    moot.crawl()
+    relay.page = page  # type: ignore[method-assign]
 
 
 def test_another_key_under_the_name_of_the_old_verifies_anew(moot: Aggregator, world: World, signed: FakeNode) -> None:
@@ -771,3 +860,39 @@ def test_t12_a_revoked_key_takes_no_records_past_the_guard(
 
 
 _TWO = {"one": "ONE", "two": "TWO"}
+
+
+def test_t11_who_reads_the_list_of_nodes_learns_of_a_revocation(
+    moot: Aggregator, world: World, signed: FakeNode
+) -> None:
+    """The manifest of a held node stands there as it is pinned, but with what was heard of its keys since."""
+    moot.add(signed)
+    moot.crawl()
+    signed.keys["2026-1"].update(REVOKED)
+    signed.key("2027-1")
+    world.pass_time(hours=2)
+    moot.crawl()
+    with moot.database.read() as session:
+        item = status.one(session, "exa.example", now=world.now)
+    (key,) = item["manifest"]["keys"]
+    assert (item["state"], key["kid"], key["revoked"]) == ("held", "2026-1", REVOKED["revoked"])
+
+
+def test_t11_what_was_heard_of_a_key_holds_when_its_node_is_pinned(
+    moot: Aggregator, world: World, signed: FakeNode
+) -> None:
+    """A manifest that knows nothing of a revocation, shown at joining, makes no stolen key good again."""
+    relay, before = _relay(world), {"2026-1": dict(signed.keys["2026-1"])}
+    record_id = signed.put("contract", "C-1")
+    relay.pass_on(signed.items[record_id])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    signed.keys["2026-1"].update(REVOKED)
+    relay.pass_on(signed.items[record_id])
+    world.pass_time(hours=26)
+    moot.crawl()
+    signed.keys = before
+    moot.add(signed)
+    moot.crawl()
+    assert (rows(moot.database)[record_id].signature, _pinned_ends(moot.database)) == ("invalid", {"2026-1": True})
+    assert node_row(moot.database).state == "held"
