@@ -207,7 +207,7 @@ class Patient(HttpToolsProtocol):
         asked = [one for one in others if one.since is not None]
         now = time.monotonic()
         late = [one for one in asked if now - (one.since or now) > one.bounds.look]  # who has just come is not slow yet
-        reading = [one for one in others if one.unread_since is not None]
+        reading = [one for one in others if one.unread_since is not None and one.waiting()]
         return min(late or reading or asked, key=lambda one: one.since or one.unread_since or now, default=None)
 
     @staticmethod
@@ -253,10 +253,15 @@ class Patient(HttpToolsProtocol):
     def _in_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete
 
+    def waiting(self) -> int:
+        """Bytes that were sent and not yet read; a look may be a second old, and know of some that were read since."""
+        transport: Any = self.transport
+        return int(transport.get_write_buffer_size())
+
     def _unread(self, now: float) -> bool:
         """Whether what was sent has waited too long for its reader, for how much of it was read meanwhile."""
         transport: Any = self.transport
-        waiting = transport.get_write_buffer_size()
+        waiting = self.waiting()
         read = transport.given - waiting
         if not waiting:
             self.unread_since = None

@@ -216,6 +216,20 @@ def _read_slowly(crowd: list[socket.socket], stop: threading.Event) -> None:
                 left.discard(one)
 
 
+def test_who_has_read_all_since_the_last_look_is_no_slow_reader(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a look saw unread counts against nobody who has read it since: in a full room the newcomer goes, not he."""
+    _full(monkeypatch, 2, "127.0.0.0/30")
+    monkeypatch.setattr(Hasty, "bounds", Bounds(header=9, body=9, answer=9, look=1))
+    with _connect(address, "127.0.0.2") as once_slow, _asked(address, "127.0.0.3") as quick, ExitStack() as held:
+        once_slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1.2)
+        _read_all(once_slow)
+        assert _turned_away(held, address, "127.0.0.1")
+        assert not any(_ended(one, 0) for one in (once_slow, quick))
+
+
 @pytest.mark.parametrize(
     ("proxies", "gives_way"), [("", "127.0.0.2"), ("10.0.0.5,127.0.0.2", "127.0.0.3"), ("127.0.0.0/30", "")]
 )
