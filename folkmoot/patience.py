@@ -26,7 +26,7 @@ import orjson
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.always import API_POLICY, PLAIN
+from api.always import Always, Field
 from api.problems import MEDIA_TYPE
 from folkmoot.crowds import Crowds, Networks, networks, whose
 
@@ -74,9 +74,10 @@ def room() -> int:
     return max(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
 
 
-def trust(proxies: str) -> None:
-    """Hold the number of its connections against no proxy that FOLKMOOT_TRUSTED_PROXIES names."""
+def introduce(proxies: str, *, https: bool) -> None:
+    """What all connections know of the server: which proxies are no crowd, and what every answer says."""
     Patient.proxies = networks(proxies)
+    Patient.always = Always(https=https).quick
 
 
 class Counting:
@@ -105,6 +106,7 @@ class Patient(HttpToolsProtocol):
 
     bounds: ClassVar[Bounds] = Bounds()
     proxies: ClassVar[Networks] = ()
+    always: ClassVar[tuple[Field, ...]] = Always(https=False).quick
     crowds: ClassVar[Crowds[Patient]] = Crowds()
     """Of the process, as the room is."""
 
@@ -184,7 +186,7 @@ class Patient(HttpToolsProtocol):
         fields = [
             *((b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())),
             *((b"cache-control", b"no-store"), (b"connection", b"close"), (b"x-request-id", name.encode())),
-            *(*PLAIN, API_POLICY),
+            *self.always,
         ]
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() + head + b"\r\n" + body)

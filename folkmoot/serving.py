@@ -20,10 +20,10 @@ from uvicorn.supervisors import Multiprocess
 from api.app import create_app
 from federation import publishers
 from federation.database import Database
-from federation.memory import SERVED, frugal
+from federation.memory import SERVED, Trimmer, frugal
 from folkmoot import garbage, wiring
 from folkmoot.logs import configure
-from folkmoot.patience import Patient, make_room, trust
+from folkmoot.patience import Patient, introduce, make_room
 from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
 
@@ -85,10 +85,10 @@ def application(settings: Settings, parent: int) -> FastAPI:
     frugal(SERVED)
     configure(settings)
     make_room()
-    trust(settings.trusted_proxies)
+    introduce(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
-    workers = wiring.background(settings, base, services)
+    workers = [*wiring.background(settings, base, services), Trimmer()]
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)

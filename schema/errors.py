@@ -147,7 +147,15 @@ class Unauthorised(Barred):
 
 
 class BadToken(Unauthorised):
-    """The token that was sent is none of this node's, or has ended."""
+    """The token that was sent is none of this node's, or has ended; whoever sends it is not told which."""
+
+    @property
+    def public(self) -> str:
+        """One sentence for all of these, so that nobody learns which tokens there were."""
+        return (
+            "The token that was sent is not good here: it is misspelt, none of this node's, revoked, or has expired. "
+            "Whoever runs the node sees which in its log and by 'folkmoot token list'."
+        )
 
 
 class Forbidden(Barred):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from api.always import Always
 from folkmoot import serving, wiring
 from folkmoot.crowds import networks
 from folkmoot.patience import Patient
@@ -78,14 +79,19 @@ def test_a_process_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None
     assert told == [(os.getpid(), signal.SIGTERM)]
 
 
-def test_the_proxies_that_are_named_are_no_crowd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each process that serves holds the number of its connections against no proxy of FOLKMOOT_TRUSTED_PROXIES."""
+def test_connections_know_the_proxies_and_the_address_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy of FOLKMOOT_TRUSTED_PROXIES is no crowd; what is no request has the fields of all answers, over https."""
     monkeypatch.setattr(Patient, "proxies", ())
+    monkeypatch.setattr(Patient, "always", ())
     monkeypatch.setattr(serving, "configure", lambda _settings: None)
-    settings = Settings.model_validate({"data_dir": tmp_path, "trusted_proxies": "10.0.0.5,192.168.1.0/24"})
+    told = {"trusted_proxies": "10.0.0.5,192.168.1.0/24", "public_url": "https://moot.exampleshire.example"}
+    settings = Settings.model_validate({"data_dir": tmp_path, **told})
     made = serving.application(settings, os.getpid())
     made.state.services.database.dispose()
     assert Patient.proxies == networks("10.0.0.5/32,192.168.1.0/24")
+    assert Patient.always == Always(https=True).quick
 
 
 def test_the_command_line_says_how_many_serve(tmp_path: Path) -> None:
