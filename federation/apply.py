@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, select
 from federation import erasure, log, moved, precedence, told, unproven, waiting
 from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
-from federation.merge import PERSONAL, Held, Statement, end, hear, is_withdrawn, says_same
+from federation.merge import PERSONAL, Held, Statement, end, hear, is_withdrawn, says_same, withdrawal
 from federation.verdicts import Judged
 from federation.waiting import Pending, waits
 from schema.tables import Record, Shadow, Sighting
@@ -63,9 +63,11 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     before = held(session, ids)
     after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
     pending = Pending(session, node_id, [*ids, *judged.standing], afresh=reconciling)
+    erased = erasure.words(session, ids)
     for statement, ends in heard:
         known = after[statement.id]
-        then = end(known, node_id) if ends else hear(known, statement, afresh=reconciling)
+        gone = erased.get(statement.id)
+        then = end(known, node_id) if ends else hear(known, statement, afresh=reconciling, erased=gone)
         if waits(known, then):
             pending.wait(statement, ends=ends)
             continue
@@ -133,8 +135,9 @@ def _echoes(session: WriteSession, node_id: int, judged: Judged) -> list[tuple[S
 
 def _not_withdrawn(session: WriteSession, words: Sequence[Statement]) -> list[Statement]:
     """Those of a route's unproven words that their origin has not withdrawn since: the others are not kept."""
-    known = held(session, [word.id for word in words]) if words else {}
-    return [word for word in words if not is_withdrawn(word, known.get(word.id, _NOTHING).winner)]
+    ids = [word.id for word in words]
+    known, erased = (held(session, ids), erasure.words(session, ids)) if words else ({}, {})
+    return [word for word in words if not is_withdrawn(word, known.get(word.id, _NOTHING).winner, erased.get(word.id))]
 
 
 def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str, Held], *, now: datetime) -> Applied:
@@ -195,7 +198,11 @@ def _log(session: WriteSession, changed: Sequence[Statement], known: set[str], n
     first = log.numbers(session, len(changed))
     log.write(session, [(*_row(new), first + step) for step, new in enumerate(changed)], known, now=now)
     precedence.cover(session, changed)
-    withdrawn = [(new.id, first + step, new.node_id) for step, new in enumerate(changed) if new.reason == PERSONAL]
+    withdrawn = [
+        erasure.Withdrawn(new.id, first + step, new.node_id, withdrawal(new))
+        for step, new in enumerate(changed)
+        if new.reason == PERSONAL
+    ]
     erasure.note(session, withdrawn, now=now)
 
 

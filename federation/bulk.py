@@ -147,7 +147,7 @@ class BulkFiles:
             if latest == written.change_number:
                 return True
             # What was withdrawn for a person's sake is given out to nobody, whatever it costs to write the file.
-            if latest < written.change_number or snapshot.erased_since(session, written.change_number):
+            if latest < written.change_number or erasure.newest(session) > written.change_number:
                 return False
         patience = PATIENCE * written.seconds if written.seconds > CHEAP_SECONDS else 0.0
         return self._now() < datetime.fromisoformat(written.at) + timedelta(seconds=patience)
@@ -211,8 +211,10 @@ class BulkFiles:
     def purge(self) -> int:
         """Remove the files, standing or replaced, that may hold what was withdrawn as personal data. Gives how many.
 
-        One that is asked for again is written again.
+        One that is asked for again is written again. Parts that a killed writer left go too.
         """
+        for name in SHAPES:
+            self._sweep(name)
         with self._database.read() as session:
             newest = erasure.newest(session)
         old = [path for path in self._folder.glob("*-*-*") if _number(path) < newest]

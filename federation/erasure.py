@@ -12,40 +12,69 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
+from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, select, update
 
-from federation import examining, forgetting, idempotency, jobs, log, moved, outages
+from federation import examining, forgetting, idempotency, jobs, log, moved, outages, told
+from federation import rows as rows_of
 from federation.database import Database, Reading, WriteSession, clock, table, upserting
-from schema.change import read_origin
+from federation.merge import DIRECT, Withdrawal
 from schema.tables import Erasure, History, Problem, Publisher, Record, Removal, Shadow, Unproven
 
 AFTER = timedelta(hours=72)
+REST = timedelta(hours=24)
+"""How long a withdrawn record rests before it is published again.
+
+It stands in the feed once: published sooner, it would hide its withdrawal from every reader that has not called since,
+and from their readers, and they would erase nothing. A reader that gets no answer calls again every six hours.
+"""
 _CHUNK = 500
+_SAID = ("origin_node", "seq", "rank")
 _erasure, _history, _shadow, _unproven = table(Erasure), table(History), table(Shadow), table(Unproven)
 _removal, _problem, _record, _publisher = table(Removal), table(Problem), table(Record), table(Publisher)
 logger = structlog.get_logger("folkmoot.erasure")
 
-Withdrawn = tuple[str, int, int | None]
-"""A record's id, the change number of its tombstone, and the node that it came by."""
+
+class Withdrawn(NamedTuple):
+    """A record's id, the change number of its tombstone here, the node that it came by, and its origin's word."""
+
+    id: str
+    number: int
+    node_id: int | None
+    said: Withdrawal
 
 
 def note(session: WriteSession, withdrawn: Sequence[Withdrawn], *, now: datetime) -> None:
-    """Remember what must be erased within 72 hours. What was to be erased before stays due as it was."""
+    """Remember what must be erased within 72 hours. What was to be erased before stays due as it was.
+
+    What problems quote, which anybody may read, goes at once.
+    """
     if not withdrawn:
         return
+    waits = {"since": now, "due": now + AFTER, "erased": None}
     rows = [
-        {"id": record, "number": number, "node_id": node, "since": now, "due": now + AFTER, "erased": None}
-        for record, number, node in withdrawn
+        {"id": one.id, "number": one.number, "node_id": one.node_id, **asdict(one.said), **waits} for one in withdrawn
     ]
     statement = upserting(session, _erasure)
     new = statement.excluded
-    again = {name: new[name] for name in ("number", "node_id", "erased")}
+    again = {name: new[name] for name in ("number", "node_id", "erased", *_SAID)}
     again |= {name: case((_erasure.c.erased.is_(None), _erasure.c[name]), else_=new[name]) for name in ("since", "due")}
     session.connection().execute(statement.on_conflict_do_update(index_elements=["id"], set_=again), rows)
-    for record, number, _node in withdrawn:
-        logger.info("withdrawn as personal data", record=record, change=number)
+    names = moved.earlier(session, [one.id for one in withdrawn])
+    told.unquote(session, [name for some in names.values() for name in some])
+    for one in withdrawn:
+        logger.info("withdrawn as personal data", record=one.id, change=one.number)
+
+
+def words(session: Reading, ids: Sequence[str]) -> dict[str, Withdrawal]:
+    """With which word of its origin each of these records was last withdrawn for a person's sake, if it ever was."""
+    if session.connection().execute(select(_erasure.c.id).limit(1)).first() is None:
+        return {}
+    found = rows_of.find(session, Erasure, ("id", *_SAID), ids)
+    return {record: Withdrawal(*said) for record, *said in found if None not in said}
 
 
 def sweep(database: Database, *, now: datetime) -> int:
@@ -70,10 +99,17 @@ def of_node(session: WriteSession, node_id: int, *, now: datetime) -> int:
     return total
 
 
-def here(session: WriteSession, record: str, number: int, *, now: datetime) -> None:
-    """Erase an own record that was withdrawn with the change of this number."""
-    note(session, [(record, number, None)], now=now)
+def here(session: WriteSession, record: str, number: int, *, node: str, now: datetime) -> None:
+    """Erase an own record, of this node (its id), that was withdrawn with the change of this number."""
+    note(session, [Withdrawn(record, number, None, Withdrawal(node, number, DIRECT))], now=now)
     _erase_where(session, _erasure.c.id == record, now=now)
+
+
+def resting(session: Reading, prefix: str, *, now: datetime) -> dict[str, datetime]:
+    """Until when the withdrawn own records below a prefix of ids, or of this id, rest; only those that do."""
+    lately = select(_erasure.c.id, _erasure.c.since).where(_erasure.c.since > now - REST)
+    rows = session.connection().execute(lately.where(func.substr(_erasure.c.id, 1, len(prefix)) == prefix))
+    return {record: since + REST for record, since in rows}
 
 
 def newest(session: Reading) -> int:
@@ -102,10 +138,14 @@ def pending(session: Reading, due: datetime | None = None) -> int:
     return found
 
 
-def _waiting(session: Reading, which: ColumnElement[bool], *, limit: int) -> list[tuple[str, int]]:
-    chosen = select(_erasure.c.id, _erasure.c.number).where(_erasure.c.erased.is_(None), which)
+_Due = tuple[str, int, int | None]
+"""A record's id, the change number of its tombstone, and its origin's own number of that."""
+
+
+def _waiting(session: Reading, which: ColumnElement[bool], *, limit: int) -> list[_Due]:
+    chosen = select(_erasure.c.id, _erasure.c.number, _erasure.c.seq).where(_erasure.c.erased.is_(None), which)
     rows = session.connection().execute(chosen.order_by(_erasure.c.due, _erasure.c.id).limit(limit))
-    return [(record, number) for record, number in rows]
+    return [(record, number, seq) for record, number, seq in rows]
 
 
 def _erase_where(session: WriteSession, which: ColumnElement[bool], *, now: datetime) -> int:
@@ -113,24 +153,24 @@ def _erase_where(session: WriteSession, which: ColumnElement[bool], *, now: date
     found = _waiting(session, which, limit=_CHUNK)
     if found:
         _erase(session, found, now=now)
-        done = update(_erasure).where(_erasure.c.id.in_([record for record, _number in found]))
+        done = update(_erasure).where(_erasure.c.id.in_([record for record, *_rest in found]))
         session.connection().execute(done.values(erased=now))
-    for record, number in found:
+    for record, number, _seq in found:
         logger.info("erased", record=record, change=number)
     return len(found)
 
 
-def _erase(session: WriteSession, found: Sequence[tuple[str, int]], *, now: datetime) -> None:
+def _erase(session: WriteSession, found: Sequence[_Due], *, now: datetime) -> None:
     """Purge what is kept of records up to the change that withdrew each; what was published after it stays."""
     connection = session.connection()
-    names = moved.earlier(session, [record for record, _number in found])
-    numbers = {name: number for record, number in found for name in names[record]}
-    ids = list(numbers)
-    seqs = _seqs(session, [number for _record, number in found])  # before the history goes, where a tombstone may be
-    each = [{"record": name, "upto": number} for name, number in numbers.items()]
+    names = moved.earlier(session, [record for record, *_rest in found])
+    ids = [name for some in names.values() for name in some]
+    each = [{"record": name, "upto": number} for record, number, _seq in found for name in names[record]]
     before = and_(_history.c.id == bindparam("record"), _history.c.number <= bindparam("upto"))
     connection.execute(delete(_history).where(before), each)
-    said = [{"record": name, "upto": seqs[number]} for name, number in numbers.items() if number in seqs]
+    said = [
+        {"record": name, "upto": seq} for record, _number, seq in found if seq is not None for name in names[record]
+    ]
     for words in (_shadow, _unproven) if said else ():
         older = and_(words.c.id == bindparam("record"), words.c.seq <= bindparam("upto"))
         connection.execute(delete(words).where(older, words.c.data.is_not(None)), said)
@@ -145,18 +185,6 @@ def _erase(session: WriteSession, found: Sequence[tuple[str, int]], *, now: date
         idempotency.erase(session, row.id)
     for publisher, kind in {(row.publisher, row.kind) for row in mine}:
         jobs.erase(session, publisher, kind, now=now)
-
-
-def _seqs(session: Reading, numbers: Sequence[int]) -> dict[int, int]:
-    """The origin's own number of each tombstone, by its change number here.
-
-    It is the state of its record, or in the history of one that was published again.
-    """
-    found: dict[int, int] = {}
-    for states in (_record, _history):
-        chosen = select(states.c.number, states.c.origin).where(states.c.number.in_(numbers), states.c.deleted)
-        found.update((number, read_origin(origin).seq) for number, origin in session.connection().execute(chosen))
-    return found
 
 
 class Eraser:
@@ -184,24 +212,24 @@ class Eraser:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. A database that does not answer is asked again the next time."""
-        told = ""
+        before = ""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self.turn)
-                told = ""
+                before = ""
             except Exception as error:
                 if not outages.is_fault(error):
                     raise
-                told = _tell(error, told)
+                before = _tell(error, before)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every)
 
 
 def _tell(error: Exception, before: str) -> str:
     """Tell of an outage in one line, once as long as it is the same; of a fault of ours with its traceback."""
-    told = outages.sentence(error)
+    line = outages.sentence(error)
     if not outages.is_outage(error):
         logger.error("what is due could not be erased; it is tried again", exc_info=error)
-    elif told != before:
-        logger.error("the database does not serve; what is due is erased later", error=told)
-    return told
+    elif line != before:
+        logger.error("the database does not serve; what is due is erased later", error=line)
+    return line

@@ -2,7 +2,7 @@
 
 A relay may name a hundred of each in a visit, and whoever asks for a check names a host. A host's row is kept while a
 feed is read there and for a day after it was asked last; what is known of an origin while anything here names it, and
-for thirty days after it was asked last.
+for thirty days after it was asked last. Reports of imports are kept for thirty days too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from federation import jobs
 from federation.database import Database, Reading, WriteSession, table, upsert
 from schema.tables import Feed, Host, Meta, Origin, Record, Shadow, Unproven
 
@@ -33,6 +34,7 @@ def sweep(database: Database, *, now: datetime) -> int:
         with database.write() as writing:
             _forget(writing, places[start : start + _CHUNK], origins[start : start + _CHUNK], now)
     with database.write() as writing:
+        jobs.forget(writing, now)
         upsert(writing, Meta, [{"key": _LAST, "value": now.isoformat()}], ["key"])
     return len(places) + len(origins)
 

@@ -34,6 +34,9 @@ _OVERTAKEN = (
     "A record was withdrawn as personal data before this file was imported, and the file may still hold it: "
     "take it out there and send the file again."
 )
+_UNTOLD = (
+    "It failed. What was said of the file is erased: a record was withdrawn as personal data, and it may have held it."
+)
 _job = table(Job)
 _QUOTED = re.compile("'.*'", re.DOTALL)
 """What a message may quote of a file."""
@@ -61,7 +64,7 @@ def ask(session: WriteSession, grant: Grant, file: File, wish: Wish, now: dateti
     `request` is the name of the request, for the audit log.
     """
     job = secrets.token_urlsafe(16)
-    session.connection().execute(delete(_job).where(_job.c.finished < now - KEPT))
+    forget(session, now)
     mine = select(func.count()).where(_job.c.publisher == file.publisher, _job.c.finished.is_(None))
     if session.connection().execute(mine).scalar_one() >= MOST_WAITING:
         raise Busy(f"{MOST_WAITING} imports of {file.publisher} wait already; ask again when they are done.")
@@ -197,6 +200,15 @@ def erase(session: WriteSession, publisher: str, kind: str, *, now: datetime) ->
 
 def _without_cells(result: bytes) -> bytes:
     told = orjson.loads(result)
+    if "report" not in told and told["error"] != _OVERTAKEN:  # what cannot be read at all is told by its first cells
+        told["error"] = _UNTOLD
     for problem in told.get("report", {}).get("problems", []):
-        problem["value"], problem["message"] = "", _QUOTED.sub("'...'", problem["message"])
+        problem |= {"value": "", "message": _QUOTED.sub("'...'", problem["message"])}
+        if problem["code"] == "doubled-column":  # where what is expected is what the other cell says
+            problem["expected"] = ""
     return orjson.dumps(told)
+
+
+def forget(session: WriteSession, now: datetime) -> None:
+    """Forget the reports of jobs that ended long ago."""
+    session.connection().execute(delete(_job).where(_job.c.finished < now - KEPT))

@@ -67,9 +67,24 @@ class Found:
 
 def find(session: Reading | Glance, index: Index, query: Query) -> Found:
     """Run a query: a page of records in order, with facets that say what a person calls each value."""
-    hits = index.search(query)
+    hits = index.search(_without_withdrawn(session, query))
     matches = index.matcher(query.words) if query.words.strip() else None
     return Found(list(held(session, hits.rows, matches)), replace(hits, facets=labelled(hits.facets)))
+
+
+_NEWEST_ERASURE = texts("SELECT max(number) FROM erasure")
+
+
+def _without_withdrawn(session: Reading | Glance, query: Query) -> Query:
+    """The query for a later page, read from the index of now where something was withdrawn as personal data since.
+
+    That of the first page would go on showing it in facets.
+    """
+    if query.after is None or not query.facets:
+        return query
+    ((erased,),) = glance.asking(session).ask(_NEWEST_ERASURE)
+    gone = erased is not None and erased > query.after.number
+    return replace(query, after=replace(query.after, number=0)) if gone else query
 
 
 def held(session: Reading | Glance, rows: Sequence[int], matches: Matcher | None = None) -> Iterator[Held]:

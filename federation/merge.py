@@ -48,6 +48,14 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
         return self.data is None
 
 
+class Withdrawal(msgspec.Struct, frozen=True, gc=False):
+    """With which word of its origin a record was withdrawn for a person's sake, and with what rank that was heard."""
+
+    origin_node: str
+    seq: int
+    rank: int
+
+
 class Held(msgspec.Struct, frozen=True):
     """All that is known of one record: the statement that is served, and those of the other routes."""
 
@@ -104,18 +112,18 @@ def _tie(statement: Statement) -> tuple[bool, bool, bytes, bytes, str, str]:
     )
 
 
-def hear(held: Held, new: Statement, *, afresh: bool = False) -> Held:
+def hear(held: Held, new: Statement, *, afresh: bool = False, erased: Withdrawal | None = None) -> Held:
     """What is held after a route has spoken; the very same object where nothing changes.
 
     `afresh` is the full reconcile: what comes straight from the origin replaces what the origin said before, even
-    with a lower number.
+    with a lower number. `erased`: the last withdrawal for a person's sake, whatever was published since.
     """
     route = new.node_id
     assert route is not None
+    if not (afresh and new.rank == DIRECT) and is_withdrawn(new, held.winner, erased):
+        return held
     if held.winner is None and not held.shadows:
         return Held(new)
-    if is_withdrawn(new, held.winner) and not (afresh and new.rank == DIRECT):
-        return held
     return _without_withdrawn(_heard(held, new, route, afresh=afresh))
 
 
@@ -126,13 +134,24 @@ def earned(statement: Statement) -> int:
     return SIGNED if statement.signature == VALID else UNSIGNED
 
 
-def is_withdrawn(old: Statement, winner: Statement | None) -> bool:
-    """Whether a word shows what its origin has since withdrawn for a person's sake: it is not kept, nor comes back."""
-    if winner is None or winner.reason != PERSONAL or old.deleted or old.origin_node != winner.origin_node:
-        return False
+def is_withdrawn(old: Statement, winner: Statement | None, erased: Withdrawal | None = None) -> bool:
+    """Whether a word shows what its origin has since withdrawn for a person's sake: it is not kept, nor comes back.
+
+    Not even where the record was published again since (`erased`), and that comes to an end.
+    """
+    withdrawn = (erased, withdrawal(winner) if winner is not None and winner.reason == PERSONAL else None)
+    return not old.deleted and any(
+        gone is not None
+        and (old.origin_node, old.rank >= gone.rank, old.seq <= gone.seq) == (gone.origin_node, True, True)
+        for gone in withdrawn
+    )
+
+
+def withdrawal(tombstone: Statement) -> Withdrawal:
+    """What is remembered of a withdrawal for a person's sake."""
     # A node that is gone for long gives way to others, but what it withdrew stays withdrawn.
-    rank = earned(winner) if winner.rank == LAPSED else winner.rank
-    return old.rank >= rank and old.seq <= winner.seq
+    rank = earned(tombstone) if tombstone.rank == LAPSED else tombstone.rank
+    return Withdrawal(tombstone.origin_node, tombstone.seq, rank)
 
 
 def _without_withdrawn(held: Held) -> Held:

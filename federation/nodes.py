@@ -30,11 +30,12 @@ from federation.verdicts import Prefixes, Source
 from schema.errors import Conflict, NotFound, Refused
 from schema.identifiers import place_of
 from schema.manifest import Manifest
-from schema.tables import Feed, Node, Record
+from schema.tables import Feed, History, Node, Record
 
 RELEASE = "Where that is as it should be, the operator takes it with folkmoot node release {} --identity."
 MOVED = "Where it has moved, the operator follows it with folkmoot node moved {} and its new address."
-_node, _feed, _record = table(Node), table(Feed), table(Record)
+_node, _feed, _record, _history = table(Node), table(Feed), table(Record), table(History)
+_CHUNK = 500
 _STANDING = ("active", "stale", "retired")
 
 
@@ -320,11 +321,17 @@ def make_due(session: WriteSession, *, now: datetime, node_id: int | None = None
 
 
 def remove(session: WriteSession, known: Known, *, now: datetime) -> Applied:
-    """Forget a node. Its records become tombstones (`dropped`), or what another route says of them."""
+    """Forget a node. Its records become tombstones (`dropped`), or what another route says of them.
+
+    What they were goes too, for nobody could withdraw it any more.
+    """
     known = lock(session, known)
     _fence_out(session, known.id)
     ids = session.connection().execute(select(_record.c.id).where(_record.c.node_id == known.id)).scalars().all()
     done = end_routes(session, known.id, ids, now=now)
+    for start in range(0, len(ids), _CHUNK):
+        gone = select(_record.c.id).where(_record.c.id.in_(ids[start : start + _CHUNK]), _record.c.deleted)
+        session.connection().execute(delete(_history).where(_history.c.id.in_(gone)))
     session.connection().execute(delete(_node).where(_node.c.id == known.id))
     relations.note(session, known.id, None)
     precedence.settle(session, known.own, now=now)

@@ -19,12 +19,13 @@ from sqlalchemy import select
 from exchange.reading import Candidate, Parsed, PublisherFacts, Reading, named, parse
 from exchange.report import Report, RowFault
 from exchange.spool import Spool
-from federation import audit, log, publishers
+from federation import audit, erasure, log, publishers
 from federation.database import Database, WriteSession, table
 from federation.database import Reading as AnySession
 from federation.guard import guard
 from federation.wishes import File, Wish
 from schema.change import same
+from schema.entry import stamp
 from schema.errors import Busy, Held
 from schema.identifiers import organisation_id
 from schema.tables import Record
@@ -62,11 +63,15 @@ class Live(Mapping[str, bytes]):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What stood when the file was compared: whose it is, the live records of its kind by id, the log's number."""
+    """What stood when the file was compared: whose it is, the live records of its kind by id, the log's number.
+
+    `resting` has the ids that were withdrawn as personal data lately, and until when they are not published again.
+    """
 
     facts: PublisherFacts
     live: Mapping[str, bytes]
     number: int
+    resting: Mapping[str, datetime] = field(default_factory=dict)
 
     def data(self, record: str) -> Mapping[str, Any] | None:
         """What is live under an id."""
@@ -84,12 +89,13 @@ class Change(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """The difference: ids by what becomes of them, and the changes that make it so."""
+    """The difference: ids by what becomes of them, and the changes that make it so; `resting` is left out as yet."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    resting: list[Candidate] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
 
@@ -143,7 +149,7 @@ def run(
     """
     for _ in range(READINGS):
         with database.read() as reading_session:
-            before = published(reading_session, file)
+            before = published(reading_session, file, now)
         parsed = parse(file.body, filename=file.name, kind=file.kind, publisher=before.facts, format=file.format)
         reading = _named(parsed, before)
         if wish.dry_run and also is None:
@@ -152,7 +158,7 @@ def run(
             if actor is not None:
                 audit.acting(session, actor)
             if log.lock(session) != before.number:
-                before = published(session, file)
+                before = published(session, file, now)
                 if before.facts != parsed.publisher:
                     continue  # what a row means hangs on its publisher's name and prefix: it is read again, outside
                 reading = _named(parsed, before)
@@ -177,7 +183,7 @@ def _append(session: WriteSession, outcome: Outcome, node: str, now: datetime) -
         log.append(session, drafts, node=node, now=now)
 
 
-def published(session: AnySession, file: File) -> Published:
+def published(session: AnySession, file: File, now: datetime) -> Published:
     """What this node publishes now for the file's publisher. Raises `NotFound` for an unknown one.
 
     The number is read first: what is published while the records are read makes them count as out of date.
@@ -186,7 +192,8 @@ def published(session: AnySession, file: File) -> Published:
     owner = publishers.find(session, file.publisher)
     assert owner is not None
     name = str(publishers.organisations(session, [owner])[owner.id]["name"])
-    return Published(PublisherFacts(owner.id, name, owner.id_prefix), _live(session, owner.id, file.kind), number)
+    facts, live = PublisherFacts(owner.id, name, owner.id_prefix), _live(session, owner.id, file.kind)
+    return Published(facts, live, number, erasure.resting(session, f"{owner.id_prefix}{file.kind}/", now=now))
 
 
 def _live(session: AnySession, publisher: str, kind: str) -> Live:
@@ -237,7 +244,18 @@ def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Out
         return Outcome("held", reading, made, before, held.detail)
     report.created, report.updated = len(made.created), len(made.updated)
     report.deleted, report.unchanged = len(made.deleted), len(made.unchanged)
+    for candidate in made.resting:
+        report.problems += [_rests(row, before.resting[candidate.id]) for row in candidate.rows]
+        report.warned += len(candidate.rows)
     return Outcome("done", reading, made, before)
+
+
+def _rests(row: int | None, until: datetime) -> RowFault:
+    message = (
+        "This record was withdrawn as personal data, and is left out until whoever copied it has heard of that and "
+        "erased it. Send the file again then, or give the record another reference."
+    )
+    return RowFault(row, "", "/reference", "", f"{stamp(until)} or later", message, "warning", "withdrawn-lately")
 
 
 def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = False) -> Plan:
@@ -248,6 +266,9 @@ def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = 
         lives = candidate.id in before.live
         if lives and same(before.live[candidate.id], candidate.body):
             made.unchanged.append(candidate.id)
+            continue
+        if candidate.id in before.resting:
+            made.resting.append(candidate)
             continue
         (made.updated if lives else made.created).append(candidate.id)
         made.changes.append(Change(candidate.id, candidate))

@@ -41,9 +41,3 @@ def publishes(session: Reading, publisher: str) -> bool:
     """Whether anything of this publisher is held here."""
     asked = select(_record.c.row).where(_record.c.publisher == publisher).limit(1)
     return session.connection().execute(asked).first() is not None
-
-
-def erased_since(session: Reading, number: int) -> bool:
-    """Whether something has been withdrawn as personal data since a change number."""
-    asked = select(_record.c.row).where(_record.c.number > number, _record.c.reason == "personal-data").limit(1)
-    return session.connection().execute(asked).first() is not None

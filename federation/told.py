@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, func, select, true
+from sqlalchemy import case, delete, func, select, true, update
 
 from federation.database import Reading, WriteSession, table, upserting
 from federation.looks import LOOKS
 from federation.rules import severity_of
 from federation.verdicts import Trouble, clean
 from schema.entry import stamp
-from schema.tables import Problem
+from schema.tables import Erasure, Problem
 
-_problem = table(Problem)
+_problem, _erasure = table(Problem), table(Erasure)
 _CHUNK = 500
 MAX_ROWS = 1_000
 MANY = "*"  # stands for the records of a node that breaks one rule in too many places to list them all
@@ -26,6 +26,7 @@ IDENTITY_CHANGED = "identity-changed"
 WEBHOOK = "webhook"
 _APART = (REMOVAL_HELD, WEBHOOK)  # neither a visit nor an examination tells whether they are mended
 _DECIDED = (IDENTITY_CHANGED, REMOVAL_HELD)  # what waits for the operator of this server
+_FOUND = " Found: "
 _KEY = ("node_id", "rule", "record_id", "pointer")
 _KEY_BYTES, _POINTER, _STRANGE = 2_640, 500, 1_000
 """The most bytes of a key, a pointer, and an id that is no record's: a row of an index has 2,704 in PostgreSQL."""
@@ -36,9 +37,12 @@ def tell(
 ) -> None:
     """Note problems of a node; one that is known is counted again. How bad each is says its rule, or `severity`.
 
-    Past 1,000 rows a node, further places are counted together in one row a rule.
+    Past 1,000 rows a node, further places are counted together in one row a rule. What a record held that was withdrawn
+    as personal data is not quoted, whoever shows it still.
     """
-    places = Counter(_place(trouble) for trouble in troubles)
+    said = list(troubles)
+    erased = _withdrawn(session, [trouble.record_id for trouble in said if _FOUND in trouble.message])
+    places = Counter(_place(trouble, quoted=trouble.record_id not in erased) for trouble in said)
     if not places:
         return
     held: int = session.connection().execute(select(func.count()).where(_problem.c.node_id == node_id)).scalar_one()
@@ -71,12 +75,36 @@ def tell(
 Place = tuple[str, str, str, str]  # rule, record id, pointer, message
 
 
-def _place(trouble: Trouble) -> Place:
+def _place(trouble: Trouble, *, quoted: bool = True) -> Place:
     rule, record_id = trouble.rule[:60], trouble.record_id
     if not record_id.isascii():  # no record has such an id; those of records are never cut, for they are looked up
         record_id = _cut(record_id, _STRANGE)
     most = min(_POINTER, _KEY_BYTES - len(rule) - len(record_id.encode()))
-    return rule, record_id, _cut(clean(trouble.pointer), most), trouble.message[:2_000]
+    message = trouble.message if quoted else _unquoted(trouble.message)
+    return rule, record_id, _cut(clean(trouble.pointer), most), message[:2_000]
+
+
+def _unquoted(message: str) -> str:
+    """What is wrong, without what was found there."""
+    return message.partition(_FOUND)[0]
+
+
+def _withdrawn(session: Reading, ids: Iterable[str]) -> set[str]:
+    """Those of these records that were withdrawn as personal data."""
+    asked, found = sorted({record_id for record_id in ids if record_id}), set[str]()
+    for start in range(0, len(asked), _CHUNK):
+        chosen = select(_erasure.c.id).where(_erasure.c.id.in_(asked[start : start + _CHUNK]))
+        found.update(session.connection().execute(chosen).scalars())
+    return found
+
+
+def unquote(session: WriteSession, ids: Sequence[str]) -> None:
+    """Forget what was quoted of these records, of whatever node; what is wrong with them stays told."""
+    for start in range(0, len(ids), _CHUNK):
+        about = _problem.c.record_id.in_(ids[start : start + _CHUNK]) & _problem.c.message.contains(_FOUND)
+        for row in session.connection().execute(select(_problem.c.id, _problem.c.message).where(about)).all():
+            cut = update(_problem).where(_problem.c.id == row.id).values(message=_unquoted(row.message))
+            session.connection().execute(cut)
 
 
 def _cut(text: str, most: int) -> str:
@@ -92,7 +120,7 @@ def _gathered(places: Counter[Place]) -> Counter[Place]:
     found: Counter[Place] = Counter()
     for (rule, record_id, _pointer, message), count in places.items():
         # What was found in a record must go with the record, and this row stays.
-        about = (MANY, "", message.partition(" Found: ")[0]) if record_id else ("", "", message)
+        about = (MANY, "", _unquoted(message)) if record_id else ("", "", message)
         found[rule, *about] += count
     return found
 

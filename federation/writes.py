@@ -15,7 +15,7 @@ import orjson
 from federation import erasure, log, publishers
 from federation.database import WriteSession
 from federation.merge import PERSONAL
-from schema.entry import Entry
+from schema.entry import Entry, stamp
 from schema.errors import BadParameter, Conflict, Fault, Invalid, Malformed, NotFound, Stale, Unguarded, Withdrawn
 from schema.guard import check_json
 from schema.identifiers import identifier_key, is_canonical, matches_reference, record_id, split_id
@@ -53,7 +53,7 @@ class Desk:
 def create(desk: Desk, publisher: str, kind: str, body: bytes) -> Entry:
     """Publish a new record; its id is made from the reference in `body`, which is the record's `data`.
 
-    Raises `Malformed`, `Invalid`, or `Conflict` where that id is live.
+    Raises `Malformed`, `Invalid`, or `Conflict` where that id is live, or was withdrawn as personal data lately.
     """
     owner = _owner(desk, publisher)
     data = _data(kind, body)
@@ -64,6 +64,12 @@ def create(desk: Desk, publisher: str, kind: str, body: bytes) -> Entry:
     held = log.entries(desk.session, [place]).get(place)
     if held is not None and held.data is not None:
         raise Conflict(f"{place} is published already: change it with PUT or PATCH at its id.")
+    until = erasure.resting(desk.session, place, now=desk.now).get(place)
+    if until is not None:
+        raise Conflict(
+            f"{place} was withdrawn as personal data. It can be published again from {stamp(until)} on, when whoever "
+            "copied it has heard of that and erased it; under another reference at once."
+        )
     return _publish(desk, owner.id, kind, place, data)
 
 
@@ -102,7 +108,7 @@ def remove(desk: Desk, place: Place, reason: str, moved_to: str | None, matches:
     draft = log.Draft(entry.id, entry.kind, owner.id, None, reason, moved_to)
     done = log.append(desk.session, [draft], node=desk.node, now=desk.now)
     if reason == PERSONAL:
-        erasure.here(desk.session, entry.id, done.numbers[entry.id], now=desk.now)
+        erasure.here(desk.session, entry.id, done.numbers[entry.id], node=desk.node, now=desk.now)
     return log.entries(desk.session, [entry.id])[entry.id]
 
 

@@ -381,7 +381,8 @@ class Removal(Said, table=True):
 class Erasure(Row, table=True):
     """A record withdrawn as personal data at a change number: what is kept of it before that goes when it is `due`.
 
-    The row stays, as the log of what was erased: it has no content.
+    The row stays, as the log of what was erased: it has no content. By the origin's own number `seq`, at which it was
+    withdrawn with the rank of that word, an older word is known whatever was published since.
     """
 
     id: str = Field(primary_key=True, max_length=2600)
@@ -390,6 +391,9 @@ class Erasure(Row, table=True):
     since: datetime = Field(sa_type=Moment)
     due: datetime = Field(sa_type=Moment)
     erased: datetime | None = Field(default=None, sa_type=Moment)
+    origin_node: str | None = Field(default=None, max_length=2000)
+    seq: int | None = Field(default=None, sa_type=BigInteger)
+    rank: int | None = Field(default=None, sa_type=SmallInteger)
 
 
 class Audit(Row, table=True):

@@ -168,7 +168,7 @@ def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
 ) -> None:
-    """Forget a node. Its records become tombstones, unless another route still carries them."""
+    """Forget a node. Its records become tombstones without history, unless another route still carries them."""
     from federation import audit, nodes
     from federation.database import clock
     from folkmoot import wiring

@@ -11,7 +11,7 @@ import orjson
 from fastapi import FastAPI
 
 from api.app import create_app
-from federation import log, nodes, tokens
+from federation import erasure, log, nodes, tokens
 from federation.database import Database
 from schema.identifiers import record_id
 from schema.manifest import Manifest
@@ -39,6 +39,9 @@ RECORDS: Mapping[str, list[dict[str, Any]]] = {
 GONE = "EXA-2026-007"
 
 
+NODE_ID = "http://node.test/.well-known/folkmoot"
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The application, and the token that may write its publisher's records."""
@@ -59,10 +62,12 @@ def publish(database: Database, records: Mapping[str, list[dict[str, Any]]]) -> 
 
 
 def withdraw(database: Database, reference: str, reason: str = "error", kind: str = "contract") -> None:
-    """Append a tombstone."""
+    """Append a tombstone, and erase what it withdraws as personal data."""
     draft = log.Draft(record_id(PREFIX, kind, reference), kind, PUBLISHER, None, reason)
     with database.write() as session:
-        log.append(session, [draft], node="http://node.test/.well-known/folkmoot", now=NOW)
+        done = log.append(session, [draft], node=NODE_ID, now=NOW)
+        if reason == "personal-data":
+            erasure.here(session, draft.id, done.numbers[draft.id], node=NODE_ID, now=NOW)
 
 
 def join(database: Database) -> None:

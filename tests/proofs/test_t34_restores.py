@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 import migrations
 from federation import backup, erasure, jobs, log, publishers, tokens
 from federation.database import Database
+from federation.merge import DIRECT, Withdrawal
 from federation.tokens import Grant
 from federation.wishes import File, Wish
 from tests.integration.crawl.world import Aggregator, World, feed, rows
@@ -100,7 +101,8 @@ def _put_beside(node: Aggregator) -> None:
         for data, reason in ((b'{"reference":"T-1","name":"T"}', None), (None, "personal-data")):
             said = log.Draft(gone, "tool", CODE, data, reason)
             done = log.append(session, [said], node=f"{node.url}/.well-known/folkmoot", now=NOW)
-        erasure.note(session, [(gone, done.numbers[gone], None)], now=NOW)
+        word = Withdrawal(f"{node.url}/.well-known/folkmoot", done.numbers[gone], DIRECT)
+        erasure.note(session, [erasure.Withdrawn(gone, done.numbers[gone], None, word)], now=NOW)
 
 
 def _content(base: Database) -> dict[str, Any]:

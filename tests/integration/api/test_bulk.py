@@ -23,7 +23,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from federation import apart, bulk, bulk_child, erasure, keeper, log
+from federation import apart, bulk, bulk_child, keeper
 from federation.apart import Broken
 from federation.bulk import BulkFiles
 from federation.database import Database
@@ -199,7 +199,7 @@ def _noted(elsewhere: list[str], base: Database, folder: Path, shape: bulk.Shape
 def test_what_a_killed_writer_left_is_taken_away(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A part to which nothing was written for an hour goes with the next file; one that is being written stays."""
+    """A part to which nothing was written for an hour goes with the next file or purge; one being written stays."""
     make_services(database, tmp_path)
     files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
     files.current("contracts.csv")
@@ -210,6 +210,11 @@ def test_what_a_killed_writer_left_is_taken_away(
     publish(database, {"contract": CONTRACTS})
     files.current("contracts.csv")
     assert not old.exists()
+    other = tmp_path / "bulk" / "tools.csv.3.part"
+    other.write_bytes(b"half")
+    os.utime(other, (time.time() - 4_000, time.time() - 4_000))
+    files.purge()
+    assert not other.exists()
     assert young.exists()
 
 
@@ -460,8 +465,6 @@ def test_a_file_that_cannot_be_written_keeps_nothing_else_waiting(
     files = BulkFiles(database, tmp_path / "bulk", lambda: NOW)
     old = files.path(files.current("contracts.csv"))
     withdraw(database, "C-0", "personal-data")
-    with database.write() as session:
-        erasure.note(session, [(f"{PREFIX}contract/C-0", log.latest(session), None)], now=NOW)
     failing = Failing(error, monkeypatch)
     for module in (bulk, keeper):
         monkeypatch.setattr(module, "AFTER_FAILURE", 0.05)

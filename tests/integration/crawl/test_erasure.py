@@ -16,17 +16,19 @@ from structlog.testing import capture_logs
 from federation import erasure, examining
 from federation.database import Database, Reading, table
 from federation.examiner import Examiner
+from federation.merge import Withdrawal
 from schema.tables import Erasure, Examination
 from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import NOW, Aggregator, World
 
 RECORD = "https://exa.example/id/GB-LAE-EXA/contract/C-1"
+SAID = Withdrawal("https://exa.example/.well-known/folkmoot", 5, 0)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def _note(database: Database, number: int, now: datetime, record: str = RECORD) -> None:
     with database.write() as session:
-        erasure.note(session, [(record, number, None)], now=now)
+        erasure.note(session, [erasure.Withdrawn(record, number, None, SAID)], now=now)
 
 
 def _rows(database: Database) -> list[Any]:
@@ -121,7 +123,7 @@ def test_a_second_withdrawal_delays_nothing(database: Database) -> None:
 def test_many_are_erased_in_parts(database: Database) -> None:
     """More than one transaction holds are all erased by one sweep, and none before it is due."""
     with database.write() as session:
-        erasure.note(session, [(f"{RECORD}{n}", n + 1, None) for n in range(1_001)], now=NOW)
+        erasure.note(session, [erasure.Withdrawn(f"{RECORD}{n}", n + 1, None, SAID) for n in range(1_001)], now=NOW)
     assert erasure.sweep(database, now=NOW + timedelta(hours=71)) == 0
     assert erasure.sweep(database, now=NOW + timedelta(hours=72)) == 1_001
     with database.read() as session:

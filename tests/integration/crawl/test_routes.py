@@ -6,9 +6,12 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import select
 
 from federation import nodes
+from federation.database import table
 from schema.errors import Conflict, NotFound
+from schema.tables import History
 from tests.integration.crawl.world import Aggregator, FakeNode, World, problems, rows
 
 
@@ -167,13 +170,14 @@ def test_a_loop_ends_what_its_route_said_before(moot: Aggregator, world: World, 
 
 
 def test_removed_node_leaves_tombstones(moot: Aggregator, world: World, origin: FakeNode) -> None:
-    """Removing a node makes tombstones (`dropped`) of its records, keeps the origin's own tombstones, frees its key."""
+    """Its records become tombstones (`dropped`), without history; the origin's own tombstones stay, its key is free."""
     live, ended = origin.put("contract", "C-1"), origin.put("contract", "C-2")
     origin.delete("contract", "C-2")
     moot.add(origin)
     moot.crawl()
     with moot.database.write() as session:
         done = nodes.remove(session, nodes.find(session, "exa.example"), now=world.now)
+        assert session.connection().execute(select(table(History))).all() == []
     held = rows(moot.database)
     assert done.deleted == 2
     assert [(held[i].deleted, held[i].reason) for i in (live, ended)] == [(True, "dropped"), (True, "ended")]

@@ -26,7 +26,7 @@ from federation.tokens import Grant
 from federation.wishes import File, Wish
 from schema.errors import Refused, Vanished
 from schema.tables import Erasure, History, Job
-from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
+from tests.integration.crawl.world import Aggregator, FakeNode, World, problems, rows
 from tests.proof import figure
 from tests.services import EXAMPLESHIRE, NODE, NOW, client, make_services
 
@@ -178,6 +178,54 @@ def test_t37_a_relay_cannot_bring_it_back(moot: Aggregator, world: World) -> Non
     relay.pass_on(old | {"origin": dict(old["origin"])})
     _tick(world, moot)
     assert (rows(moot.database)[record].deleted, _shown(moot.database)) == (True, [])
+
+
+def test_t37_no_old_word_comes_back_under_what_was_published_again(moot: Aggregator, world: World) -> None:
+    """What a relay still says from before a withdrawal is not kept beside the clean record, nor takes its place."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    record = _secret(node)
+    old = dict(node.items[record])
+    moot.add(node)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    assert erasure.sweep(moot.database, now=world.now + 73 * HOURS) == 1
+    node.put("contract", "C-1", title="Care, without a name")
+    _tick(world, moot)
+    relay.pass_on(old)
+    moot.add(relay, relays=True)
+    _tick(world, moot)
+    assert _shown(moot.database) == []
+    world.faults[node.url] = Refused("gone", "Nobody answers.")
+    for _day in range(9):
+        world.pass_time(days=1)
+        moot.crawl()
+    assert orjson.loads(rows(moot.database)[record].data)["title"] == "Care, without a name"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["withdrawn", "published again"])
+def test_t37_what_a_relay_shows_of_it_is_quoted_nowhere(moot: Aggregator, world: World, *, again: bool) -> None:
+    """A problem with another's copy quotes what was withdrawn no more, at once, and when that copy is met again."""
+    node, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    record = _secret(node)
+    bad = dict(node.items[record])
+    bad["data"] = bad["data"] | {"startDate": f"with {SECRET}"}
+    relay.pass_on(bad)
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    assert any(SECRET in problem.message for problem in problems(moot.database))
+    for _visit in range(2):
+        _tick(world, moot)
+        messages = [problem.message for problem in problems(moot.database) if problem.record_id == record]
+        assert messages, "what is wrong stays told"
+        assert all(SECRET not in message for message in messages)
+        relay.pass_on(bad)
+        if again:
+            node.put("contract", "C-1", title="Care, without a name")
+    erasure.sweep(moot.database, now=world.now + 73 * HOURS)
+    assert _shown(moot.database) == []
 
 
 def test_t37_what_is_published_again_stays(moot: Aggregator, world: World) -> None:

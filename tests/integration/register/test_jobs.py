@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -668,6 +669,26 @@ def test_what_imports_hold_of_a_person_is_forgotten(moot: Moot) -> None:
         jobs.erase(session, PUBLISHER, "contract", now=NOW)
     after = [_told(moot, token, place)["report"]["problems"] for place in (contract, other)]
     assert after == [[problem | {"value": ""} for problem in before[0]], before[1]]
+
+
+@pytest.mark.parametrize(
+    ("body", "wish"),
+    [
+        (b"C-1,Care of Jo Invented,2026-01-01\nC-2,Roads,2026-01-01\n", ""),
+        (b"ContractReference,ContractTitle,Supplier,Supplier\nC-1,Care,Jo Invented,Acme Ltd\n", "&dryRun=true"),
+    ],
+    ids=["without a header", "two columns of one name"],
+)
+def test_no_report_of_an_import_quotes_a_person(moot: Moot, body: bytes, wish: str) -> None:
+    """What is said of a file by its first cells, or by another column's cell, goes as the cells themselves do."""
+    token = moot.token()
+    where = f"/v1/imports?kind=contract&publisher={PUBLISHER}{wish}"
+    place = moot.call("POST", where, token, body, Content_Type=CSV).headers["location"]
+    assert _turn(moot)
+    assert "Jo Invented" in orjson.dumps(_told(moot, token, place)).decode()
+    with moot.services.database.write() as session:
+        jobs.erase(session, PUBLISHER, "contract", now=NOW)
+    assert "Jo Invented" not in orjson.dumps(_told(moot, token, place)).decode()
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ import orjson
 import pytest
 
 from exchange.reading import Parsed, parse
-from federation import log, moving, publishers, register
+from federation import erasure, log, moving, publishers, register, writes
 from federation.database import WriteSession
 from federation.register import Outcome
 from federation.wishes import File, Wish
 from schema.errors import Busy, Malformed, NotFound
 from tests.integration.register.conftest import Office, as_csv, contracts, counts
 from tests.services import NODE, NOW, PREFIX, PUBLISHER
+
+NODE_ID = f"{NODE}/.well-known/folkmoot"
 
 
 def test_only_what_differs_changes(office: Office) -> None:
@@ -318,3 +320,43 @@ def test_what_another_body_publishes_meanwhile_changes_nothing(office: Office) -
 
     assert counts(_interrupted(office, contracts(4), add)) == (1, 0, 0, 3)
     assert (office.latest(), len(office.live())) == (before + 2, 4)
+
+
+def test_what_was_withdrawn_as_personal_data_is_left_out_for_a_day(office: Office) -> None:
+    """Such a row is told, the others land; the day after it is a row like any other."""
+    rows = contracts(3)
+    office.bring(rows)
+    _withdraw(office, "C001")
+    outcome = office.bring(rows)
+    assert (outcome.state, counts(outcome), sorted(office.live())) == ("done", (0, 0, 0, 2), _ids(0, 2))
+    (told,) = outcome.report.problems
+    assert (told.row, told.field, told.severity, told.code) == (3, "/reference", "warning", "withdrawn-lately")
+    assert (told.expected, outcome.report.warned) == ("2026-11-03T09:00:00Z or later", 1)
+    file = File(as_csv(rows), "register.csv", "contract", PUBLISHER)
+    later = register.run(office.database, file, Wish(), node=NODE_ID, now=NOW + erasure.REST)
+    assert (counts(later), sorted(office.live())) == ((1, 0, 0, 2), _ids(0, 1, 2))
+
+
+def test_what_is_withdrawn_as_personal_data_while_a_file_is_read_is_left_out(office: Office) -> None:
+    """The file that still holds it does not publish it again."""
+    rows = contracts(3)
+    office.bring(rows)
+
+    def slowly(*given: Any, **named: Any) -> Parsed:
+        parsed = parse(*given, **named)
+        _withdraw(office, "C001")
+        return parsed
+
+    file = File(as_csv(rows), "register.csv", "contract", PUBLISHER)
+    register.run(office.database, file, Wish(), node=NODE_ID, now=NOW, parse=slowly)
+    assert sorted(office.live()) == _ids(0, 2)
+
+
+def _withdraw(office: Office, reference: str) -> None:
+    with office.database.write() as session:
+        place = writes.Place(PUBLISHER, "contract", reference)
+        writes.remove(writes.Desk(session, NODE_ID, NOW), place, "personal-data", None, lambda _number: True)
+
+
+def _ids(*numbers: int) -> list[str]:
+    return [f"contract/C{number:03}" for number in numbers]

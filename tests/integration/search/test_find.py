@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from api.params import Asked
 from api.queries import query
-from federation import lists
+from federation import lists, writes
 from federation.index import Query, SortBy, Span
+from schema.identifiers import id_prefix
 from tests.integration.search import corpus
 from tests.integration.search.conftest import World
 from tests.integration.search.corpus import Made, bounds, end, publish, records, says, start, values, withdraw
+from tests.services import NOW
 
 
 def _supplies(one: Made, asked: str) -> bool:
@@ -209,6 +211,32 @@ def test_what_is_withdrawn_is_not_shown_even_before_the_index_has_seen_it(world:
     assert gone.id not in world.ids(Query(limit=200))
     world.follower.catch_up()
     assert world.index.search(Query()).count == len(world.made) - 1
+
+
+def test_a_later_page_shows_in_no_facet_what_was_withdrawn_as_personal_data(world: World) -> None:
+    """The index kept for the pages of one search is read no more once something in it was withdrawn so."""
+    publisher = next(iter(corpus.PLACES))
+    prefix, names = id_prefix(corpus.URL, publisher), ("Acme", "Acme", "Ermintrude Quillfeather")
+    made = [
+        Made(f"{prefix}contract/Z-{n}", "contract", publisher, {"title": "Zebras", "suppliers": [{"name": name}]})
+        for n, name in enumerate(names)
+    ]
+    publish(world.database, made)
+    world.follower.catch_up()
+    asked, shown = Query(words="zebras", sort="relevance", limit=1, facets=("supplier",)), []
+    for withdrawn in (False, True):
+        with world.database.read() as session:
+            hits = lists.find(session, world.index, asked).hits
+        shown.append({item.label for item in hits.facets["supplier"].items})
+        asked = replace(asked, after=hits.next)
+        if not withdrawn:
+            with world.database.write() as session:
+                place = writes.Place(publisher, "contract", "Z-2")
+                writes.remove(
+                    writes.Desk(session, corpus.NODE, NOW), place, "personal-data", None, lambda _number: True
+                )
+            world.follower.catch_up()
+    assert shown == [{"Acme", "Ermintrude Quillfeather"}, {"Acme"}]
 
 
 def test_a_highlight_says_where_the_words_stand(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from federation import writes
+from federation.database import WriteSession
+from federation.erasure import REST
 from federation.identity import WELL_KNOWN, prefixes_of, read_manifest
 from federation.writes import merge_patch
+from schema.errors import Conflict
 from tests.integration.writes.conftest import Moot
-from tests.services import NODE, PREFIX
+from tests.services import NODE, NOW, PREFIX
 
 WHERE = f"{PREFIX}contract/EXA-C-1"
 ORGANISATION = f"{PREFIX}organisation/GB-LAE-EXA"
@@ -164,6 +169,26 @@ def test_what_is_withdrawn_can_be_withdrawn_as_personal_data(moot: Moot, contrac
         told = text("SELECT number FROM audit WHERE action = 'delete' ORDER BY id")
         assert session.connection().execute(told).scalars().all() == [before, before + 1]
     assert moot.call("DELETE", again, token, If_Match="*").status_code == 410
+
+
+def test_what_was_withdrawn_as_personal_data_rests_for_a_day(moot: Moot, contract: dict[str, Any]) -> None:
+    """Published again sooner it would hide its withdrawal from who has not called since: 409, with the time."""
+    token = moot.token()
+    moot.post(token, {**contract, "title": "Care of Ann Invented"})
+    assert moot.call("DELETE", f"{WHERE}?reason=personal-data", token, If_Match="*").status_code == 204
+    said = moot.post(token, contract)
+    assert said.status_code == 409
+    assert "It can be published again from 2026-11-03T09:00:00Z on" in said.json()["detail"]
+    assert moot.post(token, {**contract, "reference": "EXA-C-1a"}).status_code == 201
+    body = orjson.dumps(contract)
+    with moot.services.database.write() as session:
+        with pytest.raises(Conflict):
+            writes.create(_desk(moot, session, NOW + REST - timedelta(seconds=1)), "GB-LAE-EXA", "contract", body)
+        assert writes.create(_desk(moot, session, NOW + REST), "GB-LAE-EXA", "contract", body).data is not None
+
+
+def _desk(moot: Moot, session: WriteSession, now: datetime) -> writes.Desk:
+    return writes.Desk(session, moot.services.node, now)
 
 
 def test_the_organisation_record_changes_but_stays(moot: Moot) -> None:
