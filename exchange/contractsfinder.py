@@ -51,7 +51,7 @@ _CPV = re.compile(r"(\d{8})(?:-\d)?")
 _OPEN = frozenset({"active", "planned", "planning"})
 _SEE_TENDER = heading("See description of related tender")
 _OVERRULED = "What the award says stands; what this column says is left out"
-_UNUSED = "This column is not part of a contract's record: it is left out."
+_UNUSED = "Not part of a contract's record: the cells are left out."
 
 
 def _field(title: str) -> str:

@@ -11,9 +11,10 @@ from exchange.drafts import MASK, Problems, RowReader
 from exchange.privacy import personal_cell, personal_header
 from exchange.table import Table
 
-_KEPT = "This column is not part of the layout: its cells are kept under 'local'."
+# Said of each column in the report, and of many at once where a person reads it (folkmoot/telling.py).
+_KEPT = "Not part of the layout: the cells are kept under 'local'."
 _OURS = "local."  # how our own export heads what an import kept under `local`
-_LEFT = "This column is not part of the layout and may be personal: it is left out."
+_LEFT = "Not part of the layout, and may be personal: the cells are left out."
 _READERS = (DateColumn("day", serials=True), DateColumn("month", serials=True))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from folkmoot.files import replacing
 from folkmoot.words import clean, counted
 
 SHOWN = 50
+LISTED = 300
+"""Characters of the names that one line lists."""
+_OF_COLUMNS = {"extra-column", "unused-column"}  # said of a column, and so of many columns in the same words
 _SIGNS = {"created": "+", "updated": "~", "deleted": "-"}
 
 
@@ -34,23 +37,46 @@ def write_csv(report: Report, path: Path) -> None:
 
 
 def tell_problems(report: Report, console: Console) -> None:
-    """Every problem by row, column, value and what was expected, errors first."""
-    ranked = sorted(report.problems, key=lambda fault: (fault.severity != "error", fault.row or 0))
+    """Every problem by row, column, value and what was expected, errors first; what says the same, in one line."""
+    ranked = _together(sorted(report.problems, key=lambda fault: (fault.severity != "error", fault.row or 0)))
     if not console.is_terminal:
-        for fault in ranked:
-            sys.stdout.write(_line(fault) + "\n")
+        for same in ranked:
+            sys.stdout.write(_line(same) + "\n")
         return
     if not ranked:
         return
     table = Table("Row", "", "Column", "Value", "Expected", "What is wrong", header_style="bold")
-    for fault in ranked[:SHOWN]:
+    for same in ranked[:SHOWN]:
+        fault = same[0]
         style = "red" if fault.severity == "error" else "yellow"
         told = fault.as_dict()
-        cells = (fault.column, fault.value, fault.expected, told["message"])
+        column = _listed([one.column for one in same]) if same[1:] else fault.column
+        cells = (column, fault.value, fault.expected, told["message"])
         table.add_row(_row(fault), Text(fault.severity, style=style), *(Text(clean(str(cell))) for cell in cells))
     console.print(table)
     if len(ranked) > SHOWN:
         console.print(Text(f"... and {len(ranked) - SHOWN} more: --faults-csv FILE writes them all."))
+
+
+def _together(faults: Iterable[RowFault]) -> list[list[RowFault]]:
+    """Put together what is said of several columns of one header in the same words; all else stands alone."""
+    groups: dict[object, list[RowFault]] = {}
+    for place, fault in enumerate(faults):
+        words = (fault.row, fault.message, fault.sheet) if fault.code in _OF_COLUMNS else place
+        groups.setdefault(words, []).append(fault)
+    return list(groups.values())
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Name as many as a line has room for, and say how many more there are."""
+    shown: list[str] = []
+    for name in names:
+        shown.append(f"'{name if len(name) <= 40 else name[:39] + '…'}'")
+        if len(", ".join(shown)) > LISTED:
+            shown.pop()
+            break
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more (--faults-csv FILE names them all)" if more else "")
 
 
 def tell_counts(report: Report, *, changes: bool = True) -> Iterator[str]:
@@ -96,10 +122,14 @@ def _row(fault: RowFault) -> str:
     return "" if fault.row is None else str(fault.row)
 
 
-def _line(fault: RowFault) -> str:
+def _line(same: list[RowFault]) -> str:
+    fault = same[0]
     place = "file" if fault.row is None else f"row {fault.row}"
     parts = [f"{fault.severity}: {place}"]
-    parts += [f"column '{fault.column}'"] if fault.column else []
+    if same[1:]:
+        parts += [f"{len(same)} columns {_listed([one.column for one in same])}"]
+    elif fault.column:
+        parts += [f"column '{fault.column}'"]
     parts += [f"value '{fault.value}'"] if fault.value else []
     parts += [f"expected {fault.expected}"] if fault.expected else []
     return clean(f"{', '.join(parts)}: {fault.as_dict()['message']}")

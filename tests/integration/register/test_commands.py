@@ -136,6 +136,45 @@ def test_a_person_is_told_in_lines(run: Run, tmp_path: Path) -> None:
     assert "\x1b" not in said.out + said.err
 
 
+def test_columns_that_a_layout_does_not_have_are_one_line(run: Run, office: Office, tmp_path: Path) -> None:
+    """Thirty unknown columns are told in one line of bounded length; the report names each, as the protocol has it."""
+    from rich.console import Console
+
+    from folkmoot import telling
+
+    names = [f"Our own column {number}" for number in range(30)]
+    body = _with_columns(*names, "Officer's phone")
+    register = _file(tmp_path, body)
+    told = [line for line in run("import", register, "--kind", "contract").out.splitlines() if "layout" in line]
+    many, alone = told
+    assert many.startswith("warning: row 1, 30 columns 'Our own column 0', 'Our own column 1', ")
+    assert many.endswith(
+        "(--faults-csv FILE names them all): Not part of the layout: the cells are kept under 'local'."
+    )
+    assert len(many) < 500
+    assert alone.startswith("warning: row 1, column 'Officer's phone': Not part of the layout, and may be personal")
+    problems = run("check", register, "--kind", "contract", "--json").json["problems"]
+    assert [one["column"] for one in problems] == [*names, "Officer's phone"]
+    screen = io.StringIO()
+    telling.tell_problems(office.bring(body).report, Console(file=screen, force_terminal=True, width=160))
+    assert screen.getvalue().count("warning") == 2
+
+
+def test_the_names_that_a_line_lists_are_bounded_each_and_together(run: Run, tmp_path: Path) -> None:
+    """A header as long as a page is cut short where it is listed, and does not hide the others."""
+    page = "y" * 5_000
+    said = run("check", _file(tmp_path, _with_columns("Notes", page)), "--kind", "contract").out
+    assert said.startswith(f"warning: row 1, 2 columns 'Notes', '{page[:39]}…': Not part of the layout")
+    many = _with_columns(*(f"{number}{page}" for number in range(100)))
+    assert "' and 94 more (--faults-csv" in run("check", _file(tmp_path, many), "--kind", "contract").out
+
+
+def _with_columns(*names: str) -> bytes:
+    """Write a register of one contract, with columns of the council's own."""
+    header = ("reference", "title", *names)
+    return as_csv([{**dict.fromkeys(header, "x"), "title": "Bins"}], header)
+
+
 def test_a_dry_run_that_would_be_held_prints_what_would_go(run: Run, tmp_path: Path) -> None:
     """Whoever is to confirm removals sees each of them, and by which option."""
     assert run("import", _file(tmp_path, contracts(30)), "--kind", "contract").code == 0
