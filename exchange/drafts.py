@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exchange.cells import tidy
@@ -16,6 +16,9 @@ from schema.errors import Malformed, Severity
 ERROR_CELL = re.compile(r"#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!)")
 MASK = "(not shown)"
 MOST_PROBLEMS = 200_000
+UNSTORED = "no-result"
+SAVE = "Open the file in a spreadsheet program and save it: that stores the results."
+_UNSTORED = "A formula whose result the file does not hold: nothing is taken of it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,26 @@ class RowReader:
             return ""
         self.feed(pointer, name)
         return read.day.isoformat()
+
+
+def tell_unstored(table: Table, problems: Problems) -> None:
+    """Tell of each formula whose result the file does not hold; its cell was read as empty.
+
+    To be called when all rows are read: what came of it (no title) gives way to the cause, and refuses the row still.
+    """
+    if len(table.unstored) + len(problems.found) > MOST_PROBLEMS:
+        raise Malformed(f"The file holds {len(table.unstored):,} formulas without their results. {SAVE}")
+    told = {(one.sheet, one.row, one.column): place for place, one in enumerate(problems.found)}
+    for sheet, row, place in sorted(table.unstored):
+        if place >= len(table.header):
+            continue
+        column = table.column(place)
+        at = told.get((sheet, row, column))
+        if at is None:
+            problems.tell(row, column, f"{_UNSTORED} {SAVE}", expected="a value", code=UNSTORED, sheet=sheet)
+        else:
+            came = problems.found[at]
+            problems.found[at] = replace(came, message=f"{_UNSTORED} {SAVE}", expected="a value", code=UNSTORED)
 
 
 def tell_computed(table: Table, problems: Problems) -> None:

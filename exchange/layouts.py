@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from exchange import contractsfinder, lga, plain
 from exchange.below import DataRows, form_of
 from exchange.checking import Ready
-from exchange.drafts import Draft, Problems, PublisherFacts
+from exchange.drafts import SAVE, Draft, Problems, PublisherFacts
 from exchange.shape import required
 from exchange.table import Table
 from exchange.tabular import Row, Sheet
@@ -77,14 +78,17 @@ def recognised(
     members = [(sheet, one) for sheet, one in found if form_of(one.header.cells) == form_of(head)]
     names = {sheet.name for sheet, _ in members}
     rows = DataRows([(sheet, one.place) for sheet, one in members], head, whole=not workbook)
-    formulas = frozenset(
-        # As rows are named: by their sheet where there are several (exchange/below.py).
-        (sheet.name if len(members) > 1 else "", row, column)
-        for sheet, one in members
-        for row, column in sheet.formulas
-        if row > one.header.number
+    formulas, unstored = (
+        frozenset(
+            # As rows are named: by their sheet where there are several (exchange/below.py).
+            (sheet.name if len(members) > 1 else "", row, column)
+            for sheet, one in members
+            for row, column in places(sheet)
+            if row > one.header.number
+        )
+        for places in (attrgetter("formulas"), attrgetter("unstored"))
     )
-    table = Table(head, best.header.number, rows if best.layout.streams else list(rows), workbook, formulas)
+    table = Table(head, best.header.number, rows if best.layout.streams else list(rows), workbook, formulas, unstored)
     return table, rows, best.layout, [sheet.name for sheet in sheets if sheet.name not in names]
 
 
@@ -92,4 +96,5 @@ def _unrecognised(sheets: Sequence[Sheet], kind: str) -> str:
     rows = next((rows for sheet in sheets if sheet.visible and (rows := sheet.first(1))), [])
     seen = ", ".join(cell.strip()[:40] for cell in rows[0].cells[:6] if cell.strip()) if rows else ""
     wanted = "ContractReference, ContractTitle" if kind == "contract" else ", ".join(required(kind))
-    return f"No header of a register was found: columns such as {wanted} are wanted; there is: {seen or 'nothing'}."
+    told = f"No header of a register was found: columns such as {wanted} are wanted; there is: {seen or 'nothing'}."
+    return f"{told} The file holds formulas without their results. {SAVE}" if any(s.unstored for s in sheets) else told

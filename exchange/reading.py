@@ -14,7 +14,7 @@ from exchange.candidates import Candidate, Named, sift
 from exchange.cells import bare
 from exchange.checking import Ready
 from exchange.dates import DateColumn
-from exchange.drafts import Draft, Problems, PublisherFacts, tell_computed
+from exchange.drafts import Draft, Problems, PublisherFacts, tell_computed, tell_unstored
 from exchange.identity import Live, Published, derived_reference, may_be
 from exchange.layouts import Layout, recognised
 from exchange.objects import read_objects
@@ -198,6 +198,7 @@ def _tabular(
             )  # fmt: skip
         yield draft
     tell_computed(table, problems)
+    tell_unstored(table, problems)
 
 
 def _passed_over(rows: DataRows, problems: Problems) -> int:

@@ -22,6 +22,7 @@ class Table:
     rows: Rows
     workbook: bool = False
     formulas: frozenset[tuple[str, int, int]] = frozenset()
+    unstored: frozenset[tuple[str, int, int]] = frozenset()
     judged: Mapping[str, DateColumn] = field(default_factory=dict)
 
     def column(self, place: int) -> str:

@@ -48,12 +48,16 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class Sheet:
-    """Rows of one sheet, or of a whole CSV file. `formulas` holds (row number, column index) of computed cells."""
+    """Rows of one sheet, or of a whole CSV file.
+
+    `formulas` holds (row number, column index) of computed cells, `unstored` of those whose result the file lacks.
+    """
 
     name: str
     rows: Rows
     visible: bool = True
     formulas: set[tuple[int, int]] = field(default_factory=set)
+    unstored: set[tuple[int, int]] = field(default_factory=set)
 
     def first(self, count: int) -> list[Row]:
         """Give the first rows."""

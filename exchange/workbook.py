@@ -89,8 +89,8 @@ def _sheets(lines: Iterable[bytes]) -> list[Sheet]:
             return sheets
         if "sheet" in message:
             rows = _SheetRows(message["sheet"], spool)
-            formulas = {(row, column) for row, column in message["formulas"]}
-            sheets.append(Sheet(message["sheet"], rows, message["visible"], formulas))
+            formulas, unstored = ({(row, column) for row, column in message[name]} for name in ("formulas", "unstored"))
+            sheets.append(Sheet(message["sheet"], rows, message["visible"], formulas, unstored))
         else:
             rows.add(line, message["row"], len(message["cells"]))
     raise Malformed("The workbook could not be read to its end.")

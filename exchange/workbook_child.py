@@ -1,9 +1,10 @@
 """The process that opens somebody else's workbook: limited in memory and time, so that it dies alone.
 
 Run as `python -m exchange.workbook_child`: the workbook comes on standard input, JSON lines go out:
-{"sheet": name, "visible": bool, "formulas": [[row, column], ...]}, then {"row": n, "cells": [...]} for each row of
-that sheet that is not blank, and {"end": true} when all was read. Every cell is text: a date is ISO 8601, a whole
-number has no point.
+{"sheet": name, "visible": bool, "formulas": [[row, column], ...], "unstored": [[row, column], ...]}, then {"row": n,
+"cells": [...]} for each row of that sheet that is not blank, and {"end": true} when all was read. Every cell is text: a
+date is ISO 8601, a whole number has no point. `unstored` are formulas whose result the file does not hold: they read as
+empty.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from exchange import children
 from exchange.tabular import MOST_COLUMNS, MOST_ROWS
@@ -24,9 +25,12 @@ MEMORY = 1 << 30
 CPU_SECONDS = 60
 OUTPUT = 256 << 20
 # Each looks at a byte once, whatever stands there: a sheet of half-open tags must not cost more than a long one.
-_CELL = re.compile(rb"<c\b([^<>]*)>([^<]*(?:<(?!/?c\b)[^<]*)*)")
+# Some programs give each name a prefix (<x:c>).
+_CELL = re.compile(rb"<(?:\w{1,20}:)?c\b([^<>]*)>([^<]*(?:<(?!/?(?:\w{1,20}:)?c\b)[^<]*)*)")
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
-_VALUE = re.compile(rb"<v>(#[^<]{1,20})</v>")
+_FORMULA = re.compile(rb"<(?:\w{1,20}:)?f[\s/>]")
+_VALUE = re.compile(rb"<(?:\w{1,20}:)?v\b[^<>]*>([^<]*)")
+_ERROR = re.compile(rb"#.{1,20}", re.DOTALL)
 _SHEET = re.compile(r"<(?:\w+:)?sheet\b[^<>]*>")
 _RELATION = re.compile(r"<(?:\w+:)?Relationship\b[^<>]*>")
 
@@ -62,13 +66,24 @@ def sheet_parts(archive: zipfile.ZipFile) -> list[str]:
     return [t.removeprefix("/") if t.startswith("/") else f"xl/{t}" for t in wanted]
 
 
-def marks(xml: bytes) -> tuple[list[tuple[int, int]], dict[tuple[int, int], str]]:
-    """Find computed cells and error cells (`#REF!`) by (row from 1, column from 0): the reader does not tell them."""
-    formulas, errors = [], {}
-    if b"<f" not in xml and b't="e"' not in xml:
-        return [], {}
+class Marks(NamedTuple):
+    """What the reader does not tell of cells, by (row from 1, column from 0)."""
+
+    formulas: list[tuple[int, int]]
+    unstored: list[tuple[int, int]]
+    errors: dict[tuple[int, int], str]
+
+
+def marks(xml: bytes) -> Marks:
+    """Find computed cells, those of them whose result is not in the file, and error cells (`#REF!`)."""
+    found = Marks([], [], {})
+    if b"<f" not in xml and b":f" not in xml and b't="e"' not in xml:
+        return found
     for cell in _CELL.finditer(xml):
         tag, inner = cell.groups()
+        formula = _FORMULA.search(inner)
+        if formula is None and b">#" not in inner:
+            continue
         named = _PLACE.search(tag)
         if named is None or tag.endswith(b"/"):
             continue
@@ -76,12 +91,15 @@ def marks(xml: bytes) -> tuple[list[tuple[int, int]], dict[tuple[int, int], str]
         for letter in named[1]:
             column = column * 26 + letter - 64
         place = (int(named[2]), column - 1)
-        if b"<f" in inner:
-            formulas.append(place)
         value = _VALUE.search(inner)
-        if value:
-            errors[place] = value.group(1).decode("ascii", "replace")
-    return formulas, errors
+        text = value[1].strip() if value else b""
+        if formula:
+            # An empty text is a result too, and then the cell says that it holds a text.
+            stored = text or (value and b't="str"' in tag)
+            (found.formulas if stored else found.unstored).append(place)
+        if _ERROR.fullmatch(text):
+            found.errors[place] = text.decode("ascii", "replace")
+    return found
 
 
 def lines(body: bytes) -> Iterable[dict[str, Any]]:
@@ -96,9 +114,9 @@ def lines(body: bytes) -> Iterable[dict[str, Any]]:
         if meta.typ != SheetTypeEnum.WorkSheet:
             continue
         part = parts[place] if place < len(parts) else ""
-        formulas, errors = marks(archive.read(part)) if part in archive.namelist() else ([], {})
+        formulas, unstored, errors = marks(archive.read(part) if part in archive.namelist() else b"")
         visible = meta.visible == SheetVisibleEnum.Visible
-        yield {"sheet": meta.name, "visible": visible, "formulas": formulas}
+        yield {"sheet": meta.name, "visible": visible, "formulas": formulas, "unstored": unstored}
         if visible:
             sheet = book.get_sheet_by_index(place)
             # Before a list of each is made. What the library calls the whole height is the place of the last row.

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exchange.drafts import UNSTORED
 from exchange.report import Report, RowFault
 from federation.register import Outcome
 from folkmoot.files import replacing
@@ -50,21 +51,37 @@ def tell_problems(report: Report, console: Console) -> None:
         fault = same[0]
         style = "red" if fault.severity == "error" else "yellow"
         told = fault.as_dict()
-        column = _listed([one.column for one in same]) if same[1:] else fault.column
-        cells = (column, fault.value, fault.expected, told["message"])
-        table.add_row(_row(fault), Text(fault.severity, style=style), *(Text(clean(str(cell))) for cell in cells))
+        cells = (_columns(same), fault.value, fault.expected, told["message"])
+        table.add_row(_rows(same), Text(fault.severity, style=style), *(Text(clean(str(cell))) for cell in cells))
     console.print(table)
     if len(ranked) > SHOWN:
         console.print(Text(f"... and {len(ranked) - SHOWN} more: --faults-csv FILE writes them all."))
 
 
 def _together(faults: Iterable[RowFault]) -> list[list[RowFault]]:
-    """Put together what is said of several columns of one header in the same words; all else stands alone."""
+    """Put together what is said in the same words of several columns of one header, or of several cells of a column.
+
+    All else stands alone.
+    """
     groups: dict[object, list[RowFault]] = {}
-    for place, fault in enumerate(faults):
-        words = (fault.row, fault.message, fault.sheet) if fault.code in _OF_COLUMNS else place
-        groups.setdefault(words, []).append(fault)
+    for number, fault in enumerate(faults):
+        key: object = number
+        if fault.code in _OF_COLUMNS:
+            key = (fault.row, fault.message, fault.sheet)
+        elif fault.code == UNSTORED:
+            key = (fault.column, fault.severity, fault.sheet)
+        groups.setdefault(key, []).append(fault)
     return list(groups.values())
+
+
+def _columns(same: Sequence[RowFault]) -> str:
+    names = list(dict.fromkeys(fault.column for fault in same))
+    return _listed(names) if names[1:] else names[0]
+
+
+def _rows(same: Sequence[RowFault]) -> str:
+    rows = list(dict.fromkeys(str(fault.row) for fault in same if fault.row is not None))
+    return ", ".join(rows[:5]) + (f" and {len(rows) - 5:,} more" if rows[5:] else "")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -118,16 +135,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= 120 else text[:119] + "…"
 
 
-def _row(fault: RowFault) -> str:
-    return "" if fault.row is None else str(fault.row)
-
-
 def _line(same: list[RowFault]) -> str:
     fault = same[0]
-    place = "file" if fault.row is None else f"row {fault.row}"
+    rows, columns = len({one.row for one in same}), len({one.column for one in same})
+    place = "file" if fault.row is None else f"{'rows' if rows > 1 else 'row'} {_rows(same)}"
     parts = [f"{fault.severity}: {place}"]
-    if same[1:]:
-        parts += [f"{len(same)} columns {_listed([one.column for one in same])}"]
+    if columns > 1:
+        parts += [f"{columns} columns {_columns(same)}"]
     elif fault.column:
         parts += [f"column '{fault.column}'"]
     parts += [f"value '{fault.value}'"] if fault.value else []

@@ -162,10 +162,10 @@ def _workbook(body: bytes) -> None:
 
 def _lines(body: bytes) -> None:
     """Take what a child may say: a row a line, cells between tabs; a line that begins with # is a sheet."""
-    messages: list[dict[str, object]] = [{"sheet": "One", "visible": True, "formulas": [[2, 1]]}]
+    messages: list[dict[str, object]] = [{"sheet": "One", "visible": True, "formulas": [[2, 1]], "unstored": [[3, 1]]}]
     for number, line in enumerate(body.decode("utf-8", "replace").split("\n"), 1):
         if line.startswith("#"):
-            messages.append({"sheet": line[1:], "visible": len(line) % 2 == 0, "formulas": []})
+            messages.append({"sheet": line[1:], "visible": len(line) % 2 == 0, "formulas": [], "unstored": []})
         else:
             messages.append({"row": number, "cells": line.split("\t")})
     try:

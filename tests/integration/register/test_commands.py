@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
 
 from federation import tokens
 from tests.integration.register.conftest import Office, as_csv, contracts
@@ -173,6 +175,25 @@ def _with_columns(*names: str) -> bytes:
     """Write a register of one contract, with columns of the council's own."""
     header = ("reference", "title", *names)
     return as_csv([{**dict.fromkeys(header, "x"), "title": "Bins"}], header)
+
+
+def test_cells_of_one_column_of_which_the_same_is_said_are_one_line(run: Run, tmp_path: Path) -> None:
+    """Formulas without their results are told in a line a column, with the rows; the report has each cell."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["reference", "title", "value.amount"])
+        for place in range(1, 9):
+            sheet.write_row(place, 0, [f"C{place}", "Bins", f"=1000*{place}"])
+    body = io.BytesIO()
+    with zipfile.ZipFile(out) as made, zipfile.ZipFile(body, "w") as bare:
+        for name in made.namelist():
+            bare.writestr(name, made.read(name).replace(b"</f><v>0</v>", b"</f>"))
+    register = _file(tmp_path, body.getvalue(), "register.xlsx")
+    (line,) = [line for line in run("check", register, "--kind", "contract").out.splitlines() if "formula" in line]
+    assert line.startswith("warning: rows 2, 3, 4, 5, 6 and 3 more, column 'value.amount', expected a value: A formula")
+    problems = run("check", register, "--kind", "contract", "--json").json["problems"]
+    assert [(one["row"], one["code"]) for one in problems] == [(row, "no-result") for row in range(2, 10)]
 
 
 def test_a_dry_run_that_would_be_held_prints_what_would_go(run: Run, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 
-from exchange import children, workbook, workbook_child
+from exchange import children, drafts, workbook, workbook_child
 from exchange.tabular import MOST_COLUMNS, MOST_ROWS
 from exchange.workbook_child import as_text, lines, main, marks, sheet_parts
 from schema.errors import Malformed
@@ -193,15 +193,17 @@ def test_a_child_that_hangs_or_breaks_off_is_told(monkeypatch: pytest.MonkeyPatc
 def test_the_rows_of_a_workbook_wait_as_they_came() -> None:
     """They are read anew each time, the blank ones between them too, each sheet its own; none is kept as a row."""
     said: list[dict[str, object]] = [
-        {"sheet": "A", "visible": True, "formulas": []}, {"row": 2, "cells": ["x"]}, {"row": 4, "cells": ["y"]},
-        {"sheet": "B", "visible": True, "formulas": [[1, 0]]}, {"row": 1, "cells": ["z"]}, {"end": True},
+        {"sheet": "A", "visible": True, "formulas": [], "unstored": []},
+        {"row": 2, "cells": ["x"]}, {"row": 4, "cells": ["y"]},
+        {"sheet": "B", "visible": True, "formulas": [[1, 0]], "unstored": [[3, 1]]},
+        {"row": 1, "cells": ["z"]}, {"end": True},
     ]  # fmt: skip
     one_, two = workbook._sheets(json.dumps(message).encode() for message in said)
     for _ in range(2):
         assert [(row_.number, list(row_.cells)) for row_ in one_.rows] == [(1, []), (2, ["x"]), (3, []), (4, ["y"])]
         assert [tuple(row_) for row_ in two.rows] == [(1, ["z"], "B")]
     assert not isinstance(one_.rows, list)
-    assert two.formulas == {(1, 0)}
+    assert (two.formulas, two.unstored) == ({(1, 0)}, {(3, 1)})
 
 
 def _far(row_: int, column: int) -> bytes:
@@ -227,7 +229,7 @@ def test_a_sheet_beyond_what_is_read_is_told_before_it_is_listed(
     told = capsys.readouterr()
     assert told.err == "the sheet 'Register' has more than 20 rows or 10 columns"
     assert [json.loads(line) for line in told.out.splitlines()] == [
-        {"sheet": "Register", "visible": True, "formulas": []}
+        {"sheet": "Register", "visible": True, "formulas": [], "unstored": []}
     ]
 
 
@@ -243,7 +245,11 @@ def test_what_the_child_says_is_bounded_too(monkeypatch: pytest.MonkeyPatch, num
     """A child that a workbook has taken over cannot fill the memory of the server with rows and columns."""
 
     def taken_over(_spool: IO[bytes], out: IO[bytes], _told: IO[bytes]) -> int:
-        said = ({"sheet": "R", "visible": True, "formulas": []}, {"row": number, "cells": ["x"] * width}, {"end": True})
+        said = (
+            {"sheet": "R", "visible": True, "formulas": [], "unstored": []},
+            {"row": number, "cells": ["x"] * width},
+            {"end": True},
+        )
         out.writelines(json.dumps(message).encode() + b"\n" for message in said)
         return os.EX_OK
 
@@ -255,7 +261,74 @@ def test_what_the_child_says_is_bounded_too(monkeypatch: pytest.MonkeyPatch, num
 def test_finds_marks_and_parts_in_the_raw_sheets() -> None:
     """Formulas and error cells are found by their place; sheets are found by their relations."""
     xml = b'<c r="B2"><f>A1</f><v>3</v></c><c r="AA10" t="e"><v>#N/A</v></c><c r="C3"/>'
-    assert marks(xml) == ([(2, 1)], {(10, 26): "#N/A"})
+    assert marks(xml) == ([(2, 1)], [], {(10, 26): "#N/A"})
+    xml = b'<x:c r="A2"><x:f>B1</x:f><x:v>3</x:v></x:c><x:c r="B2" t="e"><x:f>1/0</x:f><x:v>#DIV/0!</x:v></x:c>'
+    assert marks(xml) == ([(2, 0), (2, 1)], [], {(2, 1): "#DIV/0!"})
+    xml = b'<c r="A2" t="inlineStr"><is><r><rPr><family val="2"/></rPr><t>a typeface is no formula</t></r></is></c>'
+    assert marks(xml) == ([], [], {})
+
+
+@pytest.mark.parametrize(
+    ("cell", "stored"),
+    [
+        (b'<c r="F2"><f>6000*2</f><v></v></c>', False),
+        (b'<c r="F2"><f>6000*2</f><v /></c>', False),
+        (b'<c r="F2"><f>6000*2</f></c>', False),
+        (b'<c r="F2" t="str"><f>A2</f></c>', False),
+        (b'<c r="F2"><f t="shared" si="0"/></c>', False),
+        (b'<x:c r="F2"><x:f>6000*2</x:f></x:c>', False),
+        (b'<c r="F2" t="str"><f>IF(A2="","","")</f><v></v></c>', True),
+        (b'<c r="F2"><f>6000*2</f><v>0</v></c>', True),
+        (b'<c r="F2" t="b"><f>TRUE()</f><v>1</v></c>', True),
+    ],
+)
+def test_a_formula_with_a_result_is_known_from_one_without(cell: bytes, *, stored: bool) -> None:
+    """A result may be an empty text; where there is none at all, the program that wrote the file computed nothing."""
+    assert marks(cell) == (([(2, 5)], [], {}) if stored else ([], [(2, 5)], {}))
+
+
+def _uncomputed(rows: list[list[Any]], sheet: str = "Register") -> bytes:
+    """Write a workbook as a program does that computes nothing: what begins with = is a formula without a result."""
+    with zipfile.ZipFile(io.BytesIO(xlsx_of({sheet: rows}))) as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    part = "xl/worksheets/sheet1.xml"
+    members[part] = members[part].replace(b"</f><v>0</v>", b"</f><v></v>")
+    return _archive(members)
+
+
+def test_a_formula_without_its_result_is_told_at_its_cell() -> None:
+    """It is not taken for an empty cell: each is told with what to do, in columns of the layout and in others."""
+    more = [*CELLS[:5], "=6000*2", "=F2/2"]
+    reading = read(_uncomputed([[*HEADER, "Spend"], more, ["EXA-2", *more[1:]], ["EXA-3", *CELLS[1:], 7]]))
+    told = [(f.row, f.column, f.severity, f.code) for f in reading.report.problems if f.code != "extra-column"]
+    assert told == [(row_, name, "warning", "no-result") for row_ in (2, 3) for name in ("ContractValue", "Spend")]
+    (sentence,) = {f.message for f in reading.report.problems if f.code == "no-result"}
+    assert sentence.startswith("A formula whose result the file does not hold: nothing is taken of it. Open the file")
+    assert (reading.report.accepted, reading.report.warned) == (3, 2)
+    assert ["value" in data for data in live(reading).values()] == [False, False, True]
+
+
+def test_a_row_that_is_refused_for_such_a_formula_says_so() -> None:
+    """Where the title is a formula without its result, that is what the error says, and not that there is no title."""
+    reading = read(_uncomputed([HEADER, ["EXA-1", "=A2", *CELLS[2:]], [*["=A9"] * len(HEADER)]]))
+    (error,) = [fault for fault in reading.report.problems if fault.severity == "error"]
+    assert (error.row, error.column, error.code) == (2, "ContractTitle", "no-result")
+    assert (reading.report.refused, reading.report.accepted) == (1, 0)
+    # A row of nothing else is no row of the register, but is told of.
+    assert {f.column for f in reading.report.problems if f.row == 3} == set(HEADER)
+
+
+def test_a_header_of_such_formulas_is_told() -> None:
+    """Where even the header is formulas without results, the error says why none was found."""
+    with pytest.raises(Malformed, match=r"there is: nothing\. The file holds formulas without their results\. Open"):
+        read(_uncomputed([["=A9"] * len(HEADER), ["=A9"] * len(HEADER)]))
+
+
+def test_more_such_formulas_than_can_be_told_refuse_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence then says what is wrong with all of them."""
+    monkeypatch.setattr(drafts, "MOST_PROBLEMS", 5)
+    with pytest.raises(Malformed, match=r"^The file holds 6 formulas without their results\. Open the file"):
+        read(_uncomputed([HEADER, *([f"EXA-{n}", *CELLS[1:5], "=1+1"] for n in range(6))]))
     with zipfile.ZipFile(io.BytesIO(xlsx_of({"One": [["a"]], "Two": [["b"]]}))) as archive:
         assert sheet_parts(archive) == ["xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml"]
     with zipfile.ZipFile(io.BytesIO(_archive({"xl/workbook.xml": b"<sheets/>"}))) as archive:
@@ -289,10 +362,10 @@ def test_the_child_sets_its_limits_before_it_reads(
         out
         == list(lines(book))
         == [
-            {"sheet": "A", "visible": True, "formulas": []},
+            {"sheet": "A", "visible": True, "formulas": [], "unstored": []},
             {"row": 1, "cells": ["a", "1"]},
             {"row": 3, "cells": ["b", "2027-03-31"]},
-            {"sheet": "B", "visible": False, "formulas": []},
+            {"sheet": "B", "visible": False, "formulas": [], "unstored": []},
             {"end": True},
         ]
     )
