@@ -8,14 +8,14 @@ SIZE ?= ci
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: ## build .venv from requirements-dev.txt (the others do it by themselves)
 	@scripts/install.sh requirements-dev.txt
 
 .PHONY: install-server
-install-server:
+install-server: ## build .venv from requirements.txt: what a server needs, without the tools
 	@scripts/install.sh requirements.txt
 
 .PHONY: demo

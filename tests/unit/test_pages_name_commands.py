@@ -13,7 +13,8 @@ import typer.main
 from folkmoot.cli import command_line
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+JOIN = ROOT / "api" / "templates" / "join.html"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), JOIN]
 LINE = re.compile(r"^(?:\$ )?(folkmoot [^|>#&\n]+)", re.MULTILINE)
 INLINE = re.compile(r"`(folkmoot [a-z][^`]*)`")
 
@@ -22,7 +23,8 @@ def _commands() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        fences = "".join(re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL))
+        blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)
+        fences = "\n".join([*blocks, *re.findall(r"<pre[^>]*>(.*?)</pre>", text, re.DOTALL)])
         found += [(page.name, line.strip()) for line in (*LINE.findall(fences), *INLINE.findall(text))]
     return sorted(set(found))
 
@@ -42,3 +44,15 @@ def test_a_command_on_a_page_exists_with_its_options(page: str, line: str) -> No
 def test_pages_are_looked_at() -> None:
     """The commands are found: the pages name more than a few."""
     assert len(_commands()) > 15
+    assert any(page == JOIN.name for page, _ in _commands())
+
+
+def test_the_site_says_how_to_install_as_the_documents_do() -> None:
+    """Who reads how to join gets Folkmoot by the two lines that hosts are told, and they name a target of make."""
+    install = re.search(r"<pre[^>]*>(make \S+) .*\n(export PATH=.*)\n", JOIN.read_text(encoding="utf-8"))
+    assert install
+    for line in install.groups():
+        assert f"\n{line}\n" in (ROOT / "docs" / "host-a-node.md").read_text(encoding="utf-8")
+        assert f"`{line}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    target = install[1].removeprefix("make ")
+    assert re.search(rf"^{target}: ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
