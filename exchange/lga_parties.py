@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exchange.cells import bare
 from exchange.drafts import MASK, RowReader
 from exchange.lga_words import official, url_of
 from exchange.privacy import is_mailbox, names_role, role_mailbox
@@ -11,14 +12,15 @@ from exchange.suppliers import charity, company, others, read_flag
 
 
 def buyer(reader: RowReader, data: dict[str, Any]) -> None:
-    """Read who buys."""
+    """Read who buys. The publisher by its own record is what our own export says of a contract without a buyer."""
     buyer = {}
     name, url = reader.line("OrganisationLabel", "/buyers/0/name"), url_of(reader, "OrganisationURI", "/buyers/0/url")
     if name:
         buyer["name"] = name
     if url:
         buyer["url"] = url
-    if buyer:
+    own = url == f"{reader.publisher.id_prefix}organisation/{reader.publisher.id}"
+    if buyer and not (own and bare(name) in {"", bare(reader.publisher.name)}):
         data["buyers"] = [buyer]
 
 

@@ -20,12 +20,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from federation import erasure, log, outages, snapshot
+from federation import directory, erasure, log, outages, snapshot
 from federation.apart import Apart, Broken
-from federation.database import Database
+from federation.database import Database, Reading
 from schema.entry import Entry, record_json, stamp
 from schema.errors import Busy, NotFound
 from schema.kinds import PLURALS
@@ -40,7 +41,8 @@ AFTER_FAILURE = 60.0
 """Seconds until what failed is tried again. To try fills a disk that is nearly full, and others write there too."""
 
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
-Writer = Callable[[Iterable[Entry]], Iterator[bytes]]
+Writer = Callable[[Iterable[Entry], Reading], Iterator[bytes]]
+"""Takes the records, and the session that they come from: what else it asks there is of the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Written:
     at: str
 
 
-def ndjson(entries: Iterable[Entry]) -> Iterator[bytes]:
+def ndjson(entries: Iterable[Entry], _session: Reading) -> Iterator[bytes]:
     """A list item a line (protocol section 6)."""
     for entry in entries:
         yield one_line(record_json(entry)) + b"\n"
@@ -79,18 +81,32 @@ def one_line(record: bytes) -> bytes:
     return record.translate(_BREAKS) if b"\n" in record or b"\r" in record else record
 
 
-def plain_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+def plain_csv(entries: Iterable[Entry], _session: Reading) -> Iterator[bytes]:
     """A row a record, nested members as dotted columns."""
     from exchange import columns  # noqa: PLC0415 - a start does not wait for what makes tables
 
     return columns.csv_lines(record_json(entry) for entry in entries)
 
 
-def lga_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
+def lga_csv(entries: Iterable[Entry], session: Reading) -> Iterator[bytes]:
     """The LGA's register of contracts, its columns verbatim: a row a contract and supplier."""
     from exchange import lga_export  # noqa: PLC0415 - see above
 
-    return lga_export.lines(orjson.loads(entry.data) for entry in entries if entry.data is not None)
+    publishers = directory.named(session)
+    return lga_export.lines(_bought(entry, publishers) for entry in entries if entry.data is not None)
+
+
+def _bought(entry: Entry, publishers: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Give a contract with its buyer: the publisher itself where none is named, as the schema has it.
+
+    Rows of many councils stand in one file, and the LGA has columns for whose they are. That the publisher's own
+    record is the buyer is read as no buyer again (exchange/lga_parties.py).
+    """
+    data: dict[str, Any] = orjson.loads(entry.data or b"{}")
+    if not data.get("buyers"):
+        publisher = publishers.get(str(orjson.loads(entry.origin).get("publisher")))
+        return data | {"buyers": [publisher]} if publisher else data
+    return data
 
 
 def _shapes() -> Iterator[Shape]:
@@ -263,7 +279,7 @@ def cut_file(database: Database, folder: Path, shape: Shape) -> Cut:
         with database.read() as session:
             number = snapshot.freeze(session)
             counted = _Counted(snapshot.live(session, shape.kind))
-            size, digest = _save(fresh, shape.write(counted))
+            size, digest = _save(fresh, shape.write(counted, session))
         file = f"{number}-{digest[:12]}-{shape.name}"
         fresh.replace(folder / file)
     return Cut(file, number, counted.count, size, digest)

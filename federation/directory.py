@@ -53,6 +53,16 @@ def one(session: Reading, publisher: str) -> Listed | None:
     return _counted(session, [_listed(row)])[0] if row else None
 
 
+def named(session: Reading) -> dict[str, dict[str, str]]:
+    """What each publisher calls itself and where its own record stands, by publisher id: `name` and `url`."""
+    found: dict[str, dict[str, str]] = {}
+    for row in session.connection().execute(_own().order_by(_record.c.publisher, _record.c.row)):
+        if row.publisher not in found:
+            one = _listed(row)
+            found[row.publisher] = {"name": one.name, "url": one.record}
+    return found
+
+
 def count(session: Reading) -> int:
     """How many publishers there are."""
     distinct = select(func.count(func.distinct(_record.c.publisher))).select_from(_record).where(*_IS_OWN)

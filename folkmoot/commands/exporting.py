@@ -12,6 +12,7 @@ from folkmoot.files import opened, writable
 
 if TYPE_CHECKING:
     from federation.bulk import Writer
+    from federation.database import Reading
     from schema.entry import Entry
 
 FORMATS = ("csv", "ndjson", "json", "lga")
@@ -45,7 +46,7 @@ def export(
                 raise NotFound(f"Nothing of {publisher} is held here (folkmoot publisher list shows who publishes).")
             entries = snapshot.live(session, kind, publisher or None)
             with opened(out) as file:
-                for part in write(entries):
+                for part in write(entries, session):
                     file.write(part)
     finally:
         base.dispose()
@@ -65,7 +66,7 @@ def _writer(kind: str, wanted: str) -> Writer:
     return {"csv": plain_csv, "ndjson": ndjson, "json": _as_json, "lga": lga_csv}[wanted]
 
 
-def _as_json(entries: Iterable[Entry]) -> Iterator[bytes]:
+def _as_json(entries: Iterable[Entry], _session: Reading) -> Iterator[bytes]:
     """One object with all list items, a line each."""
     from schema.entry import record_json
 

@@ -23,10 +23,10 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from federation import apart, bulk, bulk_child, keeper
+from federation import apart, bulk, bulk_child, keeper, log, publishers
 from federation.apart import Broken
 from federation.bulk import BulkFiles
-from federation.database import Database
+from federation.database import Database, Reading
 from federation.keeper import Keeper
 from schema.entry import Entry
 from schema.errors import Busy
@@ -77,6 +77,23 @@ def test_the_lga_register_has_its_columns_verbatim(site: Site) -> None:
     assert len(rows[0]) == 38
     assert {"ContractReference", "SupplierName", "CharityCommissionNumber"} <= set(rows[0])
     assert len(rows) == 1 + 3 * 2
+
+
+def test_the_lga_register_says_whose_each_contract_is(site: Site) -> None:
+    """Its columns of the organisation hold the buyer, and where none is named the contract's own publisher."""
+    mine, theirs = {"reference": "C-1", "title": "Bins"}, [{"name": "Wessex Office", "url": "https://wessex.example"}]
+    site.publish("contract", mine, {"reference": "C-2", "title": "Lawns", "buyers": theirs})
+    other = {"name": "Sampleton Borough Council", "identifiers": [{"scheme": "GB-LAE", "id": "SMP"}]}
+    draft = log.Draft(f"{NODE}/id/GB-LAE-SMP/contract/S-1", "contract", "GB-LAE-SMP", orjson.dumps(mine))
+    with site.services.database.write() as session:
+        publishers.add(session, public_url=NODE, organisation=other, now=NOW)
+        log.append(session, [draft], node=f"{NODE}/.well-known/folkmoot", now=NOW)
+    rows = csv.DictReader(io.StringIO(site.client.get("/v1/bulk/contracts-lga.csv").text))
+    assert [(row["OrganisationLabel"], row["OrganisationURI"]) for row in rows] == [
+        ("Exampleshire County Council", f"{PREFIX}organisation/GB-LAE-EXA"),
+        ("Wessex Office", "https://wessex.example"),
+        ("Sampleton Borough Council", f"{NODE}/id/GB-LAE-SMP/organisation/GB-LAE-SMP"),
+    ]
 
 
 def test_the_manifest_tells_size_count_and_digest_of_what_stands(site: Site) -> None:
@@ -340,7 +357,7 @@ def test_a_record_that_came_with_line_breaks_is_one_line() -> None:
     data = {"title": "T", "note": "one\ntwo"}
     broken = orjson.dumps(data, option=orjson.OPT_INDENT_2).replace(b"\n", b"\r\n")
     entries = [Entry(number, "contract", "https://x.example/1", broken, b"{}") for number in (1, 2)]
-    lines = b"".join(bulk.ndjson(entries)).splitlines()
+    lines = b"".join(bulk.ndjson(entries, None)).splitlines()  # type: ignore[arg-type]  # it asks nothing of a session
     assert [orjson.loads(line)["data"] for line in lines] == [data, data]
 
 
@@ -354,12 +371,12 @@ class Failing:
         shapes = {**bulk.SHAPES, name: replace(self._real, write=self._write)}
         monkeypatch.setattr(bulk, "SHAPES", shapes)
 
-    def _write(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+    def _write(self, entries: Iterable[Entry], session: Reading) -> Iterator[bytes]:
         self.tries += 1
         yield b"half"
         if self.error:
             raise self.error
-        yield from self._real.write(entries)
+        yield from self._real.write(entries, session)
 
 
 def full() -> OSError:

@@ -259,13 +259,13 @@ def test_check_knows_an_address_from_a_file(run: Run, monkeypatch: pytest.Monkey
     assert run("check", "http://127.0.0.1:1/").code == 2
 
 
-@pytest.mark.parametrize("form", ["csv", "ndjson", "json"])
+@pytest.mark.parametrize("form", ["csv", "ndjson", "json", "lga"])
 def test_what_is_exported_is_imported_as_no_change(run: Run, office: Office, tmp_path: Path, form: str) -> None:
     """A file that `export` wrote, imported again, changes nothing."""
     office.bring([*contracts(5, endDate="2030-01-31"), {"reference": "Ä 1/2", "title": "=Sum"}])
     out = tmp_path / f"contracts.{form}"
     assert run("export", "contract", "--format", form, "--out", str(out)).code == 0
-    said = run("import", str(out), "--kind", "contract", "--json")
+    said = run("import", str(out), "--kind", "contract", "--json", *(["--format", "lga"] if form == "lga" else []))
     assert (said.code, said.json["unchanged"], said.json["problems"]) == (0, 6, [])
     printed = run("export", "contract", "--format", form)
     assert printed.out.encode() == out.read_bytes()

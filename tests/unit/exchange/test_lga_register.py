@@ -213,6 +213,15 @@ def test_another_bodys_register_is_told() -> None:
     assert [(f.code, f.row) for f in reading.report.problems] == [("other-buyer", None)]
 
 
+def test_the_publisher_by_its_own_record_is_no_buyer_of_its_own() -> None:
+    """Our own export names the publisher where a contract names no buyer; read again, it names none, as it was."""
+    record = f"{EXA.id_prefix}organisation/{EXA.id}"
+    for label in (EXA.name, "EXAMPLESHIRE county council", ""):
+        assert "buyers" not in one(read_rows([row(OrganisationLabel=label, OrganisationURI=record)]))
+    found = one(read_rows([row(OrganisationLabel="Samplefordshire Council", OrganisationURI=record)]))
+    assert found["buyers"] == [{"name": "Samplefordshire Council", "url": record}]
+
+
 def test_fixed_cost_and_ranges_and_periods() -> None:
     """`Fixed` is true, `Estimated` false; a range has two ends; an extension date is a date."""
     data = one(
