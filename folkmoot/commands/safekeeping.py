@@ -76,19 +76,22 @@ def restore(file: File) -> None:
     It takes another epoch and appends every record again, so that whoever follows its feed reads it anew and nothing
     that was published after the backup lives on as a ghost. Where more than a fifth (and at least 20) of what an
     aggregator shows would go by that, it waits there until its operators release it. Tokens and keys that were revoked
-    after the backup are good again: revoke them again.
+    after the backup are good again: revoke them again. Where the backup was published under another public URL than the
+    settings name, it says so: a server does not start until they agree.
     """
     import shutil
     import tempfile
 
     import migrations
     from federation import backup as copying
+    from federation import publishers
     from federation.database import Database
     from folkmoot import wiring
     from folkmoot.settings import load
     from schema.errors import Misconfigured
 
     settings = load()
+    url = publishers.check_public_url(settings.public_url)
     with file.open("rb") as opened:
         ours = opened.read(16) == b"SQLite format 3\0"
     if not ours:
@@ -104,6 +107,7 @@ def restore(file: File) -> None:
             done = copying.restore(source, target, now=wiring.now(), name=file.name)
             with source.present() as session:
                 trusted = copying.trusted(session, wiring.now())
+                known = publishers.recall(session, "publicUrl")
         finally:
             source.dispose()
             target.dispose()
@@ -113,6 +117,8 @@ def restore(file: File) -> None:
         "at least 20 records) was published after the backup, they hold it until their operators release it: tell them."
     )
     typer.echo(_revoke_again(trusted))
+    if known not in {None, url}:
+        typer.echo(f"It cannot be served yet. {publishers.moved(str(known), url)}")
 
 
 def _revoke_again(trusted: Trusted) -> str:

@@ -16,6 +16,8 @@ from federation import audit, backup, keys, log, publishers, tokens
 from federation.database import Database, table
 from folkmoot import wiring
 from folkmoot.commands import safekeeping
+from folkmoot.serving import ready
+from folkmoot.settings import Settings
 from schema.errors import Conflict, Misconfigured
 from schema.tables import Feed, Record
 from tests.integration.crawl.world import Aggregator, World, feed, rows
@@ -120,6 +122,42 @@ def test_t34_a_restore_tells_what_is_to_be_revoked_again(
     told = done.output.replace("\n", " ")
     assert f"The last that the backup knows of was at {now:%Y-%m-%d %H:%M} UTC." in told
     assert "2 tokens and 1 signing key are good now: revoke again what was revoked since" in told
+
+
+def test_t34_a_restore_under_another_public_url_says_what_to_do(
+    run: CliRunner, app: typer.Typer, database: Database, empty_url: str
+) -> None:
+    """A server refuses to start where the settings name another address than the backup: the restore says so first."""
+    _published(database)
+    run.invoke(app, ["backup", "safe.db"])
+    other = "https://b.example"
+    done = run.invoke(
+        app, ["restore", "safe.db"], env={"FOLKMOOT_DATABASE_URL": empty_url, "FOLKMOOT_PUBLIC_URL": other}
+    )
+    assert done.exit_code == 0, done.exception
+    assert done.output.splitlines()[-1] == (
+        f"It cannot be served yet. This node has published as {NODE}, and FOLKMOOT_PUBLIC_URL is {other}. "
+        f"Published ids begin with the public URL: set FOLKMOOT_PUBLIC_URL={NODE}, or give every record a new id with: "
+        f"folkmoot move {other}"
+    )
+    restored = Database(empty_url)
+    with pytest.raises(Misconfigured, match=f"FOLKMOOT_PUBLIC_URL={NODE}"):
+        ready(Settings(public_url=other), restored)
+    ready(Settings(public_url=NODE), restored)
+    restored.dispose()
+
+
+def test_t34_a_restore_under_the_same_public_url_says_nothing_of_it(
+    run: CliRunner, app: typer.Typer, database: Database, empty_url: str
+) -> None:
+    """Nothing is to be done where the settings are those of the node; a public URL that is none is refused first."""
+    _published(database)
+    run.invoke(app, ["backup", "safe.db"])
+    new = {"FOLKMOOT_DATABASE_URL": empty_url, "FOLKMOOT_PUBLIC_URL": "b.example"}
+    assert isinstance(run.invoke(app, ["restore", "safe.db"], env=new).exception, Misconfigured)
+    done = run.invoke(app, ["restore", "safe.db"], env={**new, "FOLKMOOT_PUBLIC_URL": f"{NODE}/"})
+    assert done.exit_code == 0, done.exception
+    assert "PUBLIC_URL" not in done.output
 
 
 def test_t34_a_copy_goes_into_either_database(database: Database, tmp_path: Path, empty_url: str) -> None:
