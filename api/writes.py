@@ -15,11 +15,11 @@ from api.deps import Here, Write
 from api.etags import names_version, record_tag
 from api.problems import instance, name_of
 from api.strict import strict_router
-from federation import tokens, writes
+from federation import lists, tokens, writes
 from federation.idempotency import Answer, fingerprint, once
 from federation.tokens import Grant
 from federation.writes import Desk, Matches, Place
-from schema.entry import Entry, record_json
+from schema.entry import Entry
 from schema.errors import NotFound
 from schema.kinds import KINDS, PLURALS
 
@@ -94,7 +94,7 @@ def _create(kind: str) -> Callable[..., Response]:
         desk = Desk(session, here.node, here.now())
         return _once(
             Call(request, grant, desk, key, body),
-            lambda: _shown(writes.create(desk, publisher, kind, body), created=True),
+            lambda: _shown(desk, writes.create(desk, publisher, kind, body), created=True),
         )
 
     return create
@@ -141,7 +141,8 @@ def replace(
     grant.need(publisher, kind)
     desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
     return _once(
-        Call(request, grant, desk, key, body), lambda: _shown(writes.replace(desk, place, body, _matches(if_match)))
+        Call(request, grant, desk, key, body),
+        lambda: _shown(desk, writes.replace(desk, place, body, _matches(if_match))),
     )
 
 
@@ -172,7 +173,7 @@ def patch(
     desk, place = Desk(session, here.node, here.now()), _place(request, publisher, kind)
     return _once(
         Call(request, grant, desk, key, body),
-        lambda: _shown(writes.merge(desk, place, body, _matches(if_match))),
+        lambda: _shown(desk, writes.merge(desk, place, body, _matches(if_match))),
     )
 
 
@@ -232,9 +233,14 @@ def _once(call: Call, do: Callable[[], Answer]) -> Response:
     return Response(done.body, done.status, done.headers, JSON if done.body else None)
 
 
-def _shown(entry: Entry, *, created: bool = False) -> Answer:
-    """The record as it is now. Its id stands in the headers: by it an erasure finds the answers that it must forget."""
-    body = record_json(entry)
+def _shown(desk: Desk, entry: Entry, *, created: bool = False) -> Answer:
+    """The record as a GET gives it now, with that tag.
+
+    Its id stands in the headers: by it an erasure finds the answers that it must forget.
+    """
+    held = lists.by_id(desk.session, entry.id)
+    assert held is not None
+    body = lists.item_json(held)
     place = {"Location" if created else "Content-Location": entry.id}
     return Answer(201 if created else 200, {"ETag": record_tag(entry.number, body), **place}, body)
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from federation import writes
+from federation import keys, publishers, writes
 from federation.database import WriteSession
 from federation.erasure import REST
 from federation.identity import WELL_KNOWN, prefixes_of, read_manifest
 from federation.writes import merge_patch
 from schema.errors import Conflict
 from tests.integration.writes.conftest import Moot
-from tests.services import NODE, NOW, PREFIX
+from tests.services import NODE, NOW, PREFIX, PUBLISHER
 
 WHERE = f"{PREFIX}contract/EXA-C-1"
 ORGANISATION = f"{PREFIX}organisation/GB-LAE-EXA"
@@ -47,6 +47,27 @@ def test_equal_data_is_no_change(moot: Moot, contract: dict[str, Any]) -> None:
     spaced = orjson.dumps(contract, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     said = moot.call("PUT", WHERE, token, spaced, If_Match=tag)
     assert (said.status_code, said.headers["etag"], moot.latest()) == (200, tag, before)
+
+
+@pytest.mark.parametrize("relation", ["own", "unofficial"])
+def test_a_write_is_answered_as_a_read_is(moot: Moot, contract: dict[str, Any], relation: str) -> None:
+    """Body and tag of a POST, PUT or PATCH are those of a GET: with what the signature says, and with marks."""
+    with moot.services.database.write() as session:
+        keys.new(session, node=NODE + WELL_KNOWN, now=NOW)
+        publishers.change(session, PUBLISHER, public_url=NODE, members={}, now=NOW, relation=relation)
+    token = moot.token()
+    said = moot.post(token, contract)
+    for method, change in (("PUT", {**contract, "title": "Planning"}), ("PATCH", {"title": "Building control"})):
+        assert said.json()["signature"] == "valid"
+        assert said.json().get("marks", []) == [relation] * (relation == "unofficial")
+        assert _read(moot) == (said.content, said.headers["etag"])
+        said = moot.call(method, WHERE, token, change, If_Match=said.headers["etag"])
+    assert _read(moot) == (said.content, said.headers["etag"])
+
+
+def _read(moot: Moot) -> tuple[bytes, str]:
+    read = moot.http.get(WHERE)
+    return read.content, read.headers["etag"]
 
 
 def test_id_and_body_must_agree(moot: Moot, contract: dict[str, Any]) -> None:
