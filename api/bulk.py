@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from fastapi import Path, Request
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from api.deps import Here
 from api.etags import unchanged
 from api.flights import Flights
+from api.ranges import ranges
 from api.services import Services
 from api.strict import strict_router
 from federation.bulk import SHAPES, BulkFiles, Shape, Written
@@ -26,6 +28,9 @@ Name = Annotated[
 ]
 
 
+_FILE = {media: {"schema": {"type": "string"}} for media in {shape.media_type for shape in SHAPES.values()}}
+
+
 def files(here: Services) -> BulkFiles:
     """The bulk files of a server, in the folder of its data."""
     return BulkFiles(here.database, here.data_dir / "bulk", here.now)
@@ -39,10 +44,9 @@ def files(here: Services) -> BulkFiles:
     responses={
         200: {
             "description": "The file. Folkmoot-Change-Number says up to which change it is complete.",
-            "content": {
-                media: {"schema": {"type": "string"}} for media in {shape.media_type for shape in SHAPES.values()}
-            },
-        }
+            "content": _FILE,
+        },
+        206: {"description": "The part of it that Range asks for.", "content": _FILE},
     },
 )
 async def bulk_file(request: Request, here: Here, name: Name) -> Response:
@@ -62,8 +66,26 @@ async def bulk_file(request: Request, here: Here, name: Name) -> Response:
     }
     if unchanged(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    _keep_to_ranges(request, written.bytes, headers["ETag"])
     shape = SHAPES[name]
     return FileResponse(found.path(written), media_type=_media(shape), filename=name, headers=headers)
+
+
+def _keep_to_ranges(request: Request, size: int, etag: str) -> None:
+    """Leave in the request only ranges that the file can give: what else is asked for, `FileResponse` refuses.
+
+    Raises 416 where it can give none of them, unless they are asked of another version (`If-Range`).
+    """
+    asked = ", ".join(request.headers.getlist("range"))
+    if not asked:
+        return
+    found = ranges(asked, size) if request.scope["folkmoot.method"] == "GET" else None
+    if found is not None and not found and request.headers.get("if-range") in (None, etag):
+        raise HTTPException(416, f"This file has {size} bytes.", {"Content-Range": f"bytes */{size}"})
+    fields = [field for field in request.scope["headers"] if field[0] != b"range"]
+    if found:
+        fields.append((b"range", f"bytes={','.join(f'{first}-{last}' for first, last in found)}".encode()))
+    request.scope["headers"] = fields
 
 
 def _media(shape: Shape) -> str:

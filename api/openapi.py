@@ -111,6 +111,8 @@ def _statuses(path: str, method: str, *, secured: bool) -> Iterable[int]:
         yield 404
     if path == "/v1/records" or path.startswith("/id/"):
         yield 410
+    if path.startswith("/v1/bulk/"):
+        yield 416
     if method != "get":
         yield from _WRITING
     if method in ("put", "patch", "delete"):

@@ -96,6 +96,7 @@ PLAIN: Mapping[int, Kind] = {
     406: Kind("not-acceptable", 406, "No acceptable format", "Accept one of the media types that are named."),
     413: Kind("too-large", 413, "The body is too large", "Send less at once."),
     415: Kind("unsupported-media-type", 415, "This media type is not read here", "Send what is named in detail."),
+    416: Kind("range-not-satisfiable", 416, "No such part", "Ask for a range within the length in Content-Range."),
     422: TABLE[errors.BadParameter],
     429: TABLE[errors.Hurried],
     500: TABLE[errors.Misconfigured],

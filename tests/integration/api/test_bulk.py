@@ -134,6 +134,54 @@ def test_a_download_can_be_resumed(site: Site) -> None:
     assert part.content == whole.content[10:]
 
 
+@pytest.mark.parametrize(
+    "asked", ["lines=0-9", "bytes=5-2", "abc", "bytes=", "bytes=-", "bytes=0-4,x", "bytes=0-4,6-5", "bytes=+1-2"]
+)
+def test_what_is_no_range_is_ignored(site: Site, asked: str) -> None:
+    """A Range of another unit, or one of which a part is no range, is answered with the whole file (RFC 9110, 14.2)."""
+    site.publish("contract", *CONTRACTS)
+    whole = site.client.get("/v1/bulk/contracts.ndjson")
+    answer = site.client.get("/v1/bulk/contracts.ndjson", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (200, whole.content)
+    assert "content-range" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes={size}-", "bytes={size}-{size}", "bytes=-0", "bytes=999999-,-0", "bytes=9{nines}-"]
+)
+def test_a_range_beyond_the_end_is_a_problem(site: Site, asked: str) -> None:
+    """416 is a problem as all others are, and Content-Range says how long the file is; of another version it is 200."""
+    site.publish("contract", *CONTRACTS)
+    whole = site.client.get("/v1/bulk/contracts.ndjson")
+    sent = {"Range": asked.format(size=len(whole.content), nines="9" * 30)}
+    answer = site.client.get("/v1/bulk/contracts.ndjson", headers=sent)
+    assert (answer.status_code, answer.headers["content-type"]) == (416, "application/problem+json")
+    assert answer.json()["type"] == f"{NODE}/problems/range-not-satisfiable"
+    assert answer.headers["content-range"] == f"bytes */{len(whole.content)}"
+    same = site.client.get("/v1/bulk/contracts.ndjson", headers={**sent, "If-Range": whole.headers["etag"]})
+    other = site.client.get("/v1/bulk/contracts.ndjson", headers={**sent, "If-Range": '"another"'})
+    assert (same.status_code, other.status_code, other.content) == (416, 200, whole.content)
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ("bytes=0-4", slice(0, 5)),
+        ("BYTES=3-999999999999999999999999", slice(3, None)),
+        ("bytes=-7", slice(-7, None)),
+        ("bytes=999999-, 2-5 ,", slice(2, 6)),
+        ("bytes=2-5,4-9", slice(2, 10)),
+    ],
+)
+def test_a_range_that_the_file_has_is_given(site: Site, asked: str, part: slice) -> None:
+    """Of several ranges those that the file has are given; HEAD knows none."""
+    site.publish("contract", *CONTRACTS)
+    whole = site.client.get("/v1/bulk/contracts.ndjson").content
+    answer = site.client.get("/v1/bulk/contracts.ndjson", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (206, whole[part])
+    assert site.client.head("/v1/bulk/contracts.ndjson", headers={"Range": asked}).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["contracts.xml", "buses.csv", "..%2Ffolkmoot.db", "contracts"])
 def test_a_file_that_is_none_is_not_found(site: Site, name: str) -> None:
     """Only the listed files can be had, and no path leads out of the folder."""
