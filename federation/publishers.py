@@ -54,6 +54,14 @@ def settle(session: WriteSession, public_url: str) -> str:
     return epoch(session)
 
 
+def own_url(session: Reading, public_url: str) -> str:
+    """The origin that this node publishes under. Raises `Misconfigured` where it has published under another."""
+    url, known = check_public_url(public_url), recall(session, "publicUrl")
+    if known not in {None, url}:
+        raise moved(str(known), url)
+    return url
+
+
 def moved(known: str, public_url: str) -> Misconfigured:
     """Why another public URL is refused: every published id begins with it."""
     return Misconfigured(

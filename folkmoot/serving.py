@@ -161,13 +161,10 @@ def _refused(host: str, port: int, error: OSError | None) -> str:
 
 def ready(settings: Settings, base: Database) -> None:
     """Raise unless there is a publisher, and the public URL is the one that was published under."""
-    url = publishers.check_public_url(settings.public_url)
     with base.read() as session:
+        publishers.own_url(session, settings.public_url)
         if not publishers.every(session):
             raise Misconfigured(
                 "There is no publisher yet, and a feed is never empty. Add one first: "
                 'folkmoot publisher add GB-LAE-EXA --name "Exampleshire County Council"'
             )
-        known = publishers.recall(session, "publicUrl")
-        if known != url:
-            raise publishers.moved(str(known), url)

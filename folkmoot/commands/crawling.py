@@ -33,7 +33,7 @@ def crawl(
     from folkmoot import garbage
 
     garbage.rest()
-    from federation import nodes
+    from federation import nodes, publishers
     from federation.database import clock
     from federation.memory import READ, frugal
     from folkmoot import logs, wiring
@@ -43,9 +43,6 @@ def crawl(
     settings = load()
     logs.configure(settings)
     base = wiring.database(settings)
-    if now:
-        with base.write() as session:
-            nodes.make_due(session, now=clock(session))
     failed: list[str] = []
     visits = 0
 
@@ -58,6 +55,11 @@ def crawl(
 
     garbage.resume()
     try:
+        with base.read() as session:  # what is passed on says for ever who did
+            publishers.own_url(session, settings.public_url)
+        if now:
+            with base.write() as writing:
+                nodes.make_due(writing, now=clock(writing))
         asyncio.run(_run(settings, base, tell, once=once))
         if once and not visits and not as_json:
             typer.echo(_nothing(base))

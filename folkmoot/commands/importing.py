@@ -167,11 +167,8 @@ def _run(settings: Settings, base: Database, file: File, wish: Wish) -> Outcome:
     from federation import publishers, register
     from folkmoot import wiring
 
-    url = publishers.check_public_url(settings.public_url)
     with base.read() as session:
-        known = publishers.recall(session, "publicUrl")
-    if known not in {None, url}:
-        raise publishers.moved(str(known), url)
+        url = publishers.own_url(session, settings.public_url)
     # Rows and records make no circles of references: to look for some among a hundred thousand, again and again,
     # would cost a tenth of the time.
     gc.disable()

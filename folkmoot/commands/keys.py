@@ -82,7 +82,9 @@ def show(as_json: AsJson = False) -> None:
 
 @contextmanager
 def _opened() -> Iterator[tuple[Database, str]]:
-    from federation.publishers import check_public_url, node_id
+    from federation.publishers import node_id, own_url
 
     with opened() as (settings, base):
-        yield base, node_id(check_public_url(settings.public_url))
+        with base.read() as session:  # what is signed again says by whom
+            node = node_id(own_url(session, settings.public_url))
+        yield base, node

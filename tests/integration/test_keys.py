@@ -14,7 +14,7 @@ from federation.database import Database, table
 from federation.sign import Ring, payload
 from folkmoot.commands import keys as command
 from schema.change import Item, check_page, read_item
-from schema.errors import Conflict, NotFound
+from schema.errors import Conflict, Misconfigured, NotFound
 from schema.tables import History, SigningKey
 from tests.services import EXAMPLESHIRE, NODE, NOW, PREFIX, PUBLISHER
 
@@ -157,3 +157,14 @@ def test_keys_by_command(database: Database, database_url: str, monkeypatch: pyt
     revoked = run.invoke(command.app, ["revoke", shown[1]["kid"], "--reason", "lost"])
     assert "its operator confirms it" in " ".join(revoked.output.split())
     assert run.invoke(command.app, ["list"]).output.count("\n") == 3
+
+
+def test_keys_of_another_public_url(database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is signed as the word of a node under whose address nothing was published."""
+    _start(database, sign=False)
+    monkeypatch.setenv("FOLKMOOT_DATABASE_URL", database_url)
+    monkeypatch.setenv("FOLKMOOT_PUBLIC_URL", "https://moved.example")
+    refused = CliRunner().invoke(command.app, ["new"]).exception
+    assert isinstance(refused, Misconfigured)
+    assert refused.detail.startswith(f"This node has published as {NODE}, and FOLKMOOT_PUBLIC_URL is https://moved")
+    assert _states(database) == ["absent"]

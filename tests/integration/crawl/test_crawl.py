@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import orjson
+import pytest
+from typer.testing import CliRunner
 
 from federation.rounds import TurnResult
+from folkmoot.cli import command_line
+from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import Aggregator, World, feed, node_row, problems, rows
 
 
@@ -24,6 +29,27 @@ def test_all_records_land(moot: Aggregator, world: World) -> None:
         assert orjson.loads(row.origin) == item["origin"]
         assert [hop["node"] for hop in orjson.loads(row.via)] == [moot.id]
         assert (row.rank, row.seq, row.origin_node) == (0, item["modified"], node.id)
+
+
+def test_a_crawl_under_another_public_url_does_not_start(
+    moot: Aggregator, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a database published as one node has gathered is passed on by no other: exit code 2, and nothing is due."""
+    moot.add(world.node())
+    due = feed(moot.database).due
+    monkeypatch.setenv("FOLKMOOT_PUBLIC_URL", "https://moved.example")
+    code, said = run("crawl", "--once", "--now")
+    told = f"folkmoot: This node has published as {moot.url}, and FOLKMOOT_PUBLIC_URL is https://moved.example."
+    assert (code, said.startswith(told)) == (2, True)
+    assert feed(moot.database).due == due
+
+
+def test_a_crawl_needs_nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that has published nothing is crawled into under any address."""
+    monkeypatch.setenv("FOLKMOOT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FOLKMOOT_PUBLIC_URL", "https://moved.example")
+    done = CliRunner().invoke(command_line("crawl"), ["crawl", "--once"])
+    assert (done.exit_code, "No node is known yet" in done.output) == (0, True)
 
 
 def test_second_visit_changes_nothing(moot: Aggregator, world: World) -> None:
