@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -166,6 +170,24 @@ def test_personal_data_leaves_no_trace(moot: Moot, contract: dict[str, Any]) -> 
             cells = session.connection().execute(text(f"SELECT {column} FROM {table}")).scalars()  # noqa: S608
             assert not [cell for cell in cells if cell and b"Invented" in bytes(cell)], table
     assert moot.post(token, secret, Idempotency_Key="k1").status_code == 410
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_unused_space_is_written_over_as_the_guide_says(moot: Moot, contract: dict[str, Any]) -> None:
+    """The words for SQLite in docs/host-a-node.md leave nothing of an erased record in the files of a server."""
+    guide = (Path(__file__).parents[3] / "docs" / "host-a-node.md").read_text()
+    words = re.search(r'sqlite3 \S+ "(VACUUM[^"]*)"', guide)
+    assert words is not None
+    token, secret = moot.token(), {**contract, "title": "Care of Ann Invented"}
+    moot.post(token, secret)
+    moot.call("DELETE", f"{WHERE}?reason=personal-data", token, If_Match="*")
+    file = Path(moot.services.database.reader.url.database or "")
+    files = (file, file.with_name(f"{file.name}-wal"))
+    assert any(b"Ann Invented" in one.read_bytes() for one in files)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        for statement in words[1].split(";"):
+            other.execute(statement).fetchall()
+    assert not any(b"Ann Invented" in one.read_bytes() for one in files)
 
 
 def test_what_is_withdrawn_can_be_withdrawn_as_personal_data(moot: Moot, contract: dict[str, Any]) -> None:
