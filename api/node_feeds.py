@@ -15,12 +15,11 @@ from api.services import Services
 from exchange import feeds
 from federation.database import ReadSession
 
-_NOT_FIGURES = ("problems", "manifest", "keys", "withdrawn")
-"""What has entries of its own, or can be had at the node."""
-
 
 def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: str) -> bytes:
     """The status of a node as Atom or as JSON Feed: its figures at the head, a problem an entry.
+
+    `item` is the node in brief: what its manifest says can be had at the node.
 
     A state that is not active is an entry too: whoever subscribes is told of what to mend, and of nothing else.
     """
@@ -34,7 +33,7 @@ def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: st
         license=here.license,
         updated=_time(item["lastVisit"]) or here.now(),
         about=_about(item),
-        figures={"node": {member: value for member, value in item.items() if member not in _NOT_FIGURES}},
+        figures={"node": {member: value for member, value in item.items() if member != "problems"}},
     )
     entries = [*_state(item, page), *(_entry(one, name, page) for one in advised(item["problems"]))]
     if form != "atom":

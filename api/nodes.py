@@ -26,7 +26,7 @@ _SVG = "image/svg+xml"
 Limit = Annotated[
     str | None,
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}),
-    Query(description="How many a page.", openapi_examples={"one": {"value": 20}}),
+    Query(description="How many a page at most.", openapi_examples={"one": {"value": 20}}),
 ]
 Cursor = Annotated[str | None, Query(description="Where to go on, from `next` of the page before.")]
 Format = Annotated[
@@ -58,15 +58,18 @@ Key = Annotated[
 def nodes(
     request: Request, here: Here, session: Read, *, limit: Limit = None, cursor: Cursor = None, form: Format = None
 ) -> Response:
-    """Give the nodes that are crawled, by key, with their state, their counts and what they should mend."""
+    """Give the nodes that are crawled, by key, with their state, their counts and what they should mend.
+
+    A page ends before `limit` where it would be large: go on as long as there is a `next`.
+    """
     formats.choose(form, request.headers.get("accept"), ("json",))
     size = limit_of(limit)
-    found = status.listing(session, after=_after(cursor), limit=size + 1, now=here.now())
+    found = status.page(session, after=_after(cursor), limit=size, now=here.now())
     url = f"{here.public_url}/v1/nodes?limit={size}&cursor="
-    following = url + pack([found[size - 1]["key"]]) if len(found) > size else None
+    following = url + pack([found.last]) if found.more else None
     count = {"value": status.count(session), "exact": True}
     link = {"Link": f'<{following}>; rel="next"'} if following else {}
-    return _sent(request, {"items": found[:size], "next": following, "count": count}, link)
+    return _sent(request, {"items": list(map(orjson.Fragment, found.items)), "next": following, "count": count}, link)
 
 
 @router.get(
@@ -88,9 +91,9 @@ def node(request: Request, here: Here, session: Read, key: Key, form: NodeFormat
     As Atom or JSON Feed: an entry for each problem, which is new when the problem is.
     """
     wanted = formats.choose(form, request.headers.get("accept"), ("json", "jsonfeed", "atom"))
-    found = status.one(session, key, now=here.now())
     if wanted == "json":
-        return _sent(request, found, {})
+        return _sent(request, status.one(session, key, now=here.now()), {})
+    found = status.brief_one(session, key, now=here.now())
     return _bytes(request, node_feeds.feed(here, session, found, wanted), formats.content_type(wanted), {})
 
 
@@ -103,7 +106,7 @@ def node(request: Request, here: Here, session: Read, key: Key, form: NodeFormat
 )
 def badge(request: Request, here: Here, session: Read, key: Key) -> Response:
     """Give a small picture that says how the node stands, for the node's own page; its title says it in words."""
-    return _bytes(request, picture(status.one(session, key, now=here.now())), _SVG, {})
+    return _bytes(request, picture(status.brief_one(session, key, now=here.now())), _SVG, {})
 
 
 @router.post(

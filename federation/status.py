@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from federation.holdings import Held
 from federation.hooks import shown as hook_shown
 from federation.leases import CRAWLED
 from federation.sign import Jwk
+from schema.change import PAGE_BYTES
 from schema.entry import stamp
 from schema.errors import NotFound
 from schema.tables import Feed, Node, Record
@@ -67,6 +68,15 @@ class Lag:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class NodesPage:
+    """A page of `/v1/nodes`: each node as JSON, the key of the last, and whether others follow."""
+
+    items: Sequence[bytes]
+    last: str
+    more: bool
+
+
 def lag(session: Reading, reached: int, latest: int, now: datetime) -> Lag:
     """How far who has come to `reached` is behind a log whose highest number is `latest`."""
     if reached >= latest:
@@ -107,7 +117,7 @@ def _figures(row: Any, kept: Held, held: int, now: datetime) -> Figures:
 
 
 class _Promise(msgspec.Struct, rename="camel"):
-    """The one member of a manifest that the figures need."""
+    """The one member of a manifest that the figures need. All else is passed over: there may be megabytes of it."""
 
     update_frequency: Any = None
 
@@ -131,23 +141,64 @@ def count(session: Reading) -> int:
     return found
 
 
+def page(session: Reading, *, after: str, limit: int, now: datetime) -> NodesPage:
+    """The next nodes after a key: as many as `limit`, or fewer where they would be more bytes than a page has."""
+    sized = select(func.length(_node.c.manifest)).where(_node.c.key > after).order_by(_node.c.key).limit(limit + 1)
+    sizes = session.connection().execute(sized).scalars().all()
+    # By their manifests first: those that have no room on the page are not read.
+    found = listing(session, after=after, limit=_room(sizes[:limit]), now=now)
+    items = [orjson.dumps(item) for item in found]
+    items = items[: _room(map(len, items))]
+    return NodesPage(items, found[len(items) - 1]["key"] if items else after, more=len(sizes) > len(items) > 0)
+
+
+def _room(sizes: Iterable[int]) -> int:
+    """How many of the next nodes go on a page of `PAGE_BYTES`: one at least, for a manifest may be larger than that."""
+    total = place = 0
+    for place, size in enumerate(sizes, 1):
+        total += size
+        if total > PAGE_BYTES:
+            return max(1, place - 1)
+    return place
+
+
 def listing(
     session: Reading, *, after: str = "", limit: int = 100, now: datetime | None = None
 ) -> list[dict[str, Any]]:
     """The nodes after a key, by key: the items of `/v1/nodes`. `now` is what freshness is held to."""
-    chosen = select(_node, *_feed_columns()).select_from(_JOINED)
-    rows = session.connection().execute(chosen.where(_node.c.key > after).order_by(_node.c.key).limit(limit)).all()
-    return _items(session, rows, now or clock(session))
+    rows = _rows_after(session, after, limit)
+    return [item | _papers(row) for row, item in zip(rows, _items(session, rows, now or clock(session)), strict=True)]
+
+
+def brief(session: Reading, *, limit: int, now: datetime) -> list[dict[str, Any]]:
+    """The first nodes by key, as `listing` gives them but for what their manifests say: publishers, manifest, keys."""
+    return _items(session, _rows_after(session, "", limit), now)
 
 
 def one(session: Reading, key: str, *, now: datetime | None = None) -> dict[str, Any]:
     """One node by its key, with the records that it took away last. Raises `NotFound`."""
+    row = _row(session, key)
+    (item,) = _items(session, [row], now or clock(session))
+    return item | _papers(row) | {"withdrawn": _withdrawn(session, row.id, row.url)}
+
+
+def brief_one(session: Reading, key: str, *, now: datetime) -> dict[str, Any]:
+    """One node by its key, as `brief` gives it. Raises `NotFound`."""
+    (item,) = _items(session, [_row(session, key)], now)
+    return item
+
+
+def _row(session: Reading, key: str) -> Row[Any]:
     chosen = select(_node, *_feed_columns()).select_from(_JOINED).where(_node.c.key == key)
-    rows = session.connection().execute(chosen).all() if key.isprintable() else []
-    if not rows:
+    row = session.connection().execute(chosen).one_or_none() if key.isprintable() else None
+    if row is None:
         raise NotFound(f"No node here has the key {key[:300]}.")
-    (item,) = _items(session, rows, now or clock(session))
-    return item | {"withdrawn": _withdrawn(session, rows[0].id, rows[0].url)}
+    return row
+
+
+def _rows_after(session: Reading, key: str, limit: int) -> Sequence[Row[Any]]:
+    chosen = select(_node, *_feed_columns()).select_from(_JOINED).where(_node.c.key > key)
+    return session.connection().execute(chosen.order_by(_node.c.key).limit(limit)).all()
 
 
 def _withdrawn(session: Reading, node_id: int, url: str) -> list[dict[str, Any]]:
@@ -203,8 +254,7 @@ def _key(jwk: Jwk) -> dict[str, Any]:
 
 
 def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], now: datetime) -> dict[str, Any]:
-    manifest = orjson.loads(row.manifest)
-    promised, jwks = manifest.get("updateFrequency"), orjson.loads(row.jwks)
+    promised = _promise.decode(row.manifest).update_frequency
     shares = quality.parts(_facts(row, kept, held, promised), now)
     return {
         "key": row.key,
@@ -212,7 +262,6 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "name": row.name,
         "role": row.role,
         "state": row.state,
-        "publishers": [_publisher(publisher) for publisher in manifest["publishers"]],
         "lastVisit": _time(row.feed_last_visit),
         "lastGoodVisit": _time(row.feed_last_good),
         "nextVisit": _time(row.feed_due) if row.state in CRAWLED else None,
@@ -227,8 +276,6 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "signatures": {state: kept.signatures.get(state, 0) for state in reversed(_WORST_FIRST)},
         "freshness": _time(kept.last),
         "quality": quality.whole(shares),
-        "manifest": _with_ends(manifest, jwks),
-        "keys": [_key(jwk) for jwk in jwks],
         "problems": problems,
         "deleted": kept.gone,
         "visits": {"all": row.feed_visits, "good": row.feed_good_visits, "pages": row.feed_pages},
@@ -237,6 +284,16 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "freshnessPromised": promised,
         "freshnessKept": _kept_promise(shares),
         "qualityParts": shares,
+    }
+
+
+def _papers(row: Any) -> dict[str, Any]:
+    """What an item says of a node by its manifest, which may be of megabytes."""
+    manifest, jwks = orjson.loads(row.manifest), orjson.loads(row.jwks)
+    return {
+        "publishers": [_publisher(publisher) for publisher in manifest["publishers"]],
+        "manifest": _with_ends(manifest, jwks),
+        "keys": [_key(jwk) for jwk in jwks],
     }
 
 

@@ -36,7 +36,7 @@ _LISTED = 500
 @router.get("/nodes")
 def nodes(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
     """Every node with its state and its last good visit."""
-    found = status.listing(session, limit=_LISTED, now=here.now())
+    found = status.brief(session, limit=_LISTED, now=here.now())
     found.sort(key=lambda one: (one["name"] or one["key"]).casefold())
     return view.render(request, here, session, "nodes.html", title="Where the data comes from", list=found)
 

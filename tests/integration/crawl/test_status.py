@@ -9,6 +9,7 @@ import pytest
 from api.app import create_app
 from federation import nodes, status, told
 from federation.verdicts import Trouble
+from schema.change import PAGE_BYTES
 from schema.errors import Conflict, NotFound
 from tests.integration.crawl.world import NOW, Aggregator, World, problems
 from tests.services import client, make_services
@@ -90,6 +91,43 @@ def test_api_pages_by_key(moot: Aggregator, world: World, tmp_path: Path) -> Non
     assert ask.get("/v1/nodes?limits=2").status_code == 422
     again = ask.get("/v1/nodes", headers={"If-None-Match": ask.get("/v1/nodes").headers["etag"]})
     assert again.status_code == 304
+
+
+def test_a_page_of_the_list_is_bounded_in_bytes(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """A page ends before the node that would make it too large, by manifest or problems; one too large stands alone."""
+    for n, size in enumerate([40, 40, 160, 0, 0, 0]):
+        node = world.node(f"n{n}.example", f"N{chr(65 + n)}X")
+        node.more["note"] = ["x" * 10_000] * size
+        moot.add(node)
+    with moot.database.write() as session:
+        for node_id in (4, 5, 6):
+            told.tell(session, node_id, [Trouble("schema", "", "€" * 2_000, f"id {n}") for n in range(100)], NOW)
+    ask = client(create_app(make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)))
+    pages, following = [], "/v1/nodes?limit=4"
+    while following:
+        answer = ask.get(following)
+        pages.append([item["key"].partition(".")[0] for item in answer.json()["items"]])
+        assert len(answer.content) < PAGE_BYTES + 1_000 or len(pages[-1]) == 1
+        assert all(item["manifest"]["id"] == item["id"] for item in answer.json()["items"])
+        following = answer.json()["next"]
+    assert pages == [["n0", "n1"], ["n2"], ["n3", "n4"], ["n5"]]
+
+
+def test_what_needs_no_manifest_reads_none(
+    moot: Aggregator, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Badge, feeds and the page of all nodes are made without a node's manifest, which may be of megabytes."""
+    node = world.node()
+    node.more["updateFrequency"] = "P1D"
+    moot.add(node)
+    moot.crawl()
+    ask = client(create_app(make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)))
+    asked = ["/v1/nodes/exa.example/badge.svg", "/nodes", "/v1/nodes/exa.example?format=atom"]
+    monkeypatch.setattr(status, "_papers", lambda _row: pytest.fail("a manifest was read"))
+    assert [ask.get(one).status_code for one in asked] == [200] * 3
+    figures = ask.get("/v1/nodes/exa.example?format=jsonfeed").json()["_folkmoot"]["node"]
+    assert figures.keys() == (MEMBERS | BESIDE) - {"problems", "publishers", "manifest", "keys"}
+    assert figures["freshnessPromised"] == "P1D"
 
 
 def test_problems_are_bounded(moot: Aggregator, world: World) -> None:
