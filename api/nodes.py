@@ -118,7 +118,7 @@ def badge(request: Request, here: Here, session: Read, key: Key) -> Response:
     responses={202: {"model": Pinged, "description": "Heard."}},
 )
 def ping_node(here: Here, key: Key) -> Response:
-    """Let a node be visited now: a minute after the last visit at the earliest.
+    """Let a node be visited now: a minute after the last visit at the earliest, ten minutes where that failed.
 
     Anybody may ask, and nothing in the request is believed: a body is not read.
     """

@@ -430,6 +430,29 @@ def test_a_ping_brings_the_next_visit_forward(moot: Aggregator, world: World) ->
     assert ping.ping(moot.database, "exa.example", clock=world.clock) == wish
 
 
+@pytest.mark.parametrize("fault", [Later("It hangs."), Vanished("gone", 404)], ids=["down", "gone"])
+def test_a_ping_does_not_end_the_patience_with_a_node_that_failed(
+    moot: Aggregator, world: World, fault: Exception
+) -> None:
+    """However often it is pinged, a node that failed is visited ten minutes after its last visit at the earliest."""
+    node = world.node()
+    moot.add(node)
+    world.faults[node.url] = fault
+    for _visit in range(8):
+        moot.crawl()
+        world.pass_time(days=2)
+    moot.crawl()
+    failed = feed(moot.database)
+    world.pass_time(minutes=2)
+    assert failed.due > world.now + ping.AFTER_A_FAILURE
+    assert ping.ping(moot.database, "exa.example", clock=world.clock) == failed.last_visit + ping.AFTER_A_FAILURE
+    world.faults.clear()
+    world.pass_time(minutes=10)
+    moot.crawl()
+    world.pass_time(minutes=1)
+    assert ping.ping(moot.database, "exa.example", clock=world.clock) == world.now, "it is well again"
+
+
 def test_a_ping_is_answered(moot: Aggregator, world: World, tmp_path: Path) -> None:
     """A ping of a node says when it is visited; of one that is paused, that it is not; of nobody, 404."""
     moot.add(world.node())
