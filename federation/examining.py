@@ -35,6 +35,7 @@ ADDRESS = (
     r"^https?://[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
     r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?(/[A-Za-z0-9._~/-]*)?$"
 )
+_DEFAULT_PORT = {"http": ":80", "https": ":443"}
 _examination, _node = table(Examination), table(Node)
 
 
@@ -50,14 +51,31 @@ class Claim:
 
 
 def address(typed: str) -> str:
-    """The manifest's address, from what somebody typed: a host, an origin, or the address itself. Raises `Invalid`."""
+    """The manifest's address, from what somebody typed: a host, an origin, or the address itself. Raises `Invalid`.
+
+    In the one form that the id of a node has (`is_canonical`), so that another spelling is no other node.
+    """
     full = typed.strip()
     full = full if "://" in full else f"https://{full}"
     host = re.split("[/:]", full.partition("://")[2], maxsplit=1)[0]
     if len(full) > MAX_URL or len(host) > MAX_HOST or not re.fullmatch(ADDRESS, full):
         wanted = f"an address such as https://moot.exampleshire.example, of at most {MAX_URL} characters"
         raise Invalid([Fault("/url", "This is no address of a node.", typed[:200], wanted, rule="url")])
-    return manifest_url(full)
+    return manifest_url(_canonical(full))
+
+
+def _canonical(url: str) -> str:
+    """An address that keeps to `ADDRESS`, with a lower-case host, no default port and no empty, `.` or `..` segment."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    end = "/" if kept and path.endswith(("/", "/.", "/..")) else ""
+    return f"{scheme}://{place.lower().removesuffix(_DEFAULT_PORT[scheme])}{slash}{'/'.join(kept)}{end}"
 
 
 def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> str:

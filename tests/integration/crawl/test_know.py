@@ -696,6 +696,23 @@ def test_one_host_and_one_hour_have_their_bounds(moot: Aggregator, world: World)
         examining.ask(session, "https://n.example/more", aggregator=False, now=later)
 
 
+def test_another_spelling_is_no_other_node() -> None:
+    """A host in capitals, its default port and a path with empty or dotted segments are one address, of one host."""
+    for typed in (
+        "a.example",
+        "https://A.Example",
+        "https://a.example:443",
+        "https://a.example/",
+        "https://a.example//",
+        "https://a.example/./.well-known/folkmoot",
+        "https://a.example/x/../..//.well-known//folkmoot",
+    ):
+        assert examining.address(typed) == "https://a.example/.well-known/folkmoot"
+    assert examining.address("http://A.example:80/Data//x/./y/../z.json") == "http://a.example/Data/x/z.json"
+    assert examining.address("http://a.example:443/x/") == "http://a.example:443/x/"
+    assert examining.address("https://a.example:4430/x/y/..") == "https://a.example:4430/x/"
+
+
 def test_one_client_asks_for_so_many_checks_an_hour(moot: Aggregator, tmp_path: Path) -> None:
     """Nobody uses up alone what is there for all; a host that no address can have is refused (422)."""
     services = make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)
