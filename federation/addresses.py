@@ -65,11 +65,16 @@ def check_target(
 
 
 def check_addresses(host: str, addresses: list[str], *, allow_private: bool) -> None:
-    """Every answer of the resolver must be public: one that is not is how a name is made to point inward."""
+    """Every answer of the resolver must be public: one that is not is how a name is made to point inward.
+
+    Which it is, only the operator is told: anybody may have a name looked up here, by a resolver that may know inward
+    names. Raises `Refused`.
+    """
     if not addresses:
         raise Refused("address", f"{host} has no address.")
     if allow_private:
         return
     inward = [address for address in addresses if not is_public(address)]
     if inward:
-        raise Refused("address", f"{host} resolves to {inward[0]}, which is not a public address.")
+        detail = f"{host} resolves to {inward[0]}, which is not a public address."
+        raise Refused("address", detail, public=f"{host} does not resolve to public addresses alone.")

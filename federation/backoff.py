@@ -42,7 +42,7 @@ def failed(visit: Visit, error: Crawling) -> datetime:
     rule, pointer = error.rule, error.pointer
     with visit.session() as session:
         leases.hold(session, lease)
-        gone, detail = _gone_since(session, lease, error, now), verdicts.clean(error.detail)
+        gone, detail = _gone_since(session, lease, error, now), verdicts.clean(error.public)
         values = tally.columns("failed", at=now, pages=visit.pages, done=visit.applied, error=detail)
         values |= {"fails": fails, "last_error": detail, "gone_since": gone}
         wished = isinstance(error, Later) and error.retry_after is not None

@@ -68,6 +68,7 @@ class Report:
     """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read.
 
     `known` is the node as it is pinned here, where it was held to that too; `skipped` are rules that nothing asked.
+    `hints` are for the operator, until `for_anybody`; `ended` is what broke the reading off, in words for the log.
     """
 
     url: str
@@ -79,6 +80,7 @@ class Report:
     heard: dict[str, Heard] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     hints: dict[str, str] = field(default_factory=dict)
+    ended: str = ""
     asked: list[Part] = field(default_factory=list[Part])
     skipped: set[str] = field(default_factory=set)
     unreachable: bool = False
@@ -113,8 +115,14 @@ class Report:
     def broke_off(self, error: Crawling) -> None:
         """Keep what ended the reading: the rule that was broken, or that there was no answer."""
         self.unreachable = not isinstance(error, Refused)
-        self.troubles.append(Trouble(error.rule, error.pointer, verdicts.clean(error.detail)))
-        self.hints[error.rule] = advice_for(error)
+        self.troubles.append(Trouble(error.rule, error.pointer, verdicts.clean(error.public)))
+        self.ended = verdicts.clean(error.detail)
+        inside = "" if error.public == error.detail else f"{self.ended} "
+        self.hints[error.rule] = f"{inside}{advice_for(error)}"
+
+    def for_anybody(self) -> None:
+        """Leave out what only the operator should know, and what only the operator can do."""
+        self.hints.clear()
 
 
 async def examine(
@@ -222,7 +230,7 @@ async def _learn(report: Report, get: Get) -> set[str]:
         try:
             report.heard |= await origins.copies(get, manifest, wanted, pages=LISTS)
         except (Refused, Vanished) as error:
-            report.troubles.append(Trouble("members", "/members", verdicts.clean(error.detail)))
+            report.troubles.append(Trouble("members", "/members", verdicts.clean(error.public)))
         except Later:
             report.skipped.add("members")  # nobody can say just now
     left = [node for node in wanted if node not in report.heard]

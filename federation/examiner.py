@@ -61,10 +61,10 @@ class Examiner:
         if held is None:
             return False
         report = await self._report(held)
-        report.hints.clear()  # what an operator may do about an address is not for everybody who asks
+        report.for_anybody()
         with suppress(LeaseLost):
             await asyncio.to_thread(self._finish, held, report)
-        log.info("check", url=held.url, passed=report.passed, troubles=len(report.troubles))
+        log.info("check", url=held.url, passed=report.passed, troubles=len(report.troubles), ended=report.ended)
         return True
 
     async def _report(self, held: Claim) -> Report:

@@ -81,11 +81,12 @@ class Herald:
             return None
         seed, message, now = taken
         answer: Answer | None = None
+        why = ""
         try:
             answer = await self.post(message.url, message.body, signed(seed, message.id, now, message.body))
             told = f"The address answers {answer.status}."
         except Crawling as error:
-            told = clean(error.detail)
+            told, why = clean(error.public), clean(error.detail)
             wish = error.retry_after if isinstance(error, Later) else None
         except Exception as error:
             if is_outage(error):
@@ -98,7 +99,7 @@ class Herald:
         status = 0 if answer is None else answer.status
         await asyncio.to_thread(self._settle, message, status, told, wish)
         outcome: Outcome = "delivered" if 200 <= status < 300 else "gone" if status == 410 else "later"
-        log.info("webhook", node=message.key, message=message.id, status=status, outcome=outcome)
+        log.info("webhook", node=message.key, message=message.id, status=status, outcome=outcome, why=why)
         return outcome
 
     def prepare(self) -> None:

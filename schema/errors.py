@@ -241,12 +241,21 @@ class Untrusted(Later):
 
 
 class Refused(Crawling):
-    """The node broke a rule of the feed: the cursor stays and the publisher is told."""
+    """The node broke a rule of the feed: the cursor stays and the publisher is told.
 
-    def __init__(self, rule: str, detail: str, pointer: str = "") -> None:
+    `public` is what anybody may be told of it, where `detail` is for the operator alone.
+    """
+
+    def __init__(self, rule: str, detail: str, pointer: str = "", *, public: str = "") -> None:
         self.rule = rule
         self.pointer = pointer
+        self._public = public or detail
         super().__init__(detail)
+
+    @property
+    def public(self) -> str:
+        """The sentence for whoever had it looked at, and for the node's page."""
+        return self._public
 
 
 class Vanished(Crawling):

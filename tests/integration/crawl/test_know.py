@@ -24,12 +24,13 @@ from structlog.testing import capture_logs
 from api.app import create_app
 from api.checks import AN_HOUR
 from federation import examining, holdings, hooks, hosts, lists, nodes, ping, status
+from federation.addresses import check_addresses
 from federation.database import Database, clock, table
 from federation.examiner import Examiner
 from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.webhooks import Herald
-from schema.errors import Hurried, Invalid, Later, NotFound, Vanished
+from schema.errors import Hurried, Invalid, Later, NotFound, Refused, Vanished
 from schema.tables import Examination, Feed, Hook, Host, Node
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import client, make_services
@@ -487,6 +488,32 @@ def test_a_check_is_a_row_that_a_worker_runs(moot: Aggregator, world: World, tmp
     assert set(broken) == {"schema", "contact"}
     assert all(rule["standard"] and rule["section"] and rule["advice"] for rule in broken.values())
     assert problems(moot.database) == []
+
+
+def test_nobody_learns_from_a_check_what_an_inward_name_resolves_to(
+    moot: Aggregator, world: World, tmp_path: Path
+) -> None:
+    """A check, its page, the node's page and its webhook say that it is not public; the log says which it is."""
+    with pytest.raises(Refused) as inward:
+        check_addresses("exa.example", ["10.9.8.7"], allow_private=False)
+    moot.add(bent(world))
+    moot.crawl()
+    receiver = Receiver()
+    receiver.answers = [inward.value]
+    assert tell(herald(moot, receiver)) == ["later"]
+    world.faults["https://exa.example"] = inward.value
+    for _visit in range(3):
+        world.pass_time(days=1)
+        (failed,) = moot.crawl()
+    with capture_logs() as lines:
+        check = examine(moot)
+    ask = served(moot, tmp_path)
+    for path in (f"/v1/check/{check}", f"/check/{check}", "/v1/nodes/exa.example", "/nodes/exa.example"):
+        told = ask.get(path).text
+        assert ("10.9.8.7" in told, "not resolve to public addresses" in told) == (False, True), path
+    assert "not resolve to public" in ask.get("/v1/nodes/exa.example").json()["webhook"]["lastAnswer"]
+    assert "10.9.8.7" in (failed.error or "")
+    assert [line["ended"] for line in lines if line["event"] == "check"] == [inward.value.detail]
 
 
 def test_a_check_without_scripts(moot: Aggregator, world: World, tmp_path: Path) -> None:

@@ -78,3 +78,5 @@ def test_every_answer_must_be_public() -> None:
         with pytest.raises(Refused) as refused:
             check_addresses("exa.example", answers, allow_private=False)
         assert refused.value.rule == "address"
+        assert not [one for one in answers if one in refused.value.public], "only the operator is told"
+    assert "::1" in Refused("address", "It is ::1.").public, "what has no public word of its own is told as it is"

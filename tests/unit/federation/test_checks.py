@@ -283,6 +283,17 @@ def test_advice_fits_the_cause(world: World, fault: Exception, word: str) -> Non
     assert word in told.advice
 
 
+def test_what_only_the_operator_is_told_stands_in_the_operators_own_look(world: World) -> None:
+    """`folkmoot check` says what an inward name resolves to; nothing of it stands where anybody reads the report."""
+    world.node()
+    world.faults["https://exa.example"] = Refused("address", "It is 10.9.8.7.", public="It is not public.")
+    report = examined(world)
+    (told,) = [result for result in report.results if not result.kept]
+    assert (told.found, "10.9.8.7" in told.advice) == ("It is not public.", True)
+    report.for_anybody()
+    assert "10.9.8.7" not in str(summary(report))
+
+
 @pytest.mark.parametrize(
     "typed", ["", " ", "https://", "ftp://exa.example", "exa .example", "https://[exa", "http://a:b"]
 )
