@@ -31,7 +31,7 @@ from schema.manifest import Manifest
 
 PAGES = 3
 SHOWN = 100
-LISTS, ORIGINS = 5, 20
+LISTS, ORIGINS = 5, 3
 """How many pages of an aggregator's list of members are read, and how many origins that are not on it are asked."""
 _AT_THE_END = {"latest", "latest-named", "not-empty"}
 """Rules that can be asked only where the feed was read to its end."""
@@ -217,9 +217,10 @@ def _check_latest(steps: Sequence[Step]) -> None:
 
 
 async def _learn(report: Report, get: Get) -> set[str]:
-    """Learn of the origins that are relayed: from the list of members, the others from themselves.
+    """Learn of the origins that are relayed: from the list of members, a few of the others from themselves.
 
-    Gives those of which nothing was asked, for they are too many: nothing is said of their records.
+    Gives those of which nothing was asked, for they are too many or another has their turn: nothing is said of their
+    records.
     """
     manifest = report.manifest
     assert manifest is not None
@@ -234,11 +235,16 @@ async def _learn(report: Report, get: Get) -> set[str]:
         except Later:
             report.skipped.add("members")  # nobody can say just now
     left = [node for node in wanted if node not in report.heard]
+    unknown = set(left[ORIGINS:])
     for node in left[:ORIGINS]:
-        heard = await origins.learn(get, node, relay=None)
+        try:
+            heard = await origins.learn(get, node, relay=None, wait=True)
+        except Later:
+            unknown.add(node)
+            continue
         if heard is not None:
             report.heard[node] = heard
-    return set(left[ORIGINS:])
+    return unknown
 
 
 def _judge(report: Report, unknown: Container[str], now: datetime, *, aggregator: bool, others: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from federation.hosts import Kept
 from federation.outages import is_outage
 from federation.robots import AskRobots, Obeying
 from federation.seam import Answer, Get
-from schema.errors import Later, LeaseLost, NotFound, ReaderFault
+from schema.errors import Cause, Later, LeaseLost, NotFound, ReaderFault
 from schema.identifiers import place_of
 
 if TYPE_CHECKING:  # what judges a node is imported when there is one to judge
@@ -128,17 +128,45 @@ class Examiner:
             if asyncio.get_running_loop().time() > until:
                 raise Later(f"{place} is being visited. Ask again in a moment.")
             await asyncio.sleep(LOOK)
-        get = None if self.robots is None else Obeying(self.get, self._asking(self.robots, place, kept))
+        turns = {place: kept}
+        get = self.get if self.robots is None else Obeying(self.get, self._asking(self.robots, turns))
         try:
-            yield get or self.get
+            yield self._beside(get, owner, turns)
         finally:
-            await asyncio.to_thread(self._leave, place, owner, max(self.gap, get.pause if get else 0.0))
+            await asyncio.to_thread(self._leave, place, owner, self._pause(get))
 
-    def _asking(self, robots: AskRobots, mine: str, kept: Kept) -> AskRobots:
-        """Ask for a robots.txt, but for that of the host in turn where it was read within the day."""
+    def _beside(self, get: Get, owner: str, turns: dict[str, Kept]) -> Get:
+        """`get`, which asks another host than that in turn only where nobody has its turn, and takes it meanwhile.
+
+        It is a host that the node names: nobody asked for it to be looked at, and nobody waits for it.
+        """
+
+        async def ask(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+            place = place_of(url)
+            if place in turns:
+                return await get(url, headers)
+            kept = await asyncio.to_thread(self._take, place, owner)
+            if kept is None:
+                raise Later(f"{place} is being visited.", cause=Cause.BUSY)
+            turns[place] = kept
+            try:
+                return await get(url, headers)
+            finally:
+                del turns[place]
+                await asyncio.to_thread(self._leave, place, owner, self._pause(get))
+
+        return ask
+
+    def _pause(self, get: Get) -> float:
+        """How long a host is left alone after it was asked, by our own wish and that of its robots.txt."""
+        return max(self.gap, get.pause if isinstance(get, Obeying) else 0.0)
+
+    def _asking(self, robots: AskRobots, turns: Mapping[str, Kept]) -> AskRobots:
+        """Ask for a robots.txt, but for that of a host in turn where it was read within the day."""
 
         async def ask(place: str) -> Answer:
-            if kept.robots is not None and place_of(place) == mine and kept.fresh(self.now()):
+            kept = turns.get(place_of(place), Kept())
+            if kept.robots is not None and kept.fresh(self.now()):
                 return Answer(200, kept.robots, {}, place)
             return await robots(place)
 

@@ -844,6 +844,36 @@ def test_a_check_waits_for_the_hosts_turn_and_then_says_so(
     assert report(moot, examine(moot))["report"]["passed"] is True
 
 
+def test_a_check_asks_few_hosts_beside_the_one_that_was_named_and_those_in_their_turn(
+    moot: Aggregator, world: World
+) -> None:
+    """Of an aggregator's origins three are asked, but not one whose turn another has, and each turn is given back."""
+    relay = world.node(role="aggregator", size=50)
+    origins = [world.node(f"n{number}.example", f"N{chr(65 + number)}") for number in range(6)]
+    for origin in origins:
+        relay.pass_on(origin.items[origin.put("contract", "C-1")])
+    with moot.database.write() as session:
+        at = clock(session)
+        assert hosts.take(session, "n0.example:443", "a visit", at=at, until=at + timedelta(minutes=1))
+    taken: list[str | None] = []
+
+    def note(url: str) -> None:
+        with moot.database.read() as session:
+            mine = select(table(Host).c.owner).where(table(Host).c.place == url.split("/")[2] + ":443")
+            taken.append(session.connection().execute(mine).scalar_one())
+
+    world.before = note
+    with moot.database.write() as session:
+        check = examining.ask(session, examining.address(relay.url), aggregator=True, now=world.now)
+    asyncio.run(Examiner(moot.database, world.get, lambda: world.now).turn())
+    assert {url.split("/")[2] for url, _headers in world.asked} == {"exa.example", "n1.example", "n2.example"}
+    assert all(owner and owner.startswith("check.") for owner in taken)
+    assert "origin-unknown" not in {problem["rule"] for problem in report(moot, check)["report"]["problems"]}
+    with moot.database.read() as reading:
+        left = reading.connection().execute(select(table(Host).c.place).where(table(Host).c.owner.is_not(None)))
+        assert left.scalars().all() == ["n0.example:443"]
+
+
 def test_a_check_that_another_worker_took_meanwhile_is_that_ones(moot: Aggregator, world: World) -> None:
     """A worker whose lease ran out while it looked keeps nothing and tells nothing: the one that took over does."""
     node = bent(world)
