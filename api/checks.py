@@ -71,7 +71,7 @@ class PlaceFound(Shape):
     rule: str
     severity: str
     pointer: str = Field(description="A JSON pointer into the item, the page or the manifest.")
-    recordId: str | None  # noqa: N815 - the wire's
+    recordId: str | None = Field(description="The record's id; its beginning, where it is long.")  # noqa: N815 - the wire's
     message: str
     advice: str
 
@@ -83,12 +83,14 @@ class CheckReport(Shape):
     key: str | None
     name: str | None
     role: str | None
-    publishers: list[str]
+    publishers: list[str] = Field(description="The first hundred of those whose prefixes are good.")
+    publisherCount: int = Field(description="How many there are in all.")  # noqa: N815
     pagesRead: int  # noqa: N815
     itemsRead: int  # noqa: N815
     passed: bool = Field(description="Whether no rule is broken that keeps a node out.")
     rules: list[RuleFound]
-    problems: list[PlaceFound] = Field(description="The first hundred places.")
+    problems: list[PlaceFound] = Field(description="The first hundred places, fewer where they are long.")
+    problemCount: int = Field(description="How many there are in all.")  # noqa: N815
 
 
 class CheckStatus(Shape):

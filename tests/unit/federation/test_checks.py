@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice, product
+from string import ascii_uppercase
 from typing import Any
 
 import orjson
 import pytest
 
-from federation.checks import ORIGINS, PAGES, Report, examine, summary
+from federation.checks import MOST_BYTES, ORIGINS, PAGES, SHOWN, Report, examine, summary
 from federation.identity import key_of, manifest_url
 from federation.rules import RULES, gates
+from federation.verdicts import Trouble
 from schema.errors import BadParameter, Later, Refused, Vanished
 from tests.integration.crawl.world import FakeNode, World
 from tests.services import NOW
@@ -281,6 +284,33 @@ def test_advice_fits_the_cause(world: World, fault: Exception, word: str) -> Non
     world.faults["https://exa.example"] = fault
     (told,) = [result for result in examined(world).results if not result.kept]
     assert word in told.advice
+
+
+def _publisher(node: FakeNode, code: str) -> dict[str, Any]:
+    return {"identifiers": [{"scheme": "GB-LAE", "id": code}], "idPrefix": f"{node.url}/id/GB-LAE-{code}/"}
+
+
+def test_a_report_is_of_bounded_length_whatever_a_node_says(world: World) -> None:
+    """However many publishers, places and long words a node has, a report names the first and counts all of them."""
+    node = signed(world)
+    (first,) = node.manifest()["publishers"]
+    more = ["".join(letters) for letters in islice(product(ascii_uppercase, repeat=3), 300)]
+    node.more["publishers"] = [first, *(first | _publisher(node, code) for code in more)]
+    node.put("contract", "C" * 190, title=5)
+    report = examined(world)
+    told = summary(report)
+    assert (len(told["publishers"]), told["publisherCount"]) == (SHOWN, 301)
+    assert (len(told["problems"]), told["problemCount"]) == (1, 1)
+    long = [Trouble(rule.id, "/\U0001f333" * 5_000, "\U0001f333" * 9_000, "\U0001f333" * 9_000) for rule in RULES]
+    report.troubles += long * 5
+    told = summary(report)
+    assert told["problemCount"] == 1 + 5 * len(RULES)
+    assert 0 < len(told["problems"]) < SHOWN
+    assert max(len(problem["recordId"]) for problem in told["problems"]) == 300
+    assert len(orjson.dumps(told)) <= MOST_BYTES
+    report.troubles.clear()
+    report.troubles += [Trouble("schema", "", "It is wrong.", f"{node.prefix}{number}") for number in range(900)]
+    assert (len(summary(report)["problems"]), summary(report)["problemCount"]) == (SHOWN, 900)
 
 
 def test_what_only_the_operator_is_told_stands_in_the_operators_own_look(world: World) -> None:
