@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol
@@ -87,6 +88,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.metrics = metrics
     app.state.limits = limits
     app.state.looks = looks
+    app.state.asking = threading.BoundedSemaphore(checks.AT_ONCE)
     app.state.pages = feed
     app.state.ways = ways
     app.state.bulk = bulk.files(services)

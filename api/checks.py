@@ -1,5 +1,6 @@
 """Hold any node to the rules: asked for here, done by a worker, read at its own address (protocol section 6)."""
 
+import threading
 from typing import Annotated, Any
 
 import orjson
@@ -9,17 +10,20 @@ from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from api.bodies import JSON, JsonBody
-from api.deps import Current, Here, Write
+from api.deps import Current, Here
 from api.limits import Limits
+from api.services import Services
 from api.shapes import Shape
 from api.strict import strict_router
 from federation import examining
-from schema.errors import Fault, Invalid, Malformed
+from schema.errors import Busy, Fault, Invalid, Malformed
 from schema.faults import invalid
 
 router = strict_router(tags=["Nodes"])
 AN_HOUR = 30
 """How many checks one address may ask for within an hour."""
+AT_ONCE = 2
+"""How many who ask for a check may wait for their turn to write at a time."""
 _WHEN: JsonDict = {"format": "date-time"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _MANY: dict[int | str, dict[str, Any]] = {
@@ -119,7 +123,7 @@ _BODY: dict[str, Any] = {"required": True, "content": {JSON: {"schema": CheckAsk
     responses={202: {"model": CheckTaken, "description": "Taken. `Location` and `status` are where to ask."}, **_MANY},
     openapi_extra={"requestBody": _BODY},
 )
-def create_check(request: Request, body: JsonBody, here: Here, session: Write) -> Response:
+def create_check(request: Request, body: JsonBody, here: Here) -> Response:
     """Take the address of a node, to be held to every rule by a worker. Anybody may ask; nothing of it is published.
 
     The same address is looked at once a minute at most: who asks again is given the check that was just made. One
@@ -128,7 +132,7 @@ def create_check(request: Request, body: JsonBody, here: Here, session: Write) -
     asked = _asked(body)
     url = examining.address(asked.url)
     count(request)
-    made = examining.ask(session, url, aggregator=asked.aggregator, now=here.now())
+    made = ask(request, here, url, aggregator=asked.aggregator)
     url = f"{here.public_url}/v1/check/{made}"
     told = {"id": made, "state": "queued", "status": url}
     return Response(orjson.dumps(told), 202, {"Location": url, "Cache-Control": "no-store"}, JSON)
@@ -149,6 +153,27 @@ def get_check(
     told = examining.status(session, id)
     wait = {} if "finished" in told else {"Retry-After": "1"}
     return Response(orjson.dumps(told), headers={"Cache-Control": "no-store", **wait}, media_type=JSON)
+
+
+def ask(request: Request, here: Services, url: str, *, aggregator: bool) -> str:
+    """The id of a check of this address: the last one where it is not a minute old, else a new one.
+
+    Whoever writes waits, in a thread of the server, until others have written: so what can be said without writing is,
+    and of those who must write all but a few are told to come back. Raises `Hurried`, and `Busy`.
+    """
+    now = here.now()
+    with here.database.present() as reading:
+        found = examining.recent(reading, url, aggregator=aggregator, now=now)
+    if found is not None:
+        return found
+    turns: threading.Semaphore = request.app.state.asking
+    if not turns.acquire(blocking=False):
+        raise Busy("Others who ask for a check wait to be noted down already. Try again in a moment.")
+    try:
+        with here.database.write() as session:
+            return examining.ask(session, url, aggregator=aggregator, now=now)
+    finally:
+        turns.release()
 
 
 def count(request: Request) -> None:

@@ -78,23 +78,35 @@ def _canonical(url: str) -> str:
     return f"{scheme}://{place.lower().removesuffix(_DEFAULT_PORT[scheme])}{slash}{'/'.join(kept)}{end}"
 
 
-def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> str:
-    """Queue an examination of a manifest's address. Gives its id: that of the last one where it is not a minute old.
+def recent(session: Reading, url: str, *, aggregator: bool, now: datetime) -> str | None:
+    """The id of the last examination of a manifest's address, where it is not a minute old; None where one is needed.
 
     Raises `Hurried` where too many wait, or too many were asked for within the hour, of this host or in all.
     """
-    forget(session, now)
     same = (_examination.c.url == url) & (_examination.c.aggregator.is_(aggregator))
-    recent = select(_examination.c.id).where(same, _examination.c.created > now - AGAIN)
-    found: str | None = session.connection().execute(recent.order_by(_examination.c.created.desc())).scalars().first()
+    young = select(_examination.c.id).where(same, _examination.c.created > now - AGAIN)
+    found: str | None = session.connection().execute(young.order_by(_examination.c.created.desc())).scalars().first()
     if found is not None:
         return found
-    waiting = select(func.count()).select_from(_examination).where(_examination.c.finished.is_(None))
+    waits = _examination.c.finished.is_(None) & (_examination.c.created > now - KEPT)
+    waiting = select(func.count()).select_from(_examination).where(waits)
     if session.connection().execute(waiting).scalar_one() >= MOST_WAITING:
         raise Hurried("server", 60, "Many nodes wait to be looked at already. Ask again in a minute.")
     host = _examination.c.url.startswith("/".join(url.split("/", 3)[:3]) + "/", autoescape=True)
     for most, mine, whose in ((OF_A_HOST, host, "of this host"), (AN_HOUR, true(), "of nodes")):
         _check_hour(session, most, mine, whose, now)
+    return None
+
+
+def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> str:
+    """Queue an examination of a manifest's address. Gives its id: that of the last one where it is not a minute old.
+
+    Raises `Hurried` as `recent` does.
+    """
+    found = recent(session, url, aggregator=aggregator, now=now)
+    if found is not None:
+        return found
+    forget(session, now)
     made = secrets.token_urlsafe(16)
     row = {"id": made, "url": url, "aggregator": aggregator, "state": "queued", "tries": 0, "created": now}
     insert(session, Examination, [row])

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from api import checks
 from api.bodies import need
-from api.checks import count
-from api.deps import Here, Read, Write
+from api.deps import Here, Read
 from api.pages import view
 from api.pages.nodes import Aggregator
 from api.services import Services
@@ -40,7 +40,7 @@ def form(request: Request, session: Read, here: Aggregator) -> HTMLResponse:
 
 
 @router.post("/check")
-def ask(request: Request, asked: Sent, here: Aggregator, session: Write) -> Response:
+def ask(request: Request, asked: Sent, here: Aggregator, session: Read) -> Response:
     """Take the address, and lead to the page of the check."""
     typed, aggregator = asked
     try:
@@ -48,8 +48,8 @@ def ask(request: Request, asked: Sent, here: Aggregator, session: Write) -> Resp
     except Invalid as error:
         fault = error.faults[0]
         return _form(request, here, session, typed, f"{fault.message} Give {fault.expected}.", status=422)
-    count(request)
-    made = examining.ask(session, url, aggregator=aggregator, now=here.now())
+    checks.count(request)
+    made = checks.ask(request, here, url, aggregator=aggregator)
     return RedirectResponse(f"/check/{made}", 303)
 
 

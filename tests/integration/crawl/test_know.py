@@ -17,12 +17,12 @@ from xml.etree import ElementTree as ET
 import orjson
 import pytest
 from nacl.signing import VerifyKey
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.checks import AN_HOUR
+from api.checks import AN_HOUR, AT_ONCE
 from federation import examining, holdings, hooks, hosts, lists, nodes, ping, status
 from federation.addresses import check_addresses
 from federation.database import Database, clock, table
@@ -754,6 +754,31 @@ def test_one_client_asks_for_so_many_checks_an_hour(moot: Aggregator, tmp_path: 
     assert int(full.headers["retry-after"]) > 3_000
     other = TestClient(create_app(services), client=("8.8.8.8", 5), follow_redirects=False)
     assert "from this address" not in other.post("/v1/check", json={"url": "https://more.example"}).text
+
+
+def test_who_asks_for_a_check_takes_no_threads_from_the_readers(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """While others write few wait to have a check noted down; the next is told to come back, a known one is given."""
+    ask = served(moot, tmp_path)
+    turns = ask.app.state.asking  # type: ignore[attr-defined]
+    known = ask.post("/v1/check", json={"url": "https://known.example"}).json()["id"]
+
+    def post(host: str) -> int:
+        return ask.post("/v1/check", json={"url": f"https://{host}.example"}).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        with moot.database.write() as session:
+            writer = session.connection()
+            if moot.database.dialect == "postgresql":
+                writer.execute(text("LOCK TABLE examination IN EXCLUSIVE MODE"))
+            waiting = [pool.submit(post, f"n{number}") for number in range(AT_ONCE)]
+            asyncio.run(until(lambda: turns._value == 0))
+            assert ask.post("/check", data={"url": "more.example"}).status_code == 503
+            told = ask.post("/v1/check", json={"url": "https://more.example"})
+            assert (told.status_code, "noted down" in told.json()["detail"]) == (503, True)
+            assert told.headers["retry-after"]
+            assert ask.post("/v1/check", json={"url": "https://known.example"}).json()["id"] == known
+        assert [one.result(30) for one in waiting] == [202] * AT_ONCE
+    assert post("more") == 202
 
 
 def test_checks_are_bounded(moot: Aggregator, world: World, tmp_path: Path) -> None:
