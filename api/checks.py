@@ -1,6 +1,7 @@
 """Hold any node to the rules: asked for here, done by a worker, read at its own address (protocol section 6)."""
 
 import threading
+from math import ceil
 from typing import Annotated, Any
 
 import orjson
@@ -16,7 +17,7 @@ from api.services import Services
 from api.shapes import Shape
 from api.strict import strict_router
 from federation import examining
-from schema.errors import Busy, Fault, Invalid, Malformed
+from schema.errors import Busy, Fault, Hurried, Invalid, Malformed
 from schema.faults import invalid
 
 router = strict_router(tags=["Nodes"])
@@ -127,11 +128,10 @@ def create_check(request: Request, body: JsonBody, here: Here) -> Response:
     """Take the address of a node, to be held to every rule by a worker. Anybody may ask; nothing of it is published.
 
     The same address is looked at once a minute at most: who asks again is given the check that was just made. One
-    client may ask for 30 within an hour.
+    client may ask for 30 new ones within an hour.
     """
     asked = _asked(body)
     url = examining.address(asked.url)
-    count(request)
     made = ask(request, here, url, aggregator=asked.aggregator)
     url = f"{here.public_url}/v1/check/{made}"
     told = {"id": made, "state": "queued", "status": url}
@@ -170,18 +170,21 @@ def ask(request: Request, here: Services, url: str, *, aggregator: bool) -> str:
     if not turns.acquire(blocking=False):
         raise Busy("Others who ask for a check wait to be noted down already. Try again in a moment.")
     try:
+        _count(request)
         with here.database.write() as session:
             return examining.ask(session, url, aggregator=aggregator, now=now)
     finally:
         turns.release()
 
 
-def count(request: Request) -> None:
-    """Count a check against who asks for it. Raises `Hurried`: each is a few requests to somebody else's server."""
+def _count(request: Request) -> None:
+    """Count a new check against who asks for it. Raises `Hurried`: each is a few requests to somebody else's server."""
     looks: Limits = request.app.state.looks
     standing = looks.address(request.scope)
-    if standing is not None:
-        standing.check()
+    if standing is not None and standing.refused:
+        told = f"{AN_HOUR} checks within an hour were asked for from this address."
+        wait = f"Ask for the next in {ceil(standing.seconds / 60)} min."
+        raise Hurried(standing.policy, standing.seconds, f"{told} {wait}")
 
 
 def _asked(body: bytes) -> CheckAsked:

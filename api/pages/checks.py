@@ -48,7 +48,6 @@ def ask(request: Request, asked: Sent, here: Aggregator, session: Read) -> Respo
     except Invalid as error:
         fault = error.faults[0]
         return _form(request, here, session, typed, f"{fault.message} Give {fault.expected}.", status=422)
-    checks.count(request)
     made = checks.ask(request, here, url, aggregator=aggregator)
     return RedirectResponse(f"/check/{made}", 303)
 

@@ -27,7 +27,7 @@ _OTHERS = ("/v1/", "/.well-known/", "/health/", "/metrics", "/static/")
 ADVICE = {
     404: "Check the address, or search for what you are looking for.",
     422: "Change what was asked for, or start again from the search.",
-    429: "Wait a minute, then go on more slowly.",
+    429: "Wait for as long as it says here, then go on more slowly.",
     503: "Try again in a minute.",
 }
 
