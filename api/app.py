@@ -88,6 +88,7 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.metrics = metrics
     app.state.limits = limits
     app.state.looks = looks
+    app.state.askers = dict[str, str | None]()
     app.state.asking = threading.BoundedSemaphore(checks.AT_ONCE)
     app.state.pages = feed
     app.state.ways = ways

@@ -1,6 +1,7 @@
 """Hold any node to the rules: asked for here, done by a worker, read at its own address (protocol section 6)."""
 
 import threading
+from collections.abc import Sequence
 from math import ceil
 from typing import Annotated, Any
 
@@ -23,6 +24,9 @@ from schema.faults import invalid
 router = strict_router(tags=["Nodes"])
 AN_HOUR = 30
 """How many checks one address may ask for within an hour."""
+AN_ADDRESS = 2
+"""How many that one address asked for may wait at a time: the queue is there for all."""
+A_WHILE = 30
 AT_ONCE = 2
 """How many who ask for a check may wait for their turn to write at a time."""
 _WHEN: JsonDict = {"format": "date-time"}
@@ -128,7 +132,7 @@ def create_check(request: Request, body: JsonBody, here: Here) -> Response:
     """Take the address of a node, to be held to every rule by a worker. Anybody may ask; nothing of it is published.
 
     The same address is looked at once a minute at most: who asks again is given the check that was just made. One
-    client may ask for 30 new ones within an hour.
+    client may ask for 30 new ones within an hour, and for two at a time.
     """
     asked = _asked(body)
     url = examining.address(asked.url)
@@ -164,17 +168,34 @@ def ask(request: Request, here: Services, url: str, *, aggregator: bool) -> str:
     now = here.now()
     with here.database.present() as reading:
         found = examining.recent(reading, url, aggregator=aggregator, now=now)
+        waiting = examining.unfinished(reading, now)
     if found is not None:
         return found
+    asker = _asker(request, waiting)
     turns: threading.Semaphore = request.app.state.asking
     if not turns.acquire(blocking=False):
         raise Busy("Others who ask for a check wait to be noted down already. Try again in a moment.")
     try:
         _count(request)
         with here.database.write() as session:
-            return examining.ask(session, url, aggregator=aggregator, now=now)
+            made = examining.ask(session, url, aggregator=aggregator, now=now)
     finally:
         turns.release()
+    request.app.state.askers[made] = asker
+    return made
+
+
+def _asker(request: Request, waiting: Sequence[str]) -> str | None:
+    """Who asks, by address; None where that is not limited. Raises `Hurried` where too many of theirs wait."""
+    looks: Limits = request.app.state.looks
+    askers: dict[str, str | None] = request.app.state.askers  # of those that wait: as few as may wait
+    for done in askers.keys() - set(waiting):
+        askers.pop(done, None)
+    who = looks.who(request.scope) if looks.most else None
+    if who is not None and list(askers.values()).count(who) >= AN_ADDRESS:
+        told = f"{AN_ADDRESS} checks that were asked for from this address are not done yet. Ask again when one is."
+        raise Hurried("address", A_WHILE, told)
+    return who
 
 
 def _count(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""The worker that holds nodes to the rules for whoever asked: one at a time, through the door, in the host's turn."""
+"""The worker that holds nodes to the rules for whoever asked: two at a time, through the door, in the host's turn."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ log = structlog.get_logger("folkmoot.checks")
 SECONDS = 60.0
 """How long one look may take, however slowly the node answers."""
 PATIENCE, LOOK = 10.0, 0.2
+AT_ONCE = 2
+"""How many are looked at at a time, so that a node which drips does not hold up all the others."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,12 @@ class Examiner:
     seconds: float = SECONDS
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, and end the look in hand."""
+        """Work until `stop` is set, and end the looks in hand."""
+        async with asyncio.TaskGroup() as group:
+            for _worker in range(AT_ONCE):
+                group.create_task(self._work(stop))
+
+    async def _work(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             if await self.turn():
                 continue

@@ -1,13 +1,14 @@
 """Nodes that somebody asked to be held to the rules: the queue is the table, and so is its bound.
 
-Anybody may ask. So the same address is looked at once a minute at most, few wait at a time, one is looked at at a time,
-and nothing is done in the request itself.
+Anybody may ask. So the same address is looked at once a minute at most, few wait at a time, two are looked at at a
+time, and nothing is done in the request itself.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -88,14 +89,18 @@ def recent(session: Reading, url: str, *, aggregator: bool, now: datetime) -> st
     found: str | None = session.connection().execute(young.order_by(_examination.c.created.desc())).scalars().first()
     if found is not None:
         return found
-    waits = _examination.c.finished.is_(None) & (_examination.c.created > now - KEPT)
-    waiting = select(func.count()).select_from(_examination).where(waits)
-    if session.connection().execute(waiting).scalar_one() >= MOST_WAITING:
+    if len(unfinished(session, now)) >= MOST_WAITING:
         raise Hurried("server", 60, "Many nodes wait to be looked at already. Ask again in a minute.")
     host = _examination.c.url.startswith("/".join(url.split("/", 3)[:3]) + "/", autoescape=True)
     for most, mine, whose in ((OF_A_HOST, host, "of this host"), (AN_HOUR, true(), "of nodes")):
         _check_hour(session, most, mine, whose, now)
     return None
+
+
+def unfinished(session: Reading, now: datetime) -> Sequence[str]:
+    """The ids of those that wait, or are being looked at."""
+    waits = _examination.c.finished.is_(None) & (_examination.c.created > now - KEPT)
+    return session.connection().execute(select(_examination.c.id).where(waits)).scalars().all()
 
 
 def ask(session: WriteSession, url: str, *, aggregator: bool, now: datetime) -> str:

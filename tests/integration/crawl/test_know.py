@@ -763,6 +763,48 @@ def test_one_client_asks_for_so_many_checks_an_hour(moot: Aggregator, tmp_path: 
     assert "from this address" not in other.post("/v1/check", json={"url": "https://more.example"}).text
 
 
+def test_one_address_has_two_checks_at_a_time(moot: Aggregator, tmp_path: Path) -> None:
+    """The queue is there for all: the third is taken when one of the first is done, and another's is taken at once."""
+    services = make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)
+    app = create_app(replace(services, a_minute=6_000))
+    ask, other = (TestClient(app, client=(address, 5)) for address in ("9.9.9.9", "8.8.8.8"))
+    assert [ask.post("/v1/check", json={"url": f"https://n{n}.example"}).status_code for n in range(2)] == [202, 202]
+    full = ask.post("/v1/check", json={"url": "https://more.example"})
+    assert (full.status_code, "not done yet" in full.json()["detail"]) == (429, True)
+    assert ask.post("/v1/check", json={"url": "https://n1.example"}).status_code == 202, "it is one of the two"
+    assert other.post("/v1/check", json={"url": "https://more.example"}).status_code == 202
+    with moot.database.write() as session:
+        done = update(table(Examination)).where(table(Examination).c.url.contains("n0.example"))
+        session.connection().execute(done.values(finished=NOW, state="done"))
+    assert ask.post("/v1/check", json={"url": "https://third.example"}).status_code == 202
+    assert len(app.state.askers) == 3
+
+
+def test_two_nodes_are_looked_at_at_a_time(moot: Aggregator, world: World) -> None:
+    """A node that does not answer holds up no other: the next is looked at beside it."""
+    world.node()
+    slow, quick = asked_for(moot, "slow.example"), asked_for(moot)
+
+    async def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        if "slow" in url:
+            await ended.wait()
+            raise Later("It hangs.")
+        return await world.get(url, headers)
+
+    async def go() -> None:
+        stop = asyncio.Event()
+        working = asyncio.create_task(Examiner(moot.database, get, lambda: world.now, every=0.05).run(stop))
+        await until(lambda: report(moot, quick)["state"] == "done")
+        assert report(moot, slow)["state"] == "running"
+        stop.set()
+        ended.set()
+        await asyncio.wait_for(working, 10)
+
+    ended = asyncio.Event()
+    asyncio.run(asyncio.wait_for(go(), 30))
+    assert report(moot, slow)["state"] == "done"
+
+
 def test_who_asks_for_a_check_takes_no_threads_from_the_readers(moot: Aggregator, world: World, tmp_path: Path) -> None:
     """While others write few wait to have a check noted down; the next is told to come back, a known one is given."""
     ask = served(moot, tmp_path)
