@@ -7,7 +7,7 @@ import base64
 import re
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,14 +23,14 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.checks import AN_HOUR, AT_ONCE
-from federation import examining, holdings, hooks, hosts, lists, nodes, ping, status
+from federation import examining, holdings, hooks, hosts, lists, log, nodes, ping, status
 from federation.addresses import check_addresses
 from federation.database import Database, clock, table
 from federation.examiner import Examiner
 from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.webhooks import Herald
-from schema.errors import Hurried, Invalid, Later, NotFound, Refused, Vanished
+from schema.errors import Busy, Hurried, Invalid, Later, NotFound, Refused, Vanished
 from schema.tables import Examination, Feed, Hook, Host, Node
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import client, make_services
@@ -452,6 +452,28 @@ def test_a_ping_does_not_end_the_patience_with_a_node_that_failed(
     moot.crawl()
     world.pass_time(minutes=1)
     assert ping.ping(moot.database, "exa.example", clock=world.clock) == world.now, "it is well again"
+
+
+def test_pings_take_no_threads_from_the_readers(moot: Aggregator, world: World) -> None:
+    """While somebody writes, a few pings wait for that and all others are answered at once: 503."""
+    moot.add(world.node())
+    moot.crawl()
+
+    def one(_n: int) -> str:
+        try:
+            ping.ping(moot.database, "exa.example", clock=world.clock)
+        except Busy:
+            return "busy"
+        return "noted"
+
+    with ThreadPoolExecutor(20) as pool:
+        with moot.database.write() as session:
+            log.lock(session)
+            session.connection().execute(update(table(Feed)).values(etag="x"))
+            asked = [pool.submit(one, n) for n in range(20)]
+            done, waiting = wait(asked, timeout=3)
+            assert ([each.result() for each in done], len(waiting)) == (["busy"] * 12, 8)
+        assert [each.result() for each in waiting] == ["noted"] * 8
 
 
 def test_a_ping_is_answered(moot: Aggregator, world: World, tmp_path: Path) -> None:
