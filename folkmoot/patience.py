@@ -43,7 +43,7 @@ class Bounds:
     """Seconds to wait in any case, and bytes a second that earn more: for a header, a body, the reading of an answer.
 
     `look` is the time between two looks. `head` is how many bytes the address and the header fields of a request may
-    have, `fields` how many fields there may be.
+    have, `fields` how many fields there may be; those behind its body count among them.
     """
 
     header: float = 10.0
@@ -117,7 +117,7 @@ class Patient(HttpToolsProtocol):
         self.whose = whose(self.client[0], self.proxies) if self.client else None
         if self.whose is not None:
             self.crowds.join(self.whose, self)
-        self.said = 0
+        self.said = self.fields = 0
         self.in_head = True
         self.too_large = False
         self.since: float | None = time.monotonic()
@@ -152,7 +152,7 @@ class Patient(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Count from here on what the head brings."""
-        self.said = 0
+        self.said = self.fields = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -161,13 +161,15 @@ class Patient(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field."""
+        """Take a header field. One behind the body is counted and not passed on: it may name an address, or a token."""
+        self.fields += 1
         self._hear(len(name) + len(value))
-        super().on_header(name, value)
+        if self.in_head:
+            super().on_header(name, value)
 
     def _hear(self, more: int) -> None:
         self.said += more
-        if self.said > self.bounds.head or len(self.headers) >= self.bounds.fields:
+        if self.said > self.bounds.head or self.fields > self.bounds.fields:
             self.too_large = True
             raise _TooLarge
 

@@ -1,0 +1,91 @@
+"""What is part of a request and what is not, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import pytest
+import uvicorn
+
+from folkmoot.patience import Bounds, Patient
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Hasty(Patient):
+    """The same protocol with less patience, so that the tests end."""
+
+    bounds = Bounds(header=1.0, body=1.0, answer=5.0, look=0.05)
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the header fields and the length of the body; to /early before the body is read."""
+    read, more = 0, scope["path"] != "/early"
+    while more:
+        message = await receive()
+        read += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    told = [[name.decode(), value.decode()] for name, value in scope["headers"]]
+    body = orjson.dumps({"path": scope["path"], "fields": told, "read": read})
+    length = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": length})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Yield the port of a running server."""
+    config = uvicorn.Config(app, http=Hasty, ws="none", log_config=None, access_log=False, lifespan="off")
+    config.timeout_keep_alive = 1
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def _connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def _said(port: int, *parts: bytes) -> list[tuple[int, Any]]:
+    """Say all of it; the status and the body of each answer, until the server closes."""
+    whole = b""
+    with _connect(port) as one:
+        with suppress(ConnectionError):
+            for part in parts:
+                one.sendall(part)
+        with suppress(ConnectionError):
+            while part := one.recv(65_536):
+                whole += part
+    return [_answer(one) for one in whole.split(b"HTTP/1.1 ")[1:]]
+
+
+def _answer(said: bytes) -> tuple[int, Any]:
+    head, _, body = said.partition(b"\r\n\r\n")
+    return int(head[:3]), orjson.loads(body)
+
+
+def test_fields_behind_a_body_are_no_fields_of_the_request(port: int) -> None:
+    """A trailer names neither an address nor a token, of this request or of the next."""
+    trailer = b"0\r\nX-Forwarded-For: 198.51.100.1\r\nAuthorization: Bearer fmt_x\r\nExpect: 100-continue\r\n\r\n"
+    next_one = b"GET /next HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n"
+    (status, told), (status_next, told_next) = _said(port, CHUNKED + b"2\r\nab\r\n" + trailer + next_one)
+    assert (status, status_next) == (200, 200)
+    assert told["read"] == 2
+    assert told["fields"] == [["host", "x"], ["transfer-encoding", "chunked"]]
+    assert told_next["fields"] == [["host", "y"], ["connection", "close"]]
+
+
+@pytest.mark.parametrize("trailer", [b"X-A: y\r\n" * 200, b"X-A: " + b"y" * 70_000 + b"\r\n"])
+def test_fields_behind_a_body_are_counted(port: int, trailer: bytes) -> None:
+    """Too many or too long fields are refused behind a body as before it."""
+    assert [status for status, _ in _said(port, CHUNKED + b"2\r\nab\r\n0\r\n" + trailer + b"\r\n")] == [431]
