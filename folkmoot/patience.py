@@ -42,13 +42,15 @@ _LOOKED_AT = 50
 class Bounds:
     """Seconds to wait in any case, and bytes a second that earn more: for a header, a body, the reading of an answer.
 
-    `look` is the time between two looks. `head` is how many bytes the address and the header fields of a request may
-    have, `fields` how many fields there may be; those behind its body count among them.
+    No body lasts `longest`, whatever it brings: one that is sent on after its answer has no other end. `look` is the
+    time between two looks. `head` is how many bytes the address and the header fields of a request may have, and what
+    stands between two pieces of its body; `fields` how many fields there may be, with those behind its body.
     """
 
     header: float = 10.0
     body: float = 20.0
     body_rate: float = 2_000.0
+    longest: float = 3_600.0
     answer: float = 30.0
     answer_rate: float = 4_000.0
     look: float = 1.0
@@ -121,7 +123,7 @@ class Patient(HttpToolsProtocol):
         self.in_head = True
         self.too_large = False
         self.since: float | None = time.monotonic()
-        self.taken = 0
+        self.taken = self.brought = 0
         self.unread_since: float | None = None
         self.read_before = 0
         self.looking = self.loop.call_later(self.bounds.look, self._look)
@@ -145,7 +147,7 @@ class Patient(HttpToolsProtocol):
         if self.since is None:
             self.since, self.taken = time.monotonic(), len(data)
         super().data_received(data)
-        beyond = self.since is not None and self.in_head and self.taken > self.bounds.head
+        beyond = self.since is not None and self.taken > self.bounds.head
         if beyond and not self.transport.is_closing():
             self.too_large = True
             self.send_400_response("")
@@ -221,8 +223,17 @@ class Patient(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Count from here on what the body brings."""
-        self.since, self.taken, self.in_head = time.monotonic(), 0, False
+        self.since, self.taken, self.brought, self.in_head = time.monotonic(), 0, 0, False
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """Count anew what is neither head nor body: what a chunk says of itself, and the fields behind the last one."""
+        self.taken = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body; nothing else counts as one."""
+        self.taken, self.brought = 0, self.brought + len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait for nothing any more: the request is whole."""
@@ -248,7 +259,7 @@ class Patient(HttpToolsProtocol):
         if self.since is not None and not self.flow.read_paused:
             waited = now - self.since
             if self._in_body():
-                if waited > self.bounds.body + self.taken / self.bounds.body_rate:
+                if waited > min(self.bounds.body + self.brought / self.bounds.body_rate, self.bounds.longest):
                     return "body"
             elif waited > self.bounds.header:
                 return "header"

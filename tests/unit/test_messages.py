@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -20,7 +21,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Hasty(Patient):
     """The same protocol with less patience, so that the tests end."""
 
-    bounds = Bounds(header=1.0, body=1.0, answer=5.0, look=0.05)
+    bounds = Bounds(header=1.0, body=1.0, longest=3.0, answer=5.0, look=0.05)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -63,6 +64,7 @@ def _said(port: int, *parts: bytes) -> list[tuple[int, Any]]:
         with suppress(ConnectionError):
             for part in parts:
                 one.sendall(part)
+                time.sleep(0.1)  # each comes by itself, and nothing is on its way when the server closes
         with suppress(ConnectionError):
             while part := one.recv(65_536):
                 whole += part
@@ -89,3 +91,38 @@ def test_fields_behind_a_body_are_no_fields_of_the_request(port: int) -> None:
 def test_fields_behind_a_body_are_counted(port: int, trailer: bytes) -> None:
     """Too many or too long fields are refused behind a body as before it."""
     assert [status for status, _ in _said(port, CHUNKED + b"2\r\nab\r\n0\r\n" + trailer + b"\r\n")] == [431]
+
+
+def _until_ended(one: socket.socket, part: bytes) -> float:
+    """Say a part again and again; the seconds until the server ends the connection."""
+    began = time.monotonic()
+    with suppress(OSError):
+        while time.monotonic() < began + 15:
+            one.sendall(part)
+            time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def test_what_a_chunk_says_of_itself_is_no_body(port: int) -> None:
+    """An extension of a chunk that never ends earns no time, however much of it comes."""
+    with _connect(port) as one:
+        one.sendall(CHUNKED + b"1;")
+        assert _until_ended(one, b"a" * 500) < 2.5
+
+
+def test_what_a_chunk_says_of_itself_is_bounded(port: int) -> None:
+    """An extension as long as no head may be is refused."""
+    assert [status for status, _ in _said(port, CHUNKED + b"1;", b"a" * 65_536, b"a")] == [431]
+
+
+def test_many_small_chunks_are_a_body(port: int) -> None:
+    """What stands between two chunks is not summed up."""
+    ((status, told),) = _said(port, CHUNKED, b"1;a=b\r\nx\r\n" * 20_000, b"0\r\n\r\n")
+    assert (status, told["read"]) == (200, 20_000)
+
+
+def test_no_body_lasts_for_ever(port: int) -> None:
+    """A body that keeps above the least rate ends after the longest time."""
+    with _connect(port) as one:
+        one.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n")
+        assert 2.5 < _until_ended(one, b"a" * 500) < 6
