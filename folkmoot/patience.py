@@ -147,10 +147,17 @@ class Patient(HttpToolsProtocol):
         if self.since is None:
             self.since, self.taken = time.monotonic(), len(data)
         super().data_received(data)
+        if self.since is None and self.cycle is not None and self.cycle.response_complete:
+            self._keep_a_while()
         beyond = self.since is not None and self.taken > self.bounds.head
         if beyond and not self.transport.is_closing():
             self.too_large = True
             self.send_400_response("")
+
+    def _keep_a_while(self) -> None:
+        """Wait for the next request. uvicorn did so since the answer, until more came of the request itself."""
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def on_message_begin(self) -> None:
         """Count from here on what the head brings."""
@@ -258,15 +265,12 @@ class Patient(HttpToolsProtocol):
         """What this client is too slow at; "" where it is not."""
         if self.since is not None and not self.flow.read_paused:
             waited = now - self.since
-            if self._in_body():
+            if not self.in_head:  # nor is what is sent on after an early answer: its sender reads that at the end
                 if waited > min(self.bounds.body + self.brought / self.bounds.body_rate, self.bounds.longest):
                     return "body"
             elif waited > self.bounds.header:
                 return "header"
         return "answer" if self._unread(now) else ""
-
-    def _in_body(self) -> bool:
-        return self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete
 
     def waiting(self) -> int:
         """Bytes that were sent and not yet read; a look may be a second old, and know of some that were read since."""

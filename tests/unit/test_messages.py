@@ -126,3 +126,38 @@ def test_no_body_lasts_for_ever(port: int) -> None:
     with _connect(port) as one:
         one.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n")
         assert 2.5 < _until_ended(one, b"a" * 500) < 6
+
+
+EARLY = b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+
+
+def test_who_was_answered_early_sends_on_and_is_heard_again(port: int) -> None:
+    """A body whose answer is out has the time of a body; the answer is there at its end, the next one too."""
+    began = time.monotonic()
+    with _connect(port) as one:
+        one.sendall(EARLY)
+        for _ in range(60):
+            one.sendall(b"a" * 1_000)
+            time.sleep(0.03)
+        assert time.monotonic() - began > 1.5 * Hasty.bounds.header
+        assert one.recv(65_536).startswith(b"HTTP/1.1 200")
+        one.sendall(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"/next" in one.recv(65_536)
+
+
+def test_who_was_answered_early_is_kept_no_longer_than_others(port: int) -> None:
+    """When the rest of a body has come after its answer, the connection waits for a next request as ever."""
+    with _connect(port) as one:
+        one.sendall(EARLY)
+        assert one.recv(65_536).startswith(b"HTTP/1.1 200")
+        one.sendall(b"a" * 60_000)
+        began = time.monotonic()
+        assert one.recv(1) == b""
+        assert time.monotonic() - began < 3
+
+
+def test_who_was_answered_early_sends_no_slower_than_others(port: int) -> None:
+    """A body that drips on after its answer ends as any other."""
+    with _connect(port) as one:
+        one.sendall(EARLY)
+        assert _until_ended(one, b"a") < 3
