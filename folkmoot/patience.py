@@ -122,6 +122,7 @@ class Patient(HttpToolsProtocol):
         self.said = self.fields = 0
         self.in_head = True
         self.too_large = False
+        self.to_refuse: tuple[HTTPStatus, str] | None = None
         self.since: float | None = time.monotonic()
         self.taken = self.brought = 0
         self.unread_since: float | None = None
@@ -142,7 +143,9 @@ class Patient(HttpToolsProtocol):
             self.crowds.leave(self.whose, self)
 
     def data_received(self, data: bytes) -> None:
-        """Note when a request began."""
+        """Note when a request began. What comes behind one that will be refused is not looked at."""
+        if self.to_refuse:
+            return
         self.taken += len(data)
         if self.since is None:
             self.since, self.taken = time.monotonic(), len(data)
@@ -188,7 +191,33 @@ class Patient(HttpToolsProtocol):
         most = (
             f"The address and header fields have more than {self.bounds.head} bytes, or are over {self.bounds.fields}."
         )
-        self._refuse(status, most if self.too_large else msg)
+        self._refuse_in_turn(status, most if self.too_large else msg)
+
+    def _refuse_in_turn(self, status: HTTPStatus, detail: str) -> None:
+        """Refuse what came last, after the answers to all that came before; nothing more is read."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self.in_head and not answering:
+            self._refuse(status, detail)
+        elif self.in_head:
+            self._refuse_later(status, detail)
+        elif self.pipeline:  # the body of one that has not begun
+            self.pipeline.popleft()
+            self._refuse_later(status, detail)
+        elif self.cycle.response_started:
+            self.transport.close()  # one request gets no two answers
+        else:
+            self._refuse(status, detail)
+
+    def _refuse_later(self, status: HTTPStatus, detail: str) -> None:
+        self.to_refuse, self.since = (status, detail), None
+        self.flow.pause_reading()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or to the refusal of what came behind the last one."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if last and self.to_refuse and not self.transport.is_closing():
+            self._refuse(*self.to_refuse)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         name = secrets.token_hex(16)
@@ -230,8 +259,9 @@ class Patient(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Count from here on what the body brings."""
-        self.since, self.taken, self.brought, self.in_head = time.monotonic(), 0, 0, False
+        self.since, self.taken, self.brought = time.monotonic(), 0, 0
         super().on_headers_complete()
+        self.in_head = False  # only now: an address that is none is refused as a head
 
     def on_chunk_header(self) -> None:
         """Count anew what is neither head nor body: what a chunk says of itself, and the fields behind the last one."""

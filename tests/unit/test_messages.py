@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -25,8 +26,10 @@ class Hasty(Patient):
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the header fields and the length of the body; to /early before the body is read."""
+    """Answer with the header fields and the length of the body; to /early before the body is read, to /late after a while."""
     read, more = 0, scope["path"] != "/early"
+    if scope["path"] == "/late":
+        await asyncio.sleep(0.5)
     while more:
         message = await receive()
         read += len(message.get("body", b""))
@@ -161,3 +164,27 @@ def test_who_was_answered_early_sends_no_slower_than_others(port: int) -> None:
     with _connect(port) as one:
         one.sendall(EARLY)
         assert _until_ended(one, b"a") < 3
+
+
+GET, LATE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n"
+BROKEN = CHUNKED + b"2\r\nab\r\nno number\r\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "statuses"),
+    [
+        ((GET + b"GARBAGE\r\n\r\n",), [200, 400]),
+        ((LATE + GET + b"GARBAGE\r\n\r\n", b"more of it\r\n\r\n" * 9, b"and more"), [200, 200, 400]),
+        ((LATE + b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", b"GET "), [200, 400]),
+        ((LATE + BROKEN, b"more"), [200, 400]),
+        ((LATE + GET + BROKEN, b"more"), [200, 200, 400]),
+        ((LATE + b"GET / HTTP/1.1\r\nX-Long: ", b"y" * 70_000, b"more"), [200, 431]),
+        ((LATE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + b"GARBAGE\r\n\r\n",), [200]),
+        ((BROKEN,), [400]),
+        ((b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",), [400]),
+        ((b"POST /early" + CHUNKED[6:] + b"2\r\nab\r\n", b"no number\r\n"), [200]),
+    ],
+)
+def test_what_is_no_request_costs_nobody_an_answer(port: int, parts: tuple[bytes, ...], statuses: list[int]) -> None:
+    """Who comes before garbage has its own answer first, the garbage its refusal then, and no request two answers."""
+    assert [status for status, _ in _said(port, *parts)] == statuses
