@@ -62,6 +62,10 @@ class _TooLarge(Exception):
     """The head of a request is larger than its bounds."""
 
 
+class _NoHost(Exception):
+    """A request names no host, or two (RFC 9112, section 3.2)."""
+
+
 def make_room() -> None:
     """Let this process have as many files open as the system lets it: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -258,7 +262,10 @@ class Patient(HttpToolsProtocol):
         return room()
 
     def on_headers_complete(self) -> None:
-        """Count from here on what the body brings."""
+        """Count from here on what the body brings. Raises where it is not said whom is asked."""
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            raise _NoHost
         self.since, self.taken, self.brought = time.monotonic(), 0, 0
         super().on_headers_complete()
         self.in_head = False  # only now: an address that is none is refused as a head

@@ -26,7 +26,7 @@ class Hasty(Patient):
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the header fields and the length of the body; to /early before the body is read, to /late after a while."""
+    """Answer with the header fields and the length of the body: /early before it is read, /late after a while."""
     read, more = 0, scope["path"] != "/early"
     if scope["path"] == "/late":
         await asyncio.sleep(0.5)
@@ -188,3 +188,19 @@ BROKEN = CHUNKED + b"2\r\nab\r\nno number\r\n"
 def test_what_is_no_request_costs_nobody_an_answer(port: int, parts: tuple[bytes, ...], statuses: list[int]) -> None:
     """Who comes before garbage has its own answer first, the garbage its refusal then, and no request two answers."""
     assert [status for status, _ in _said(port, *parts)] == statuses
+
+
+@pytest.mark.parametrize(
+    ("said", "statuses"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", [400]),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n", [400]),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", [400]),
+        (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", [200]),
+        (b"GET / HTTP/1.0\r\n\r\n", [200]),
+        (GET + b"GET / HTTP/1.1\r\n\r\n" + GET, [200, 400]),
+    ],
+)
+def test_a_request_names_one_host(port: int, said: bytes, statuses: list[int]) -> None:
+    """Without a host, or with two, it is no request; before HTTP/1.1 there need be none."""
+    assert [status for status, _ in _said(port, said)] == statuses
