@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -27,23 +28,32 @@ class Hasty(Patient):
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Read the whole body, then give a long answer."""
+    """Read the whole body, then give a long answer; to /longer one that no kernel takes whole."""
     more = True
     while more:
         message = await receive()
         more = message.get("more_body", False)
-    length = [(b"content-length", str(len(ANSWER)).encode())]
+    answer = ANSWER * 16 if scope["path"] == "/longer" else ANSWER
+    length = [(b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": length})
-    await send({"type": "http.response.body", "body": ANSWER})
+    await send({"type": "http.response.body", "body": answer})
 
 
 @pytest.fixture
 def address() -> Iterator[Address]:
-    """Yield the address of a running server."""
+    """Yield the address of a running server whose kernel holds next to nothing of an answer."""
+    with _served(16_384) as address:
+        yield address
+
+
+@contextmanager
+def _served(held: int | None) -> Iterator[Address]:
+    """Run a server; its kernel holds so many bytes of each answer, or as many as it likes."""
     config = uvicorn.Config(app, http=Hasty, ws="none", log_config=None, access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # else the kernel takes all of it itself
+        if held:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, held)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         yield listening.getsockname()
@@ -146,6 +156,22 @@ def test_who_is_slow_but_goes_on_reads_all_of_it(address: Address) -> None:
             time.sleep(len(part) / 500_000)
     assert read > len(ANSWER)
     assert time.monotonic() - began > 2 * Hasty.bounds.answer
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what it holds")
+def test_what_is_read_counts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads above the least rate is not cut off while the kernel, which holds megabytes, makes no room for more."""
+    monkeypatch.setattr(Hasty, "bounds", Bounds(answer=1.0, answer_rate=50_000.0, look=0.05))
+    with _served(None) as address, _connect(address) as one, _connect(address) as other:
+        for each in (one, other):
+            each.sendall(b"GET /longer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        began, read = time.monotonic(), 0
+        while time.monotonic() < began + 6:
+            part = one.recv(10_000)
+            assert part, "cut off"
+            read += len(part)
+            time.sleep(max(0, began + read / 250_000 - time.monotonic()))
+        assert _ended(other, 0), "who does not read at all goes"
 
 
 def test_who_sends_slowly_but_enough_is_heard(address: Address) -> None:
