@@ -45,9 +45,10 @@ _LOOKED_AT = 50
 class Bounds:
     """Seconds to wait in any case, and bytes a second that earn more: for a header, a body, the reading of an answer.
 
-    No body lasts `longest`, whatever it brings: one that is sent on after its answer has no other end. `look` is the
-    time between two looks. `head` is how many bytes the address and the header fields of a request may have, and what
-    stands between two pieces of its body; `fields` how many fields there may be, with those behind its body.
+    No body lasts `longest`, whatever it brings: one that is sent on after its answer has no other end. When the server
+    stops, who is being answered has `stop` seconds. `look` is the time between two looks. `head` is how many bytes the
+    address and the header fields of a request may have, and what stands between two pieces of its body; `fields` how
+    many fields there may be, with those behind its body.
     """
 
     header: float = 10.0
@@ -56,6 +57,7 @@ class Bounds:
     longest: float = 3_600.0
     answer: float = 30.0
     answer_rate: float = 4_000.0
+    stop: float = 8.0
     look: float = 1.0
     head: int = 65_536
     fields: int = 100
@@ -145,6 +147,7 @@ class Patient(HttpToolsProtocol):
         self.taken = self.brought = 0
         self.unread_since: float | None = None
         self.read_before = 0
+        self.ends: float | None = None
         self.looking = self.loop.call_later(self.bounds.look, self._look)
         if len(self.connections) > self.room():
             self._giving_way().cut_off("crowd")
@@ -298,6 +301,11 @@ class Patient(HttpToolsProtocol):
         self.since, self.in_head = None, True
         super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """Let what is under way end, for a while: a server that stops waits for nobody's pace."""
+        super().shutdown()
+        self.ends = time.monotonic() + self.bounds.stop
+
     def _look(self) -> None:
         why = self._overdue(time.monotonic())
         if why:
@@ -314,6 +322,8 @@ class Patient(HttpToolsProtocol):
 
     def _overdue(self, now: float) -> str:
         """What this client is too slow at; "" where it is not."""
+        if self.ends is not None and now > self.ends:
+            return "stop"
         if self.since is not None and not self.flow.read_paused:
             waited = now - self.since
             if not self.in_head:  # nor is what is sent on after an early answer: its sender reads that at the end

@@ -12,6 +12,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +32,10 @@ FAILED = 3
 """The exit code of a server that could not start, as uvicorn's own."""
 HUNG_SECONDS = 30
 """How long one of several processes may be silent before it is ended and started again."""
+
+STOP_SECONDS = 10
+"""How long what is under way may go on when a server stops: a little longer than each of its clients may
+(`Bounds.stop`), and no longer than what commonly stops servers waits before it kills them."""
 
 
 def serve(settings: Settings) -> None:
@@ -60,6 +65,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         # uvicorn would believe the X-Forwarded-For of whoever connects from this machine; api/limits.py reads it.
         proxy_headers=False,
         timeout_worker_healthcheck=HUNG_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
 
 
@@ -75,9 +81,19 @@ def _processes(settings: Settings, sockets: list[socket.socket]) -> bool:
     with tempfile.TemporaryDirectory(prefix="folkmoot-figures-") as folder:
         share_figures(folder)
         garbage.resume()
-        parent = Multiprocess(_config(settings), sockets)
+        parent = _Parent(_config(settings), sockets)
         parent.run()
     return all(process.exitcode != FAILED for process in parent.processes)
+
+
+class _Parent(Multiprocess):
+    """Lets go of the port before its processes stop: nobody would answer who connects from then on."""
+
+    def terminate_all(self) -> None:
+        """Close the sockets, and tell all to stop."""
+        for one in self.sockets:
+            one.close()
+        super().terminate_all()
 
 
 def application(settings: Settings, parent: int) -> FastAPI:
@@ -88,12 +104,35 @@ def application(settings: Settings, parent: int) -> FastAPI:
     introduce(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
-    workers = [*wiring.background(settings, base, services), Trimmer()]
+    workers = [*wiring.background(settings, base, services), Trimmer(), AtOnce()]
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)
     garbage.resume()
     return made
+
+
+class AtOnce:
+    """Tells the workers of this process to stop when it is told itself, and not when its last client is gone."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hear the signals before uvicorn, which hears them too."""
+        loop = asyncio.get_running_loop()
+        heard = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(stop.set)
+            before = heard[signal.Signals(number)]
+            if callable(before):
+                before(number, frame)
+
+        for number in heard:
+            signal.signal(number, hear)
+        try:
+            await stop.wait()
+        finally:
+            for number, before in heard.items():
+                signal.signal(number, before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ Address = tuple[str, int]
 class Hasty(Patient):
     """The same protocol with less patience, so that the tests end."""
 
-    bounds = Bounds(header=0.5, body=0.5, body_rate=1_000.0, answer=0.5, answer_rate=100_000.0, look=0.05)
+    bounds = Bounds(header=0.5, body=0.5, body_rate=1_000.0, answer=0.5, answer_rate=100_000.0, stop=0.5, look=0.05)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from api.always import Always
 from folkmoot import serving, wiring
 from folkmoot.crowds import networks
 from folkmoot.patience import Patient
-from folkmoot.serving import WithParent
+from folkmoot.serving import AtOnce, WithParent
 from folkmoot.settings import Settings
 from schema.errors import Misconfigured
 
@@ -77,6 +79,26 @@ def test_a_process_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
     asyncio.run(asyncio.wait_for(WithParent(os.getppid() + 1).run(asyncio.Event()), 5))
     assert told == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_workers_are_told_to_stop_with_the_signal() -> None:
+    """Who works beside a server stops when it is told to, not when its last client is gone; the server hears it too."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
+
+    async def go() -> None:
+        stop, worker = asyncio.Event(), _Counting()
+        tasks = [asyncio.create_task(one.run(stop)) for one in (AtOnce(), worker)]
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        asyncio.run(go())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [signal.SIGTERM, signal.SIGTERM]
 
 
 def test_connections_know_the_proxies_and_the_address_of_the_server(
@@ -176,3 +198,36 @@ def test_processes_serve_together(server: tuple[subprocess.Popen[bytes], str]) -
     os.kill(before[0], signal.SIGKILL)
     _until(lambda: len(_children(process)) == 2 and _children(process) != before)
     assert _answers(address)
+
+
+def test_nobody_keeps_a_server_from_stopping(server: tuple[subprocess.Popen[bytes], str], tmp_path: Path) -> None:
+    """Who drips a body is cut off when processes stop, and from the start of it nobody connects."""
+    process, address = server
+    port = int(address.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as one:
+        one.sendall(_UPLOAD % _token(tmp_path, address).encode())
+        assert one.recv(1_000).startswith(b"HTTP/1.1 100 ")  # it is being read
+        process.terminate()
+        began = time.monotonic()
+        _until(lambda: not _answers(address), 5)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        assert process.poll() is None
+        with suppress(ConnectionError):
+            while time.monotonic() < began + 30:
+                one.sendall(b" " * 1_000)
+                time.sleep(0.1)
+        process.wait(15)
+        assert 5 < time.monotonic() - began < 20
+
+
+_UPLOAD = (
+    b"POST /v1/contracts?publisher=GB-LAE-EXA HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
+    b"Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+)
+
+
+def _token(folder: Path, address: str) -> str:
+    env = dict(os.environ) | {"FOLKMOOT_DATA_DIR": str(folder), "FOLKMOOT_PUBLIC_URL": address}
+    told = [sys.executable, "-m", "folkmoot", "token", "create", "--publisher", "GB-LAE-EXA", "--name", "drips"]
+    return subprocess.run(told, check=True, env=env, cwd=ROOT, capture_output=True, text=True).stdout.split()[-1]
