@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.always import Always
+from api.downloads import GONE
 from api.limits import STANDINGS, TOKENS, Limits, fields
 from api.metrics import Metrics
 from federation import outages
@@ -272,6 +274,9 @@ class LastResort:
 
         try:
             await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            if not started:
+                await Response(status_code=GONE)(scope, receive, send)
         except Exception as error:
             status, detail = 500, "Something went wrong here. The operator finds it in the log by the requestId."
             if outages.is_outage(error):

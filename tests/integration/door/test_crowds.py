@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 
 from api.always import Always
 from api.app import create_app
@@ -215,6 +216,30 @@ def test_t26_a_large_body_is_refused_before_it_is_read(served: Served) -> None:
             said = made.recv(1_000_000)
         assert (_status(said), said.count(b"HTTP/1.1 ")) == (status, 1), (path, framing, said[:2000])
         assert time.monotonic() - began < SECONDS
+
+
+HUNG_UP = (
+    ("/v1/contracts?publisher=GB-LAE-EXA", "application/json"),
+    ("/v1/imports?kind=contract&publisher=GB-LAE-EXA", "text/csv"),
+    ("/v1/imports?kind=contract&publisher=GB-LAE-EXA", "multipart/form-data; boundary=x"),
+)
+
+
+def test_t26_who_hangs_up_in_its_body_is_no_fault_of_ours(served: Served) -> None:
+    """A client that goes before its body is whole is told of in the one line of its request, as 499, and counted so."""
+    with capture_logs() as told:
+        for path, media_type in HUNG_UP:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token}\r\n"
+            with served.connect() as made:
+                made.sendall(f"{head}Content-Type: {media_type}\r\nContent-Length: 100\r\n\r\n--x\r\n".encode())
+                time.sleep(0.2)
+        until = time.monotonic() + 10
+        while len(told) < len(HUNG_UP) and time.monotonic() < until:
+            time.sleep(0.05)
+    assert [(one["event"], one["log_level"], one["status"]) for one in told] == [("request", "info", 499)] * 3
+    counted = served.say(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").decode()
+    assert 'status="499"' in counted
+    assert 'status="5' not in counted
 
 
 def test_t26_where_there_is_no_room_the_slowest_goes(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
