@@ -18,7 +18,7 @@ from schema.tables import Feed, Node
 GAP = timedelta(minutes=1)
 AFTER_A_FAILURE = timedelta(minutes=10)
 _WAITING = threading.BoundedSemaphore(8)
-"""Of a server's forty threads, those that may wait until others have written: anybody may ask, and readers need some."""
+"""Of a server's forty threads those that may wait until others have written: anybody may ask, and readers need some."""
 _feed, _node = table(Feed), table(Node)
 
 
