@@ -281,6 +281,7 @@ class Patient(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Count from here on what the body brings. Raises where it is not said whom is asked."""
         hosts = [name for name, _ in self.headers if name == b"host"]
+        assert self.parser is not None
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
             raise _NoHost
         self.since, self.taken, self.brought = time.monotonic(), 0, 0

@@ -142,8 +142,8 @@ def test_t34_a_restore_under_another_public_url_says_what_to_do(
     )
     restored = Database(empty_url)
     with pytest.raises(Misconfigured, match=f"FOLKMOOT_PUBLIC_URL={NODE}"):
-        ready(Settings(public_url=other), restored)
-    ready(Settings(public_url=NODE), restored)
+        ready(Settings.model_validate({"public_url": other}), restored)
+    ready(Settings.model_validate({"public_url": NODE}), restored)
     restored.dispose()
 
 
