@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -12,8 +10,6 @@ READ, SERVED = 1024 * 1024, 128 * 1024
 """Bytes above which a block is given back at once: of pages that are read one after the other, and of those that are
 kept for whoever asks next, which in a heap would leave holes that no other page fills."""
 _ARENAS = 2
-EVERY = 60.0
-"""Seconds between two times at which a server gives back what is free."""
 
 
 @cache
@@ -42,17 +38,3 @@ def trim() -> None:
     """Give back what is free now, wherever it lies."""
     if _glibc() is not None:
         _glibc().malloc_trim(0)
-
-
-class Trimmer:
-    """A worker of each process that serves: answers of every size leave holes, in which no block to come may fit."""
-
-    def __init__(self, every: float = EVERY) -> None:
-        self._every = every
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Give back what is free, now and then, until `stop` is set."""
-        while not stop.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._every)
-            await asyncio.to_thread(trim)

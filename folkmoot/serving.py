@@ -21,7 +21,7 @@ from uvicorn.supervisors import Multiprocess
 from api.app import create_app
 from federation import publishers
 from federation.database import Database
-from federation.memory import SERVED, Trimmer, frugal
+from federation.memory import SERVED, frugal
 from folkmoot import garbage, wiring
 from folkmoot.logs import configure
 from folkmoot.patience import Patient, introduce, make_room
@@ -104,7 +104,7 @@ def application(settings: Settings, parent: int) -> FastAPI:
     introduce(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
-    workers = [*wiring.background(settings, base, services), Trimmer(), AtOnce()]
+    workers = [*wiring.background(settings, base, services), AtOnce()]
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)

@@ -141,7 +141,13 @@ def refused_only_for_what_a_schema_cannot_say(
         assert beyond, fault
 
 
+def _sent(case: Case) -> bool:
+    """Whether a case can be sent as it is: in an address an object is its names alone, which may well be valid."""
+    return not any(isinstance(value, dict) for value in (case.query or {}).values())
+
+
 def _try(case: Case, session: asgi.ASGIClient) -> None:
+    hypothesis.assume(_sent(case))
     case.call_and_validate(session=session, additional_checks=[refused_only_for_what_a_schema_cannot_say])
 
 
@@ -205,7 +211,7 @@ def tally(role: Role, engine_name: str) -> Iterator[Tally]:
 @hypothesis.settings(**_SETTINGS, max_examples=SIZE // OPERATIONS)
 def test_t30_a_great_many_answers_are_as_the_contract_says(case: Case, session: asgi.ASGIClient, tally: Tally) -> None:
     """20,000 cases (100,000 for a release), boundaries included, over both roles and both databases: 0 failures."""
-    tally.cases += 1
+    tally.cases += _sent(case)
     try:
         _try(case, session)
     except HypothesisException:
