@@ -139,12 +139,15 @@ def is_withdrawn(old: Statement, winner: Statement | None, erased: Withdrawal | 
 
     Not even where the record was published again since (`erased`), and that comes to an end.
     """
-    withdrawn = (erased, withdrawal(winner) if winner is not None and winner.reason == PERSONAL else None)
-    return not old.deleted and any(
-        gone is not None
-        and (old.origin_node, old.rank >= gone.rank, old.seq <= gone.seq) == (gone.origin_node, True, True)
-        for gone in withdrawn
-    )
+    if old.deleted:
+        return False
+    if erased is not None and _precedes(old, erased):
+        return True
+    return winner is not None and winner.reason == PERSONAL and _precedes(old, withdrawal(winner))
+
+
+def _precedes(old: Statement, gone: Withdrawal) -> bool:
+    return old.origin_node == gone.origin_node and old.rank >= gone.rank and old.seq <= gone.seq
 
 
 def withdrawal(tombstone: Statement) -> Withdrawal:
