@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol
@@ -29,6 +28,7 @@ from api import (
     records,
     reference,
     search,
+    turns,
     writes,
 )
 from api.always import Always
@@ -88,8 +88,9 @@ def create_app(services: Services, *, background: Sequence[Worker] = ()) -> Fast
     app.state.metrics = metrics
     app.state.limits = limits
     app.state.looks = looks
-    app.state.askers = dict[str, str | None]()
-    app.state.asking = threading.BoundedSemaphore(checks.AT_ONCE)
+    app.state.askers = turns.Askers()
+    app.state.asking = turns.Turns("a check", turns.CHECKS)
+    app.state.pinging = turns.Turns("a visit", turns.VISITS)
     app.state.pages = feed
     app.state.ways = ways
     app.state.bulk = bulk.files(services)

@@ -1,7 +1,5 @@
 """Hold any node to the rules: asked for here, done by a worker, read at its own address (protocol section 6)."""
 
-import threading
-from collections.abc import Sequence
 from math import ceil
 from typing import Annotated, Any
 
@@ -18,7 +16,7 @@ from api.services import Services
 from api.shapes import Shape
 from api.strict import strict_router
 from federation import examining
-from schema.errors import Busy, Fault, Hurried, Invalid, Malformed
+from schema.errors import Fault, Hurried, Invalid, Malformed
 from schema.faults import invalid
 
 router = strict_router(tags=["Nodes"])
@@ -27,8 +25,6 @@ AN_HOUR = 30
 AN_ADDRESS = 2
 """How many that one address asked for may wait at a time: the queue is there for all."""
 A_WHILE = 30
-AT_ONCE = 2
-"""How many who ask for a check may wait for their turn to write at a time."""
 _WHEN: JsonDict = {"format": "date-time"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _MANY: dict[int | str, dict[str, Any]] = {
@@ -165,37 +161,20 @@ def ask(request: Request, here: Services, url: str, *, aggregator: bool) -> str:
     Whoever writes waits, in a thread of the server, until others have written: so what can be said without writing is,
     and of those who must write all but a few are told to come back. Raises `Hurried`, and `Busy`.
     """
-    now = here.now()
+    now, state, looks = here.now(), request.app.state, request.app.state.looks
+    known = state.askers.known()
     with here.database.present() as reading:
         found = examining.recent(reading, url, aggregator=aggregator, now=now)
-        waiting = examining.unfinished(reading, now)
+        over = known - set(examining.unfinished(reading, now))
     if found is not None:
         return found
-    asker = _asker(request, waiting)
-    turns: threading.Semaphore = request.app.state.asking
-    if not turns.acquire(blocking=False):
-        raise Busy("Others who ask for a check wait to be noted down already. Try again in a moment.")
-    try:
+    who = looks.who(request.scope) if looks.most else None
+    with state.askers.one_more(who, AN_ADDRESS, A_WHILE, over=over) as named, state.asking.take():
         _count(request)
         with here.database.write() as session:
             made = examining.ask(session, url, aggregator=aggregator, now=now)
-    finally:
-        turns.release()
-    request.app.state.askers[made] = asker
+        named.append(made)
     return made
-
-
-def _asker(request: Request, waiting: Sequence[str]) -> str | None:
-    """Who asks, by address; None where that is not limited. Raises `Hurried` where too many of theirs wait."""
-    looks: Limits = request.app.state.looks
-    askers: dict[str, str | None] = request.app.state.askers  # of those that wait: as few as may wait
-    for done in askers.keys() - set(waiting):
-        askers.pop(done, None)
-    who = looks.who(request.scope) if looks.most else None
-    if who is not None and list(askers.values()).count(who) >= AN_ADDRESS:
-        told = f"{AN_ADDRESS} checks that were asked for from this address are not done yet. Ask again when one is."
-        raise Hurried("address", A_WHILE, told)
-    return who
 
 
 def _count(request: Request) -> None:

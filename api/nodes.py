@@ -117,12 +117,12 @@ def badge(request: Request, here: Here, session: Read, key: Key) -> Response:
     response_class=Response,
     responses={202: {"model": Pinged, "description": "Heard."}},
 )
-def ping_node(here: Here, key: Key) -> Response:
+def ping_node(request: Request, here: Here, key: Key) -> Response:
     """Let a node be visited now: a minute after the last visit at the earliest, ten minutes where that failed.
 
     Anybody may ask, and nothing in the request is believed: a body is not read.
     """
-    due = ping.ping(here.database, key)
+    due = ping.ping(here.database, key, turn=request.app.state.pinging.take)
     body = {"key": key, "nextVisit": None if due is None else stamp(due)}
     return Response(orjson.dumps(body), 202, {"Cache-Control": "no-store"}, "application/json")
 

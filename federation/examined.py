@@ -7,7 +7,7 @@ from datetime import datetime
 import orjson
 from sqlalchemy import select, update
 
-from federation import hooks, told
+from federation import hooks, log, told
 from federation.checks import Report, summary
 from federation.database import WriteSession, table
 from federation.examining import Claim
@@ -35,6 +35,7 @@ def finish(session: WriteSession, held: Claim, report: Report, now: datetime) ->
     node_id = session.connection().execute(ours).scalar_one_or_none()
     if node_id is None:
         return
+    log.lock(session)  # whoever withdraws a record holds it while what problems quote of that is taken out
     if report.steps and report.steps[-1].page.ended:
         told.visit_mended(session, node_id, rules=[result.rule for result in report.results if result.kept])
     told.mended(session, node_id, _good(report))

@@ -5,45 +5,44 @@ Anybody may ask. So a node that failed at its last visit is visited no more ofte
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
 from federation.database import Database, Reading, clock, table
 from federation.leases import CRAWLED, Clock
-from schema.errors import Busy, NotFound
+from schema.errors import NotFound
 from schema.tables import Feed, Node
 
 GAP = timedelta(minutes=1)
 AFTER_A_FAILURE = timedelta(minutes=10)
-_WAITING = threading.BoundedSemaphore(8)
-"""Of a server's forty threads those that may wait until others have written: anybody may ask, and readers need some."""
 _feed, _node = table(Feed), table(Node)
 
 
-def ping(database: Database, key: str, *, clock: Clock = clock) -> datetime | None:
+def ping(
+    database: Database,
+    key: str,
+    *,
+    clock: Clock = clock,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> datetime | None:
     """Bring a node's next visit forward to now: a minute after the last one, and not before its host wishes.
 
     Ten minutes after the last one where that failed: whoever asks, a node that is down is not asked each minute, nor
     one that is gone (404) as often as somebody likes.
 
     Gives when it is due; None for a node that is not visited. Raises `NotFound`. The row is written only where it
-    changes, so that a thousand pings cost a thousand looks; while others write a few may wait for that, and the rest is
-    `Busy`.
+    changes, so that a thousand pings cost a thousand looks, and in a `turn` of the caller's.
     """
     with database.present() as session:
         feed_id, due, soonest = _look(session, key, clock)
     if due is None or due <= soonest:
         return due
-    if not _WAITING.acquire(blocking=False):
-        raise Busy("Others who ask for a visit wait to be noted down already. Try again in a moment.")
-    try:
-        with database.write() as writing:
-            chosen = update(_feed).where(_feed.c.id == feed_id, _feed.c.due > soonest, _feed.c.owner.is_(None))
-            writing.connection().execute(chosen.values(due=soonest))
-    finally:
-        _WAITING.release()
+    with turn(), database.write() as writing:
+        chosen = update(_feed).where(_feed.c.id == feed_id, _feed.c.due > soonest, _feed.c.owner.is_(None))
+        writing.connection().execute(chosen.values(due=soonest))
     return soonest
 
 

@@ -253,7 +253,8 @@ def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Out
 def _rests(row: int | None, until: datetime) -> RowFault:
     message = (
         "This record was withdrawn as personal data, and is left out until whoever copied it has heard of that and "
-        "erased it. Send the file again then, or give the record another reference."
+        "erased it. Take the personal data out of the file: then the next import publishes it again. Under another "
+        "reference it is published at once."
     )
     return RowFault(row, "", "/reference", "", f"{stamp(until)} or later", message, "warning", "withdrawn-lately")
 

@@ -41,9 +41,13 @@ def keep(
     `believed` has the seq of each. A withdrawal for a person's sake gives way to no older word, nor to another that
     nobody can prove.
     """
-    last = {statement.id: statement for statement in statements}
-    for record_id, origin_node in _forget(session, node_id, believed) if believed and _any(session) else ():
-        told.tell(session, node_id, [_waits(record_id, origin_node)], now, severity="warning")
+    last: dict[str, Statement] = {}
+    for statement in statements:
+        before = last.get(statement.id)
+        if before is None or before.reason != PERSONAL or statement.reason == PERSONAL:
+            last[statement.id] = statement
+    left = _forget(session, node_id, believed) if believed and _any(session) else ()
+    told.tell(session, node_id, [_waits(record_id, origin) for record_id, origin in left], now, severity="warning")
     if not last:
         return
     for record_id in _personal(session, node_id, list(last)):

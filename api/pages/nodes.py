@@ -69,9 +69,9 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
 
 
 @router.post("/nodes/{key}/visit")
-def visit(here: Aggregator, key: str) -> RedirectResponse:
+def visit(request: Request, here: Aggregator, key: str) -> RedirectResponse:
     """Let the node be visited now, as its ping does (`POST /v1/nodes/{key}/ping`), and lead back to its page."""
-    ping.ping(here.database, key)
+    ping.ping(here.database, key, turn=request.app.state.pinging.take)
     return RedirectResponse(f"/nodes/{words.segment(key)}", 303)
 
 

@@ -22,7 +22,8 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.checks import AN_HOUR, AT_ONCE
+from api.checks import AN_HOUR
+from api.turns import CHECKS, Turns
 from federation import examining, holdings, hooks, hosts, lists, log, nodes, ping, status
 from federation.addresses import check_addresses
 from federation.database import Database, clock, table
@@ -455,13 +456,14 @@ def test_a_ping_does_not_end_the_patience_with_a_node_that_failed(
 
 
 def test_pings_take_no_threads_from_the_readers(moot: Aggregator, world: World) -> None:
-    """While somebody writes, a few pings wait for that and all others are answered at once: 503."""
+    """While somebody writes, as many pings as have a turn wait for that and all others are answered at once: 503."""
     moot.add(world.node())
     moot.crawl()
+    turns = Turns("a visit", 8)
 
     def one(_n: int) -> str:
         try:
-            ping.ping(moot.database, "exa.example", clock=world.clock)
+            ping.ping(moot.database, "exa.example", clock=world.clock, turn=turns.take)
         except Busy:
             return "busy"
         return "noted"
@@ -801,7 +803,7 @@ def test_one_address_has_two_checks_at_a_time(moot: Aggregator, tmp_path: Path) 
         done = update(table(Examination)).where(table(Examination).c.url.contains("n0.example"))
         session.connection().execute(done.values(finished=NOW, state="done"))
     assert ask.post("/v1/check", json={"url": "https://third.example"}).status_code == 202
-    assert len(app.state.askers) == 3
+    assert len(app.state.askers.known()) == 3
 
 
 def test_two_nodes_are_looked_at_at_a_time(moot: Aggregator, world: World) -> None:
@@ -838,19 +840,19 @@ def test_who_asks_for_a_check_takes_no_threads_from_the_readers(moot: Aggregator
     def post(host: str) -> int:
         return ask.post("/v1/check", json={"url": f"https://{host}.example"}).status_code
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CHECKS) as pool:
         with moot.database.write() as session:
             writer = session.connection()
             if moot.database.dialect == "postgresql":
                 writer.execute(text("LOCK TABLE examination IN EXCLUSIVE MODE"))
-            waiting = [pool.submit(post, f"n{number}") for number in range(AT_ONCE)]
-            asyncio.run(until(lambda: turns._value == 0))
+            waiting = [pool.submit(post, f"n{number}") for number in range(CHECKS)]
+            asyncio.run(until(lambda: turns._few._value == 0))
             assert ask.post("/check", data={"url": "more.example"}).status_code == 503
             told = ask.post("/v1/check", json={"url": "https://more.example"})
             assert (told.status_code, "noted down" in told.json()["detail"]) == (503, True)
             assert told.headers["retry-after"]
             assert ask.post("/v1/check", json={"url": "https://known.example"}).json()["id"] == known
-        assert [one.result(30) for one in waiting] == [202] * AT_ONCE
+        assert [one.result(30) for one in waiting] == [202] * CHECKS
     assert post("more") == 202
 
 
