@@ -14,18 +14,19 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
-from federation import hosts, origins, reader, rounds
+from federation import hosts, origins, reader, rounds, unproven
 from federation.database import Reading, table
 from federation.identity import read_manifest
+from federation.merge import Statement
 from federation.seam import Answer
 from federation.sign import Signer
 from federation.visit import BUSY_WAIT
 from folkmoot.commands import node_decisions
 from schema.errors import Later, LeaseLost, Refused, Vanished
-from schema.tables import Origin
+from schema.tables import Origin, Unproven
 from tests.integration.crawl.world import (
     Aggregator,
     FakeNode,
@@ -624,6 +625,21 @@ def test_t37_a_withdrawal_that_waits_for_a_key_gives_way_to_nothing_older(
         origins.confirm(session, origin.id, manifest, now=world.now)
     row = rows(moot.database)[record]
     assert (row.deleted, row.reason, row.data) == (True, "personal-data", None)
+
+
+def test_t37_a_withdrawal_gives_way_to_no_later_word_of_the_same_load(moot: Aggregator, world: World) -> None:
+    """Where one load brings both under a key that is not known, the withdrawal is what waits, whichever came first."""
+    origin, relay = world.node(), world.node("relay.example", "REL", role="aggregator")
+    moot.add(relay, relays=True)
+    told = (f"{origin.prefix}contract/A", "contract", "GB-LAE-EXA", 1)
+    gone = Statement(*told, None, b"{}", None, "personal-data", None, origin.id, 5, 2)
+    later = Statement(*told, b"{}", b"{}", None, None, None, origin.id, 9, 2)
+    for words in ([gone, later], [later, gone]):
+        with moot.database.write() as session:
+            unproven.keep(session, 1, words, {}, world.now)
+            waits = session.connection().execute(select(table(Unproven))).one()
+            assert (waits.reason, waits.seq) == ("personal-data", 5)
+            session.connection().execute(delete(table(Unproven)))
 
 
 def test_t11_keys_that_a_person_confirmed_are_the_origins_own_word(moot: Aggregator, world: World) -> None:
