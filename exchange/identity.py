@@ -152,6 +152,11 @@ def _nothing(_: str) -> None:
     return None
 
 
+def base_of(id_: str) -> str:
+    """The id that a record would have if it were the only thing of its reference."""
+    return id_[:-SUFFIX] if id_[-SUFFIX : 1 - SUFFIX] == "~" else id_
+
+
 class Live:
     """What is published, asked by id. A mapping is looked through by reference; a function only for likely ids."""
 
@@ -160,8 +165,8 @@ class Live:
         self._known: Mapping[str, Any] | None = None if callable(published) else published or {}
         self._suffixed: dict[str, list[str]] = {}
         for id_ in self._known or ():
-            if id_[-SUFFIX : 1 - SUFFIX] == "~":
-                self._suffixed.setdefault(id_[:-SUFFIX], []).append(id_)
+            if (base := base_of(id_)) != id_:
+                self._suffixed.setdefault(base, []).append(id_)
 
     def get(self, id_: str) -> Mapping[str, Any] | None:
         """Give the data that is live under an id."""

@@ -110,11 +110,12 @@ def _who(session: WriteSession) -> Actor:
 
 def _told(change: Change) -> tuple[Any, ...]:
     action = "delete" if change.after is None else "create" if change.before is None else "update"
-    digests = (_digest(change.before), _digest(change.after))
+    digests = (digest(change.before), digest(change.after))
     return (action, change.publisher, change.kind, change.record, change.number, *digests)
 
 
-def _digest(data: bytes | None) -> str | None:
+def digest(data: bytes | None) -> str | None:
+    """The SHA-256 of a record's data, in hexadecimal; None where there is none."""
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 

@@ -18,11 +18,11 @@ import structlog
 from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, select, update
 
-from federation import examining, forgetting, idempotency, jobs, log, moved, outages, told
+from federation import audit, examining, forgetting, idempotency, jobs, log, moved, outages, told
 from federation import rows as rows_of
 from federation.database import Database, Reading, WriteSession, clock, table, upserting
 from federation.merge import DIRECT, Withdrawal
-from schema.tables import Erasure, History, Problem, Publisher, Record, Removal, Shadow, Unproven
+from schema.tables import Audit, Erasure, History, Problem, Publisher, Record, Removal, Shadow, Unproven
 
 AFTER = timedelta(hours=72)
 REST = timedelta(hours=24)
@@ -35,7 +35,19 @@ _CHUNK = 500
 _SAID = ("origin_node", "seq", "rank")
 _erasure, _history, _shadow, _unproven = table(Erasure), table(History), table(Shadow), table(Unproven)
 _removal, _problem, _record, _publisher = table(Removal), table(Problem), table(Record), table(Publisher)
+_audit = table(Audit)
 logger = structlog.get_logger("folkmoot.erasure")
+
+
+class Rest(NamedTuple):
+    """Until when a withdrawn record rests, and the SHA-256 of what it was, which is not published again at all."""
+
+    until: datetime
+    was: frozenset[str]
+
+    def holds(self, data: bytes, *, now: datetime) -> bool:
+        """Whether this is not to be published under the record's id now."""
+        return now < self.until or audit.digest(data) in self.was
 
 
 class Withdrawn(NamedTuple):
@@ -105,11 +117,22 @@ def here(session: WriteSession, record: str, number: int, *, node: str, now: dat
     _erase_where(session, _erasure.c.id == record, now=now)
 
 
-def resting(session: Reading, prefix: str, *, now: datetime) -> dict[str, datetime]:
-    """Until when the withdrawn own records below a prefix of ids, or of this id, rest; only those that do."""
-    lately = select(_erasure.c.id, _erasure.c.since).where(_erasure.c.since > now - REST)
-    rows = session.connection().execute(lately.where(func.substr(_erasure.c.id, 1, len(prefix)) == prefix))
-    return {record: since + REST for record, since in rows}
+def resting(session: Reading, prefix: str) -> dict[str, Rest]:
+    """The own records below a prefix of ids, or of this id, that were withdrawn: until when each rests, what it was."""
+    below = func.substr(_erasure.c.id, 1, len(prefix)) == prefix
+    known = {
+        row.id: row.since for row in session.connection().execute(select(_erasure.c.id, _erasure.c.since).where(below))
+    }
+    if not known:
+        return {}
+    below = func.substr(_audit.c.record, 1, len(prefix)) == prefix
+    gone = select(_audit.c.record, _audit.c.before).where(
+        below, _audit.c.action == "delete", _audit.c.record.in_(select(_erasure.c.id))
+    )
+    was: dict[str, set[str]] = {}
+    for row in session.connection().execute(gone):
+        was.setdefault(row.record, set()).add(row.before)
+    return {record: Rest(since + REST, frozenset(was.get(record, ()))) for record, since in known.items()}
 
 
 def newest(session: Reading) -> int:

@@ -137,12 +137,12 @@ def earned(statement: Statement) -> int:
 def is_withdrawn(old: Statement, winner: Statement | None, erased: Withdrawal | None = None) -> bool:
     """Whether a word shows what its origin has since withdrawn for a person's sake: it is not kept, nor comes back.
 
-    Not even where the record was published again since (`erased`), and that comes to an end.
+    Not by a relay even where the record was published again since (`erased`), and that comes to an end.
     """
     if old.deleted:
         return False
-    if erased is not None and _precedes(old, erased):
-        return True
+    if erased is not None and old.rank != DIRECT and _precedes(old, erased):
+        return True  # what the origin says itself is its last word, though it numbers anew
     return winner is not None and winner.reason == PERSONAL and _precedes(old, withdrawal(winner))
 
 

@@ -7,7 +7,7 @@ named again by what stands then. `plan` is pure: a dry run and a real run judge 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -16,12 +16,14 @@ from typing import Any, Literal, NamedTuple, Protocol
 import orjson
 from sqlalchemy import select
 
+from exchange.identity import base_of
 from exchange.reading import Candidate, Parsed, PublisherFacts, Reading, named, parse
 from exchange.report import Report, RowFault
 from exchange.spool import Spool
 from federation import audit, erasure, log, publishers
 from federation.database import Database, WriteSession, table
 from federation.database import Reading as AnySession
+from federation.erasure import Rest
 from federation.guard import guard
 from federation.wishes import File, Wish
 from schema.change import same
@@ -65,13 +67,19 @@ class Live(Mapping[str, bytes]):
 class Published:
     """What stood when the file was compared: whose it is, the live records of its kind by id, the log's number.
 
-    `resting` has the ids that were withdrawn as personal data lately, and until when they are not published again.
+    `resting` has what was withdrawn as personal data, by its id without a suffix: a row may be named anew.
     """
 
     facts: PublisherFacts
     live: Mapping[str, bytes]
     number: int
-    resting: Mapping[str, datetime] = field(default_factory=dict)
+    resting: Mapping[str, Sequence[Rest]] = field(default_factory=dict)
+
+    def rest(self, candidate: Candidate, now: datetime) -> Rest | None:
+        """What keeps a record that is not live from being published now."""
+        return next(
+            (rest for rest in self.resting.get(base_of(candidate.id), ()) if rest.holds(candidate.body, now=now)), None
+        )
 
     def data(self, record: str) -> Mapping[str, Any] | None:
         """What is live under an id."""
@@ -95,7 +103,7 @@ class Plan:
     updated: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
-    resting: list[Candidate] = field(default_factory=list)
+    resting: list[tuple[Candidate, Rest]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
 
@@ -149,7 +157,7 @@ def run(
     """
     for _ in range(READINGS):
         with database.read() as reading_session:
-            before = published(reading_session, file, now)
+            before = published(reading_session, file)
         parsed = parse(file.body, filename=file.name, kind=file.kind, publisher=before.facts, format=file.format)
         reading = _named(parsed, before)
         if wish.dry_run and also is None:
@@ -158,7 +166,7 @@ def run(
             if actor is not None:
                 audit.acting(session, actor)
             if log.lock(session) != before.number:
-                before = published(session, file, now)
+                before = published(session, file)
                 if before.facts != parsed.publisher:
                     continue  # what a row means hangs on its publisher's name and prefix: it is read again, outside
                 reading = _named(parsed, before)
@@ -183,7 +191,7 @@ def _append(session: WriteSession, outcome: Outcome, node: str, now: datetime) -
         log.append(session, drafts, node=node, now=now)
 
 
-def published(session: AnySession, file: File, now: datetime) -> Published:
+def published(session: AnySession, file: File) -> Published:
     """What this node publishes now for the file's publisher. Raises `NotFound` for an unknown one.
 
     The number is read first: what is published while the records are read makes them count as out of date.
@@ -192,8 +200,11 @@ def published(session: AnySession, file: File, now: datetime) -> Published:
     owner = publishers.find(session, file.publisher)
     assert owner is not None
     name = str(publishers.organisations(session, [owner])[owner.id]["name"])
+    resting: dict[str, list[Rest]] = {}
+    for record, rest in erasure.resting(session, f"{owner.id_prefix}{file.kind}/").items():
+        resting.setdefault(base_of(record), []).append(rest)
     facts, live = PublisherFacts(owner.id, name, owner.id_prefix), _live(session, owner.id, file.kind)
-    return Published(facts, live, number, erasure.resting(session, f"{owner.id_prefix}{file.kind}/", now=now))
+    return Published(facts, live, number, resting)
 
 
 def _live(session: AnySession, publisher: str, kind: str) -> Live:
@@ -244,19 +255,26 @@ def judge(reading: Reading, before: Published, wish: Wish, now: datetime) -> Out
         return Outcome("held", reading, made, before, held.detail)
     report.created, report.updated = len(made.created), len(made.updated)
     report.deleted, report.unchanged = len(made.deleted), len(made.unchanged)
-    for candidate in made.resting:
-        report.problems += [_rests(row, before.resting[candidate.id]) for row in candidate.rows]
+    for candidate, rest in made.resting:
+        report.problems += [_rests(row, rest, now) for row in candidate.rows]
         report.warned += len(candidate.rows)
     return Outcome("done", reading, made, before)
 
 
-def _rests(row: int | None, until: datetime) -> RowFault:
-    message = (
-        "This record was withdrawn as personal data, and is left out until whoever copied it has heard of that and "
-        "erased it. Take the personal data out of the file: then the next import publishes it again. Under another "
-        "reference it is published at once."
-    )
-    return RowFault(row, "", "/reference", "", f"{stamp(until)} or later", message, "warning", "withdrawn-lately")
+def _rests(row: int | None, rest: Rest, now: datetime) -> RowFault:
+    if now < rest.until:
+        expected, code = f"{stamp(rest.until)} or later", "withdrawn-lately"
+        message = (
+            "A record of this reference was withdrawn as personal data: the row is left out until whoever copied it "
+            "has heard of that and erased it. Take the personal data out of the file, and a later import publishes "
+            "the row. Under another reference it is published at once."
+        )
+    else:
+        expected, code = "a row without the personal data", "withdrawn"
+        message = (
+            "This is what was withdrawn as personal data, and is left out: take the personal data out of the file."
+        )
+    return RowFault(row, "", "/reference", "", expected, message, "warning", code)
 
 
 def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = False) -> Plan:
@@ -268,8 +286,9 @@ def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = 
         if lives and same(before.live[candidate.id], candidate.body):
             made.unchanged.append(candidate.id)
             continue
-        if candidate.id in before.resting:
-            made.resting.append(candidate)
+        rest = None if lives else before.rest(candidate, now)
+        if rest is not None:
+            made.resting.append((candidate, rest))
             continue
         (made.updated if lives else made.created).append(candidate.id)
         made.changes.append(Change(candidate.id, candidate))

@@ -64,13 +64,21 @@ def create(desk: Desk, publisher: str, kind: str, body: bytes) -> Entry:
     held = log.entries(desk.session, [place]).get(place)
     if held is not None and held.data is not None:
         raise Conflict(f"{place} is published already: change it with PUT or PATCH at its id.")
-    until = erasure.resting(desk.session, place, now=desk.now).get(place)
-    if until is not None:
-        raise Conflict(
-            f"{place} was withdrawn as personal data. It can be published again from {stamp(until)} on, when whoever "
-            "copied it has heard of that and erased it; under another reference at once."
-        )
+    _awake(desk, place, orjson.dumps(data))
     return _publish(desk, owner.id, kind, place, data)
+
+
+def _awake(desk: Desk, place: str, data: bytes) -> None:
+    """Raise `Conflict` where what is to be published was withdrawn as personal data, or its id rests for that."""
+    rest = erasure.resting(desk.session, place).get(place)
+    if rest is None or not rest.holds(data, now=desk.now):
+        return
+    if desk.now < rest.until:
+        raise Conflict(
+            f"{place} was withdrawn as personal data. It can be published again from {stamp(rest.until)} on, when "
+            "whoever copied it has heard of that and erased it; under another reference at once."
+        )
+    raise Conflict(f"This is what was withdrawn as personal data from {place}: take that out, and send it again.")
 
 
 def replace(desk: Desk, place: Place, body: bytes, matches: Matches | None) -> Entry:

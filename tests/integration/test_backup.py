@@ -122,6 +122,7 @@ def test_t34_a_restore_tells_what_is_to_be_revoked_again(
     told = done.output.replace("\n", " ")
     assert f"The last that the backup knows of was at {now:%Y-%m-%d %H:%M} UTC." in told
     assert "2 tokens and 1 signing key are good now: revoke again what was revoked since" in told
+    assert "What was withdrawn as personal data since is published again" in told
 
 
 def test_t34_a_restore_under_another_public_url_says_what_to_do(

@@ -203,6 +203,24 @@ def test_t37_no_old_word_comes_back_under_what_was_published_again(moot: Aggrega
     assert orjson.loads(rows(moot.database)[record].data)["title"] == "Care, without a name"
 
 
+def test_t37_an_origin_that_numbers_anew_is_heard(moot: Aggregator, world: World) -> None:
+    """After a withdrawal under a high number, what the origin itself publishes under a new epoch, and lower, lands."""
+    node = world.node()
+    node.epoch, node.number = "first", 500
+    record = _secret(node)
+    moot.add(node)
+    moot.crawl()
+    node.delete("contract", "C-1", "personal-data")
+    _tick(world, moot)
+    node.epoch, node.number = "second", 1
+    node.put("contract", "C-1", title="Care, without a name")
+    for title in ("Care, corrected", "Care, corrected again"):
+        _tick(world, moot)
+        node.put("contract", "C-1", title=title)
+    _tick(world, moot)
+    assert orjson.loads(rows(moot.database)[record].data)["title"] == "Care, corrected again"
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["withdrawn", "published again"])
 def test_t37_what_a_relay_shows_of_it_is_quoted_nowhere(moot: Aggregator, world: World, *, again: bool) -> None:
     """A problem with another's copy quotes what was withdrawn no more, at once, and when that copy is met again."""

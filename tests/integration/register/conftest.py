@@ -53,7 +53,7 @@ class Office:
     def live(self, kind: str = "contract") -> dict[str, dict[str, Any]]:
         """Every live record of a kind: id below the prefix -> data."""
         with self.database.read() as session:
-            found = register.published(session, File(b"", "", kind, PUBLISHER), NOW).live
+            found = register.published(session, File(b"", "", kind, PUBLISHER)).live
         return {record.removeprefix(PREFIX): orjson.loads(data) for record, data in found.items()}
 
     def latest(self) -> int:

@@ -41,7 +41,7 @@ class _Council:
 
     def live(self) -> dict[str, bytes]:
         with self.database.read() as session:
-            found = register.published(session, File(b"", "", "contract", self.name), NOW).live
+            found = register.published(session, File(b"", "", "contract", self.name)).live
         return {record: canonical(data) for record, data in found.items()}
 
 

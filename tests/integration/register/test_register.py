@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -322,8 +323,8 @@ def test_what_another_body_publishes_meanwhile_changes_nothing(office: Office) -
     assert (office.latest(), len(office.live())) == (before + 2, 4)
 
 
-def test_what_was_withdrawn_as_personal_data_is_left_out_for_a_day(office: Office) -> None:
-    """Such a row is told, the others land; the day after it is a row like any other."""
+def test_what_was_withdrawn_as_personal_data_is_left_out(office: Office) -> None:
+    """Such a row is told, the others land; a day later it lands too, but never as it was."""
     rows = contracts(3)
     office.bring(rows)
     _withdraw(office, "C001")
@@ -332,9 +333,29 @@ def test_what_was_withdrawn_as_personal_data_is_left_out_for_a_day(office: Offic
     (told,) = outcome.report.problems
     assert (told.row, told.field, told.severity, told.code) == (3, "/reference", "warning", "withdrawn-lately")
     assert (told.expected, outcome.report.warned) == ("2026-11-03T09:00:00Z or later", 1)
+    later = _bring(office, rows, after=erasure.REST)
+    assert (counts(later), [told.code for told in later.report.problems]) == ((0, 0, 0, 2), ["withdrawn"])
+    rows[1]["title"] = "Without a name"
+    assert counts(_bring(office, rows, after=erasure.REST)) == (1, 0, 0, 2)
+    assert sorted(office.live()) == _ids(0, 1, 2)
+
+
+@pytest.mark.parametrize("first", [1, 2], ids=["alone, then of two", "of two, then alone"])
+def test_what_was_withdrawn_comes_back_under_no_other_name(office: Office, first: int) -> None:
+    """A row that gets a suffix, or loses it, for what else has its reference, rests as the record that it was."""
+    rows = [{"reference": "C1", "title": "Care of Ann Invented"}, {"reference": "C1", "title": "Roads"}]
+    office.bring(rows[:first])
+    (record,) = [name for name, data in office.live().items() if "Invented" in data["title"]]
+    _withdraw(office, record.removeprefix("contract/"))
+    for after in (timedelta(), erasure.REST):
+        outcome = _bring(office, rows[: 3 - first], after=after)
+        assert {told.code for told in outcome.report.problems} >= {"withdrawn" if after else "withdrawn-lately"}
+        assert not any("Invented" in data["title"] for data in office.live().values())
+
+
+def _bring(office: Office, rows: Sequence[Mapping[str, object]], *, after: timedelta) -> Outcome:
     file = File(as_csv(rows), "register.csv", "contract", PUBLISHER)
-    later = register.run(office.database, file, Wish(), node=NODE_ID, now=NOW + erasure.REST)
-    assert (counts(later), sorted(office.live())) == ((1, 0, 0, 2), _ids(0, 1, 2))
+    return register.run(office.database, file, Wish(confirm_removals=True), node=NODE_ID, now=NOW + after)
 
 
 def test_what_is_withdrawn_as_personal_data_while_a_file_is_read_is_left_out(office: Office) -> None:

@@ -227,6 +227,9 @@ def test_what_was_withdrawn_as_personal_data_rests_for_a_day(moot: Moot, contrac
     with moot.services.database.write() as session:
         with pytest.raises(Conflict):
             writes.create(_desk(moot, session, NOW + REST - timedelta(seconds=1)), "GB-LAE-EXA", "contract", body)
+        old = orjson.dumps({**contract, "title": "Care of Ann Invented"})
+        with pytest.raises(Conflict, match="This is what was withdrawn"):
+            writes.create(_desk(moot, session, NOW + REST), "GB-LAE-EXA", "contract", old)
         assert writes.create(_desk(moot, session, NOW + REST), "GB-LAE-EXA", "contract", body).data is not None
 
 
