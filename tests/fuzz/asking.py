@@ -48,8 +48,11 @@ def ask(choice: int, query: bytes) -> int:
         "client": ("127.0.0.1", 1), "server": ("node.test", 80), "state": {},
     }  # fmt: skip
 
+    heard: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        """The request, and then nothing: the client stays until it has its answer, as a server's `receive` tells it."""
+        return heard.pop() if heard else await site.loop.create_future()
 
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":

@@ -128,6 +128,10 @@ def _queries() -> list[bytes]:
         "cursor=WyJhIiwxLDIsM10&format=csv",
         "kind=tool&kind=contract&format=atom&q=caf%C3%A9",
         "region=Wessex&service=485&tool=PlanWise&format=ics",
+        "sort=-end&limit=2",
+        "state=active",
+        "q=planning&format=csv",
+        "endsBefore=2029-01-01&format=csv",
     )
     return [bytes([place]) + text.encode() for place, text in enumerate(asked)]
 
