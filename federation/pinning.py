@@ -62,8 +62,7 @@ def ended(pinned: Sequence[Jwk], manifest: Manifest) -> list[Jwk]:
     Not with an `exp`: a key that is known as retired stands behind no successor, and the manifest that retires it may
     only have to be mended elsewhere before the change is taken as it is.
     """
-    shown = {str(key["kid"]): key for key in offered(manifest)}
-    return [_ended(key, shown.get(str(key["kid"]), {})) for key in pinned]
+    return known_as_revoked(pinned, offered(manifest))
 
 
 def taken_back(pinned: Sequence[Jwk], manifest: Manifest) -> bool:

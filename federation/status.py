@@ -11,7 +11,7 @@ import msgspec
 import orjson
 from sqlalchemy import Row, func, select
 
-from federation import holdings, quality, removals, sign, told
+from federation import holdings, pinning, quality, removals, sign, told
 from federation.database import Reading, clock, table
 from federation.holdings import Held
 from federation.hooks import shown as hook_shown
@@ -299,14 +299,8 @@ def _papers(row: Any) -> dict[str, Any]:
 
 def _with_ends(manifest: dict[str, Any], jwks: Sequence[Jwk]) -> dict[str, Any]:
     """The manifest as it is pinned, with what is known of its keys since: who reads it here must not believe them."""
-    known = {str(jwk["kid"]): jwk for jwk in jwks}
-    keys = [
-        key | {name: known[kid][name] for name in ("revoked", "reason") if name in known[kid]}
-        if (kid := str(key["kid"])) in known and known[kid]["x"] == key["x"]
-        else key
-        for key in manifest.get("keys") or ()
-    ]
-    return manifest | {"keys": keys} if keys else manifest
+    keys = manifest.get("keys")
+    return manifest | {"keys": pinning.known_as_revoked(keys, jwks)} if keys else manifest
 
 
 def _kept_promise(shares: Mapping[str, float | None]) -> bool | None:
