@@ -26,10 +26,10 @@ from schema.tables import Record
 
 _record = table(Record)
 _CHUNK = 500
-_NODE_MARKS = {"stale": "stale", "held": "stale", "paused since": "stale", "retired": "retired"}
-"""The mark of a node's records by its state. Of one that is held, or was stale when it was paused, too, the last good
-copy is served."""
-_STANDS = "CASE WHEN n.state = 'paused' AND n.stale_since IS NOT NULL THEN 'paused since' ELSE n.state END"
+_NODE_MARK = """CASE WHEN n.state = 'retired' THEN 'retired'
+    WHEN n.stale_since IS NOT NULL AND n.state IN ('stale', 'held', 'paused') THEN 'stale' END"""
+"""The mark of a node's records. Of one that is held, or was stale when it was paused, too, the last good copy is
+served. One that was stale and has passed the gate again is active, and its records are new."""
 _TEXTS = ("title", "name", "description", "summary", "problem", "ask", "users", "department", "category")
 _AROUND, _FRAGMENT, _SHOWN = 60, 240, 2
 _CODES = frozenset({"kind", "phase", "status", "stage", "collaboration"})
@@ -105,7 +105,7 @@ def by_id(session: Reading, record: str) -> Held | None:
 # Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
 # What a node says of others' records whose route it is (`federation/relations.py`) marks none of them.
 _MARKED = f"""
-SELECT r."row", r.publisher, r.changed, r.signature, {_STANDS},
+SELECT r."row", r.publisher, r.changed, r.signature, {_NODE_MARK},
     CASE WHEN r.origin_node = n.url AND instr(u.value, '"' || r.publisher || '"') > 0 THEN '{relations.KEY}'
         ELSE p.relation END,
     o.vouched_by,
@@ -122,15 +122,14 @@ _OF_ROWS, _OF_ID = texts(_MARKED + 'r."row" = any(?)'), texts(_MARKED + "r.id = 
 
 
 def _held(columns: Sequence[Any], matches: Matcher | None = None) -> Held:
-    row, publisher, changed, signature, state, relation, vouched_by, going = columns[:8]
+    row, publisher, changed, signature, mark, relation, vouched_by, going = columns[:8]
     said = Entry(*columns[8:])
-    marks = _marks(state, relation, vouched_by, going=bool(going)) if state or relation or vouched_by or going else ()
+    marks = _marks(mark, relation, vouched_by, going=bool(going)) if mark or relation or vouched_by or going else ()
     found = highlight(matches, _texts(said.data)) if matches is not None else ()
     return Held(row, said, publisher, changed, signature, marks, found)
 
 
-def _marks(state: str | None, relation: str | None, vouched_by: str | None, *, going: bool) -> tuple[str, ...]:
-    mark = _NODE_MARKS.get(state or "")
+def _marks(mark: str | None, relation: str | None, vouched_by: str | None, *, going: bool) -> tuple[str, ...]:
     told = {mark or "": mark is not None, "removal-held": going}
     told |= {"unofficial": relation == "unofficial", "vouched": bool(vouched_by)}
     return tuple(name for name, stands in told.items() if stands)
@@ -217,17 +216,16 @@ def names(session: Reading, publishers: Iterable[str]) -> dict[str, str]:
 def state(session: Reading | Glance) -> str:
     """Changes whenever a row that a list shows could: with the log's latest number, and with what marks records."""
     rows = glance.asking(session).ask(_STATE)
-    nodes = ".".join(f"{node}{state[:1]}" for _, _, node, state, _ in rows if node is not None)
+    nodes = ".".join(f"{node}{mark[:1]}" for _, _, node, mark, _ in rows if node is not None)
     return f"{rows[0][0]}-{rows[0][1] or 0}-{rows[0][4] or 0}.{nodes}" if rows else "0."
 
 
-_MARKING_NODES = ", ".join(map(repr, _NODE_MARKS))
 _MARKING = f"""
-SELECT c.n, m.value, n.id, {_STANDS}, u.value
+SELECT c.n, m.value, n.id, {_NODE_MARK}, u.value
 FROM counter AS c
 LEFT JOIN meta AS m ON m.key = 'removals'
 LEFT JOIN meta AS u ON u.key = '{relations.KEY}'
-LEFT JOIN node AS n ON {_STANDS} IN ({_MARKING_NODES})
+LEFT JOIN node AS n ON {_NODE_MARK} IS NOT NULL
 ORDER BY n.id
 """  # noqa: S608 - our own words alone
 _STATE = texts(_MARKING)

@@ -500,7 +500,7 @@ def test_marks_of_a_node_stand_on_its_records(site: Site, state: str, mark: str)
         session.connection().execute(text("UPDATE record SET node_id = 1 WHERE publisher = 'GB-LAE-NOR'"))
     before = site.get("/v1/search").headers["etag"]
     with site.database.write() as session:
-        session.connection().execute(text("UPDATE node SET state = :state"), {"state": state})
+        session.connection().execute(text("UPDATE node SET state = :state, stale_since = added"), {"state": state})
     assert site.get("/v1/search").headers["etag"] != before
     for item in site.walk("/v1/search?limit=50"):
         marked = item["origin"]["publisher"] == "GB-LAE-NOR"
