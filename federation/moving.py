@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, literal, select, update
 
 from federation import audit, judge, lapse, log, moved, pinning, precedence, publishers, reconcile, relations, signing
 from federation.again import again
@@ -29,6 +29,7 @@ from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Recor
 
 _record, _publisher, _meta, _moved = table(Record), table(Publisher), table(Meta), table(Moved)
 _node, _feed, _answer = table(Node), table(Feed), table(Idempotency)
+_there = _record.alias()
 _AT_ONCE = 5_000
 
 
@@ -191,13 +192,11 @@ def _read_there(session: WriteSession, known: Known, manifest: Manifest, *, now:
 
 
 def arrived(session: WriteSession, node_id: int) -> list[str]:
-    """The old ids of a node that have had their time: the record lives under its new id, or is withdrawn there."""
+    """The old ids of a node that have had their time: their records live under their new ids."""
     over: list[str] = []
     for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():
+        onward = literal(new) + func.substr(_record.c.id, len(old) + 1)
+        there = exists().where(_there.c.id == onward, ~_there.c.deleted)
         mine = (_record.c.node_id == node_id, ~_record.c.deleted, func.substr(_record.c.id, 1, len(old)) == old)
-        names = list(session.connection().execute(select(_record.c.id).where(*mine)).scalars())
-        for start in range(0, len(names), _AT_ONCE):
-            onward = {name: new + name.removeprefix(old) for name in names[start : start + _AT_ONCE]}
-            there = log.entries(session, onward.values())
-            over += [name for name, to in onward.items() if to in there and there[to].data is not None]
+        over += session.connection().execute(select(_record.c.id).where(*mine, there)).scalars()
     return over
