@@ -175,7 +175,6 @@ def _hide_earlier(session: WriteSession, withdrawn: Sequence[str], now: datetime
     for route, ids in routes.items():
         end_routes(session, route, ids, now=now)
         waiting.forget(session, route, ids)
-        waiting.changed(session, route)
 
 
 def _only_rerouted(old: Statement, new: Statement) -> bool:

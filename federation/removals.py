@@ -128,7 +128,7 @@ def _hold(session: WriteSession, node_id: int, origin: str) -> int:
 
 
 def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, origin: str | None = None) -> Applied:
-    """Apply removals, some at a time. What goes by itself is remembered for a day."""
+    """Apply removals, some at a time. What goes by itself is kept for a day; of what was held, the caller tells."""
     mine = (_removal.c.node_id == node_id) & (_removal.c.state == state)
     if origin is not None:
         mine &= _removal.c.origin_node == origin
@@ -138,12 +138,11 @@ def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, o
         before = held(session, [row.id for row in rows])
         after = {row.id: _then(before[row.id], row) for row in rows if row.id in before}
         done.add(settle(session, before, after, now=now))
-        ids = [row.id for row in rows]
+        these = (_removal.c.node_id == node_id) & _removal.c.id.in_([row.id for row in rows])
         if state == WAITING:
-            these = update(_removal).where(_removal.c.node_id == node_id, _removal.c.id.in_(ids))
-            session.connection().execute(these.values(state=GONE, since=now))
+            session.connection().execute(update(_removal).where(these).values(state=GONE, since=now))
         else:
-            waiting.forget(session, node_id, ids)
+            session.connection().execute(delete(_removal).where(these))
     return done
 
 
@@ -192,7 +191,6 @@ def proved_anew(session: WriteSession, origin: str, weighed: Callable[[Statement
             session.connection().execute(this.values(rank=now_is.rank, signature=now_is.signature))
     for route, ids in forged.items():
         waiting.forget(session, route, ids)
-        waiting.changed(session, route)
 
 
 def _staying(state: Held, weighed: Callable[[Statement], Statement]) -> tuple[Held, list[Statement]]:
@@ -225,8 +223,6 @@ def _hear_waiting(session: WriteSession, ids: Sequence[str], now: datetime) -> N
         heard = {name: state for name, state in after.items() if not waiting.waits(before[name], state)}
         settle(session, before, heard, now=now)
         waiting.forget(session, route, heard)
-        if any(rows[name].state == HELD for name in heard):
-            waiting.changed(session, route)
 
 
 def _tell(session: WriteSession, node_id: int, now: datetime) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import delete, exists, select
 
 from federation import rows as bulk
 from federation import told
@@ -120,8 +120,6 @@ class Pending:
         """Put it into the database."""
         if self._answered:
             forget(self._session, self._node_id, self._answered)
-            if any(self._known[record_id].state == HELD for record_id in self._answered):
-                changed(self._session, self._node_id)
         since = bulk.ready(self._session, _removal.c.since, now)
         rows = [_row(word, statement, since, afresh=self._afresh) for word, statement in self._new.values()]
         bulk.put(self._session, Removal, COLUMNS, rows, ("id", "node_id"))
@@ -156,11 +154,13 @@ _NOTHING = Statement("", "", "", None, None, b"", None, None, None, "", 0, 0)
 
 
 def forget(session: WriteSession, node_id: int, ids: Iterable[str]) -> None:
-    """Forget removals of one route, whatever their state."""
-    one = delete(_removal).where(_removal.c.id == bindparam("record"), _removal.c.node_id == node_id)
-    gone = [{"record": record_id} for record_id in ids]
+    """Forget removals of one route, whatever their state; where one was held, the marks of records change."""
+    gone, states = list(ids), set[str]()
     for start in range(0, len(gone), _CHUNK):
-        session.connection().execute(one, gone[start : start + _CHUNK])
+        these = (_removal.c.node_id == node_id) & _removal.c.id.in_(gone[start : start + _CHUNK])
+        states.update(session.connection().execute(delete(_removal).where(these).returning(_removal.c.state)).scalars())
+    if HELD in states:
+        changed(session, node_id)
 
 
 def changed(session: WriteSession, node_id: int) -> None:

@@ -338,6 +338,19 @@ def test_removals_are_forgotten_by_route_and_record(session: WriteSession, monke
     assert [list(kept(session, route)) for route in OTHERS] == [names, names]
 
 
+def test_to_forget_many_that_are_held_is_one_change(session: WriteSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks change once where any of the forgotten was held, in whatever part of them, and else not at all."""
+    monkeypatch.setattr(waiting, "_CHUNK", 2)
+    names = [f"{NAME}{n}" for n in range(7)]
+    keep(session, WAITING, *names[:5])
+    keep(session, HELD, names[5])
+    keep(session, GONE, names[6])
+    forget(session, ROUTE, [names[0], names[6]])
+    assert version(session) is None
+    forget(session, ROUTE, names)
+    assert (version(session), kept(session)) == ("1", {})
+
+
 # What is told
 
 
@@ -418,8 +431,8 @@ def test_each_change_of_held_removals_is_counted(session: WriteSession) -> None:
     assert change(ROUTE) == "1"
     keep(session, HELD, route=OTHER)
     assert [change(OTHER), change(ROUTE)] == ["+2", "+3"]
-    forget(session, OTHER, [NAME])
-    assert [change(OTHER) for _ in range(8)][-1] == "11"
+    forget(session, OTHER, [NAME])  # which is a change itself, the fourth
+    assert [change(OTHER) for _ in range(7)][-1] == "11"
 
 
 def test_nothing_known_is_nothing_to_answer(session: WriteSession) -> None:
