@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 
 from benchmarks.crowd import Crowd
-from federation import nodes, publishers
+from federation import nodes, pinning, publishers
 from federation.database import Database, clock, table
 from federation.identity import read_manifest
 from schema.tables import Feed
@@ -28,7 +28,8 @@ def join(base: Database, crowd: Crowd) -> None:
             body = node.manifest()
             manifest = read_manifest(body, f"{node.url}/.well-known/folkmoot")
             # Made-up nodes are known not to overlap; looking through all others for each takes minutes.
-            nodes.put_in(session, manifest, body, relays=False, every=crowd.poll, now=now + timedelta(days=1))
+            keys, due = pinning.anew(manifest, now=now), now + timedelta(days=1)
+            nodes.put_in(session, manifest, body, keys=keys, relays=False, every=crowd.poll, now=due)
 
 
 def begin(base: Database) -> float:

@@ -86,9 +86,9 @@ def pin(
     check_free(session, manifest.id, key, prefixes, me=me)
     heard = origins.keys(session, manifest.id)
     origins.give_way(session, manifest.id, prefixes)
-    put_in(session, manifest, body, relays=relays, every=every, now=now, state=state, heard=heard)
-    if manifest.keys:
-        keys = pinning.known_as_revoked(pinning.offered(manifest), heard)
+    keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), heard)
+    put_in(session, manifest, body, keys=keys, relays=relays, every=every, now=now, state=state)
+    if keys:
         rejudge.keys_changed(session, manifest.id, Ring(keys), before=heard, now=now)
     precedence.settle(session, precedence.claimed(manifest), now=now)
     return key
@@ -99,13 +99,13 @@ def put_in(
     manifest: Manifest,
     body: bytes,
     *,
+    keys: Sequence[Jwk],
     relays: bool,
     every: int,
     now: datetime,
     state: str = "active",
-    heard: Sequence[Jwk] = (),
 ) -> None:
-    """Write the rows of a node that is known to be nobody else's; `heard` are the keys that it was heard of with."""
+    """Write the rows of a node that is known to be nobody else's; `keys` are those that it is to be known by."""
     node = {
         "key": key_of(manifest.id),
         "url": manifest.id,
@@ -116,7 +116,7 @@ def put_in(
         "webhook": webhook_of(manifest),
         "manifest": body,
         "prefixes": orjson.dumps(prefixes_of(manifest)).decode(),
-        "jwks": orjson.dumps(pinning.known_as_revoked(pinning.anew(manifest, now=now), heard)).decode(),
+        "jwks": orjson.dumps(list(keys)).decode(),
         "own": orjson.dumps(precedence.claimed(manifest)).decode(),
         "added": now,
     }

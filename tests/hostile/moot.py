@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select, update
 
-from federation import nodes
+from federation import nodes, pinning
 from federation.database import Database, clock, table
 from federation.fetch import Door, Limits
 from federation.identity import read_manifest
@@ -46,7 +46,9 @@ class Moot:
             now = clock(session)
             for node in found:
                 body = orjson.dumps(node.manifest())
-                nodes.put_in(session, read_manifest(body, node.id), body, relays=False, every=300, now=now)
+                manifest = read_manifest(body, node.id)
+                keys = pinning.anew(manifest, now=now)
+                nodes.put_in(session, manifest, body, keys=keys, relays=False, every=300, now=now)
 
     def crawler(self, door: Door, **options: Any) -> Crawler:
         """The real crawler."""
