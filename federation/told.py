@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import case, delete, func, select, true, update
 
+from federation import rows as bulk
 from federation.database import Reading, WriteSession, table, upserting
 from federation.looks import LOOKS
 from federation.rules import severity_of
@@ -17,7 +18,7 @@ from federation.verdicts import Trouble, clean
 from schema.entry import stamp
 from schema.tables import Erasure, Problem
 
-_problem, _erasure = table(Problem), table(Erasure)
+_problem = table(Problem)
 _CHUNK = 500
 MAX_ROWS = 1_000
 MANY = "*"  # stands for the records of a node that breaks one rule in too many places to list them all
@@ -91,11 +92,8 @@ def _unquoted(message: str) -> str:
 
 def _withdrawn(session: Reading, ids: Iterable[str]) -> set[str]:
     """Those of these records that were withdrawn as personal data."""
-    asked, found = sorted({record_id for record_id in ids if record_id}), set[str]()
-    for start in range(0, len(asked), _CHUNK):
-        chosen = select(_erasure.c.id).where(_erasure.c.id.in_(asked[start : start + _CHUNK]))
-        found.update(session.connection().execute(chosen).scalars())
-    return found
+    asked = {record_id for record_id in ids if record_id}
+    return {found for (found,) in bulk.find(session, Erasure, ("id",), list(asked))}
 
 
 def unquote(session: WriteSession, ids: Sequence[str]) -> None:
