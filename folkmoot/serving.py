@@ -104,7 +104,7 @@ def application(settings: Settings, parent: int) -> FastAPI:
     introduce(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
-    workers = [*wiring.background(settings, base, services), AtOnce()]
+    workers = [*wiring.background(settings, base, services), StopsWithSignal()]
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)
@@ -112,7 +112,7 @@ def application(settings: Settings, parent: int) -> FastAPI:
     return made
 
 
-class AtOnce:
+class StopsWithSignal:
     """Tells the workers of this process to stop when it is told itself, and not when its last client is gone."""
 
     async def run(self, stop: asyncio.Event) -> None:

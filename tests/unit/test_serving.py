@@ -20,7 +20,7 @@ from api.always import Always
 from folkmoot import serving, wiring
 from folkmoot.crowds import networks
 from folkmoot.patience import Patient
-from folkmoot.serving import AtOnce, WithParent
+from folkmoot.serving import StopsWithSignal, WithParent
 from folkmoot.settings import Settings
 from schema.errors import Misconfigured
 
@@ -88,7 +88,7 @@ def test_workers_are_told_to_stop_with_the_signal() -> None:
 
     async def go() -> None:
         stop, worker = asyncio.Event(), _Counting()
-        tasks = [asyncio.create_task(one.run(stop)) for one in (AtOnce(), worker)]
+        tasks = [asyncio.create_task(one.run(stop)) for one in (StopsWithSignal(), worker)]
         await asyncio.sleep(0)
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(asyncio.gather(*tasks), 5)
