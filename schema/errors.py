@@ -60,6 +60,9 @@ class Fault:
 class FolkmootError(Exception):
     """The root. `detail` is one sentence for a person."""
 
+    _public: str = ""
+    """What anybody is told, where `detail` is for the operator alone."""
+
     def __init__(self, detail: str = "") -> None:
         self.detail = detail or (self.__doc__ or "").splitlines()[0]
         super().__init__(self.detail)
@@ -67,7 +70,7 @@ class FolkmootError(Exception):
     @property
     def public(self) -> str:
         """The sentence for anybody who asks over HTTP; `detail` may name what only the operator should know."""
-        return self.detail
+        return self._public or self.detail
 
 
 class Bad(FolkmootError):
@@ -149,13 +152,11 @@ class Unauthorised(Barred):
 class BadToken(Unauthorised):
     """The token that was sent is none of this node's, or has ended; whoever sends it is not told which."""
 
-    @property
-    def public(self) -> str:
-        """One sentence for all of these, so that nobody learns which tokens there were."""
-        return (
-            "The token that was sent is not good here: it is misspelt, none of this node's, revoked, or has expired. "
-            "Whoever runs the node sees which in its log and by 'folkmoot token list'."
-        )
+    # One sentence for all of these, so that nobody learns which tokens there were.
+    _public = (
+        "The token that was sent is not good here: it is misspelt, none of this node's, revoked, or has expired. "
+        "Whoever runs the node sees which in its log and by 'folkmoot token list'."
+    )
 
 
 class Forbidden(Barred):
@@ -243,19 +244,14 @@ class Untrusted(Later):
 class Refused(Crawling):
     """The node broke a rule of the feed: the cursor stays and the publisher is told.
 
-    `public` is what anybody may be told of it, where `detail` is for the operator alone.
+    `public` is what whoever had it looked at and the node's page are told, where `detail` is for the operator alone.
     """
 
     def __init__(self, rule: str, detail: str, pointer: str = "", *, public: str = "") -> None:
         self.rule = rule
         self.pointer = pointer
-        self._public = public or detail
+        self._public = public
         super().__init__(detail)
-
-    @property
-    def public(self) -> str:
-        """The sentence for whoever had it looked at, and for the node's page."""
-        return self._public
 
 
 class Vanished(Crawling):

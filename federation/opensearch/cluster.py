@@ -33,10 +33,7 @@ Found = dict[str, Any]
 class Away(Busy):
     """The cluster gave no answer that is of use. `detail` names it, which is for the operator alone."""
 
-    @property
-    def public(self) -> str:
-        """Say no more than that searches must wait."""
-        return "The search index cannot be asked now. Try again in a moment."
+    _public = "The search index cannot be asked now. Try again in a moment."
 
 
 class Missing(Away):

@@ -27,16 +27,13 @@ WHOLE = "whole"
 
 
 class Damaged(Busy):
-    """Files of the index in the folder `path` are torn or gone."""
+    """Files of the index in the folder `path`, which is nobody's business but the operator's, are torn or gone."""
+
+    _public = "The search index is damaged and has to be made anew. Try again in a moment."
 
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
         super().__init__(f"The search index in {path} is damaged ({why}): `folkmoot index rebuild` makes it anew.")
-
-    @property
-    def public(self) -> str:
-        """The sentence without the folder, which is nobody's business but the operator's."""
-        return "The search index is damaged and has to be made anew. Try again in a moment."
 
 
 @contextmanager
