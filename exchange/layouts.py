@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from exchange import contractsfinder, lga, plain
 from exchange.below import DataRows, form_of
@@ -78,18 +77,21 @@ def recognised(
     members = [(sheet, one) for sheet, one in found if form_of(one.header.cells) == form_of(head)]
     names = {sheet.name for sheet, _ in members}
     rows = DataRows([(sheet, one.place) for sheet, one in members], head, whole=not workbook)
-    formulas, unstored = (
-        frozenset(
-            # As rows are named: by their sheet where there are several (exchange/below.py).
-            (sheet.name if len(members) > 1 else "", row, column)
-            for sheet, one in members
-            for row, column in places(sheet)
-            if row > one.header.number
-        )
-        for places in (attrgetter("formulas"), attrgetter("unstored"))
-    )
+    formulas, unstored = _places(members, lambda sheet: sheet.formulas), _places(members, lambda sheet: sheet.unstored)
     table = Table(head, best.header.number, rows if best.layout.streams else list(rows), workbook, formulas, unstored)
     return table, rows, best.layout, [sheet.name for sheet in sheets if sheet.name not in names]
+
+
+def _places(
+    members: Sequence[tuple[Sheet, _Found]], of: Callable[[Sheet], set[tuple[int, int]]]
+) -> frozenset[tuple[str, int, int]]:
+    """Cells below the headers, named as rows are: by their sheet where there are several (exchange/below.py)."""
+    return frozenset(
+        (sheet.name if len(members) > 1 else "", row, column)
+        for sheet, one in members
+        for row, column in of(sheet)
+        if row > one.header.number
+    )
 
 
 def _unrecognised(sheets: Sequence[Sheet], kind: str) -> str:

@@ -9,6 +9,7 @@ from exchange.drafts import MASK, RowReader
 from exchange.lga_words import official, url_of
 from exchange.privacy import is_mailbox, names_role, role_mailbox
 from exchange.suppliers import charity, company, others, read_flag
+from schema.identifiers import organisation_id
 
 
 def buyer(reader: RowReader, data: dict[str, Any]) -> None:
@@ -19,7 +20,7 @@ def buyer(reader: RowReader, data: dict[str, Any]) -> None:
         buyer["name"] = name
     if url:
         buyer["url"] = url
-    own = url == f"{reader.publisher.id_prefix}organisation/{reader.publisher.id}"
+    own = url == organisation_id(reader.publisher.id_prefix, reader.publisher.id)
     if buyer and not (own and bare(name) in {"", bare(reader.publisher.name)}):
         data["buyers"] = [buyer]
 
