@@ -1,10 +1,11 @@
-"""Who holds how many connections: where there is no room left, the largest crowd of one address is known at once."""
+"""How many connections there may be, and who holds how many: the largest crowd of one address is known at once."""
 
 from __future__ import annotations
 
+import resource
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import ip_network
 from itertools import islice
 from typing import Generic, TypeVar
@@ -15,6 +16,23 @@ Networks = tuple[Network, ...]
 Connection = TypeVar("Connection")
 FEW = 6
 """So many connections one browser has: that is no crowd."""
+_OTHER_FILES = 300
+"""Open files that are left for all else: the database, the index, downloads."""
+_MOST_FILES = 65_536
+
+
+def make_room() -> None:
+    """Let this process have as many files open as the system lets it: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+@cache
+def room() -> int:
+    """How many connections there may be at a time."""
+    return max(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
 
 
 def networks(said: str) -> Networks:

@@ -1,43 +1,32 @@
-"""How long a client may take, and how much it may say before it is heard: the head of a request, a body, an answer.
+"""How long a client may take: for the head of a request, a body, the reading of an answer.
 
 uvicorn waits for ever for a header, a body or a reader. The protocol here notes when each began, looks once a second,
 and cuts off a client that is slower than anybody's network. So who reads or writes slowly holds a connection for a
 bounded time, and never a thread: bodies are read before a thread is taken, and a file in blocks. Nor does uvicorn
-bound the head of a request or the number of connections; here both are. Where connections leave no room, the address
-that has the most of them gives way first; a proxy that the operator names is no such address.
+bound the number of connections; here it is. Where connections leave no room, the address that has the most of them
+gives way first; a proxy that the operator names is no such address.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import resource
-import secrets
 import socket
 import struct
-import sys
-import termios
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from http import HTTPStatus
 from itertools import islice
 from typing import Any, ClassVar
 
-import orjson
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.always import Always, Field
-from api.problems import MEDIA_TYPE
-from folkmoot.crowds import Crowds, Networks, networks, whose
+from api.always import Always
+from folkmoot.crowds import Crowds, Networks, networks, room, whose
+from folkmoot.heads import LONGEST, Heads, Refusal
+from folkmoot.reading import Counting, Reader
 
 log = structlog.get_logger("folkmoot.patience")
 _RESET = struct.pack("ii", 1, 0)
-_OTHER_FILES = 300
-"""Open files that are left for all else: the database, the index, downloads."""
-_MOST_FILES = 65_536
 _LOOKED_AT = 50
 
 
@@ -46,9 +35,7 @@ class Bounds:
     """Seconds to wait in any case, and bytes a second that earn more: for a header, a body, the reading of an answer.
 
     No body lasts `longest`, whatever it brings: one that is sent on after its answer has no other end. When the server
-    stops, who is being answered has `stop` seconds. `look` is the time between two looks. `head` is how many bytes the
-    address and the header fields of a request may have, and what stands between two pieces of its body; `fields` how
-    many fields there may be, with those behind its body.
+    stops, who is being answered has `stop` seconds. `look` is the time between two looks.
     """
 
     header: float = 10.0
@@ -59,78 +46,21 @@ class Bounds:
     answer_rate: float = 4_000.0
     stop: float = 8.0
     look: float = 1.0
-    head: int = 65_536
-    fields: int = 100
 
 
-class _TooLarge(Exception):
-    """The head of a request is larger than its bounds."""
-
-
-class _NoHost(Exception):
-    """A request names no host, or two (RFC 9112, section 3.2)."""
-
-
-def make_room() -> None:
-    """Let this process have as many files open as the system lets it: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-@cache
-def room() -> int:
-    """How many connections there may be at a time."""
-    return max(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
-
-
-def introduce(proxies: str, *, https: bool) -> None:
-    """What all connections know of the server: which proxies are no crowd, and what every answer says."""
-    Patient.proxies = networks(proxies)
-    Patient.always = Always(https=https).quick
-
-
-def unsent(number: int) -> int:
-    """Bytes that the kernel holds of a connection, until the other side has them; 0 where the system does not tell.
-
-    It takes up to some megabytes, and gives room in jumps of a third: who reads is long not seen to by what it takes.
-    """
-    if sys.platform != "linux" or number < 0:
-        return 0
-    held = fcntl.ioctl(number, termios.TIOCOUTQ, b"\0\0\0\0")  # for a socket: SIOCOUTQ, by another name
-    return int.from_bytes(held, sys.byteorder)
-
-
-class Counting:
-    """A transport that knows how much it was given to send."""
-
-    __slots__ = ("_transport", "given", "is_closing", "write")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.given = 0
-        self.is_closing = transport.is_closing
-        send = transport.write
-
-        def write(data: bytes) -> None:
-            self.given += len(data)
-            send(data)
-
-        self.write = write
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-class Patient(HttpToolsProtocol):
+class Patient(Heads):
     """uvicorn's protocol, with an end to its patience."""
 
     bounds: ClassVar[Bounds] = Bounds()
     proxies: ClassVar[Networks] = ()
-    always: ClassVar[tuple[Field, ...]] = Always(https=False).quick
     crowds: ClassVar[Crowds[Patient]] = Crowds()
     """Of the process, as the room is."""
+
+    @classmethod
+    def configure(cls, proxies: str, *, https: bool) -> None:
+        """What all connections know of the server: which proxies are no crowd, and what every answer says."""
+        cls.proxies = networks(proxies)
+        cls.always = Always(https=https).quick
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a header; where there is no room, somebody goes who has been waited for longer."""
@@ -139,14 +69,9 @@ class Patient(HttpToolsProtocol):
         self.whose = whose(self.client[0], self.proxies) if self.client else None
         if self.whose is not None:
             self.crowds.join(self.whose, self)
-        self.said = self.fields = 0
-        self.in_head = True
-        self.too_large = False
-        self.to_refuse: tuple[HTTPStatus, str] | None = None
+        self.reader = Reader(counting)
         self.since: float | None = time.monotonic()
         self.taken = self.brought = 0
-        self.unread_since: float | None = None
-        self.read_before = 0
         self.ends: float | None = None
         self.looking = self.loop.call_later(self.bounds.look, self._look)
         if len(self.connections) > self.room():
@@ -173,86 +98,18 @@ class Patient(HttpToolsProtocol):
         super().data_received(data)
         if self.since is None and self.cycle is not None and self.cycle.response_complete:
             self._keep_a_while()
-        beyond = self.since is not None and self.taken > self.bounds.head
+        beyond = self.since is not None and self.taken > LONGEST
         if beyond and not self.transport.is_closing():
-            self.too_large = True
-            self.send_400_response("")
+            self.refuse_too_large()
 
     def _keep_a_while(self) -> None:
         """Wait for the next request. uvicorn did so since the answer, until more came of the request itself."""
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
-    def on_message_begin(self) -> None:
-        """Count from here on what the head brings."""
-        self.said = self.fields = 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the address."""
-        self._hear(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field. One behind the body is counted and not passed on: it may name an address, or a token."""
-        self.fields += 1
-        self._hear(len(name) + len(value))
-        if self.in_head:
-            super().on_header(name, value)
-
-    def _hear(self, more: int) -> None:
-        self.said += more
-        if self.said > self.bounds.head or self.fields > self.bounds.fields:
-            self.too_large = True
-            raise _TooLarge
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, or one with too large a head, as a problem, and end the connection."""
-        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self.too_large else HTTPStatus.BAD_REQUEST
-        most = (
-            f"The address and header fields have more than {self.bounds.head} bytes, or are over {self.bounds.fields}."
-        )
-        self._refuse_in_turn(status, most if self.too_large else msg)
-
-    def _refuse_in_turn(self, status: HTTPStatus, detail: str) -> None:
-        """Refuse what came last, after the answers to all that came before; nothing more is read."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if self.in_head and not answering:
-            self._refuse(status, detail)
-        elif self.in_head:
-            self._refuse_later(status, detail)
-        elif self.pipeline:  # the body of one that has not begun
-            self.pipeline.popleft()
-            self._refuse_later(status, detail)
-        elif self.cycle.response_started:
-            self.transport.close()  # one request gets no two answers
-        else:
-            self._refuse(status, detail)
-
-    def _refuse_later(self, status: HTTPStatus, detail: str) -> None:
-        self.to_refuse, self.since = (status, detail), None
-        self.flow.pause_reading()
-
-    def on_response_complete(self) -> None:
-        """Go on to the next request, or to the refusal of what came behind the last one."""
-        last = not self.pipeline
-        super().on_response_complete()
-        if last and self.to_refuse and not self.transport.is_closing():
-            self._refuse(*self.to_refuse)
-
-    def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        name = secrets.token_hex(16)
-        told = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail, "requestId": name}
-        body = orjson.dumps(told)
-        fields = [
-            *((b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())),
-            *((b"cache-control", b"no-store"), (b"connection", b"close"), (b"x-request-id", name.encode())),
-            *self.always,
-        ]
-        head = b"".join(b"%b: %b\r\n" % field for field in fields)
-        self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() + head + b"\r\n" + body)
-        self.transport.close()
-        log.warning("no request", status=status.value, detail=detail, request_id=name)
+    def _refuse_later(self, refusal: Refusal) -> None:
+        self.since = None
+        super()._refuse_later(refusal)
 
     def _giving_way(self) -> Patient:
         """Who goes: one of the address that has the most connections, else one of all; the newcomer where none is slow.
@@ -270,8 +127,8 @@ class Patient(HttpToolsProtocol):
         asked = [one for one in others if one.since is not None]
         now = time.monotonic()
         late = [one for one in asked if now - (one.since or now) > one.bounds.look]  # who has just come is not slow yet
-        reading = [one for one in others if one.unread_since is not None and one.waiting()]
-        return min(late or reading or asked, key=lambda one: one.since or one.unread_since or now, default=None)
+        reading = [one for one in others if one.reader.since is not None and one.reader.waiting()]
+        return min(late or reading or asked, key=lambda one: one.since or one.reader.since or now, default=None)
 
     @staticmethod
     def room() -> int:
@@ -279,14 +136,9 @@ class Patient(HttpToolsProtocol):
         return room()
 
     def on_headers_complete(self) -> None:
-        """Count from here on what the body brings. Raises where it is not said whom is asked."""
-        hosts = [name for name, _ in self.headers if name == b"host"]
-        assert self.parser is not None
-        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
-            raise _NoHost
-        self.since, self.taken, self.brought = time.monotonic(), 0, 0
+        """Count from here on what the body brings."""
         super().on_headers_complete()
-        self.in_head = False  # only now: an address that is none is refused as a head
+        self.since, self.taken, self.brought = time.monotonic(), 0, 0
 
     def on_chunk_header(self) -> None:
         """Count anew what is neither head nor body: what a chunk says of itself, and the fields behind the last one."""
@@ -299,7 +151,7 @@ class Patient(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for nothing any more: the request is whole."""
-        self.since, self.in_head = None, True
+        self.since = None
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -332,24 +184,5 @@ class Patient(HttpToolsProtocol):
                     return "body"
             elif waited > self.bounds.header:
                 return "header"
-        return "answer" if self._unread(now) else ""
-
-    def waiting(self) -> int:
-        """Bytes that were sent and not yet read; a look may be a second old, and know of some that were read since."""
-        transport: Any = self.transport
-        return int(transport.get_write_buffer_size())
-
-    def _unread(self, now: float) -> bool:
-        """Whether what was sent has waited too long for its reader, for how much of it was read meanwhile."""
-        transport: Any = self.transport
-        waiting = self.waiting()
-        if not waiting:
-            self.unread_since = None
-            return False
-        read = transport.given - waiting - unsent(transport.get_extra_info("socket").fileno())
-        if self.unread_since is None:
-            self.unread_since, self.read_before = now, read
-        else:
-            earned = (read - self.read_before) / self.bounds.answer_rate
-            return bool(now - self.unread_since > self.bounds.answer + earned)
-        return False
+        late = self.reader.is_late(now, self.bounds.answer, self.bounds.answer_rate)
+        return "answer" if late else ""

@@ -23,8 +23,9 @@ from federation import publishers
 from federation.database import Database
 from federation.memory import SERVED, frugal
 from folkmoot import garbage, wiring
+from folkmoot.crowds import make_room
 from folkmoot.logs import configure
-from folkmoot.patience import Patient, introduce, make_room
+from folkmoot.patience import Patient
 from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
 
@@ -101,7 +102,7 @@ def application(settings: Settings, parent: int) -> FastAPI:
     frugal(SERVED)
     configure(settings)
     make_room()
-    introduce(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
+    Patient.configure(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
     workers = [*wiring.background(settings, base, services), StopsWithSignal()]

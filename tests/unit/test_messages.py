@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -71,7 +72,7 @@ def _said(port: int, *parts: bytes) -> list[tuple[int, Any]]:
         with suppress(ConnectionError):
             while part := one.recv(65_536):
                 whole += part
-    return [_answer(one) for one in whole.split(b"HTTP/1.1 ")[1:]]
+    return [_answer(one) for one in re.split(rb"HTTP/1\.1 (?=\d)", whole)[1:]]
 
 
 def _answer(said: bytes) -> tuple[int, Any]:
@@ -203,4 +204,6 @@ def test_what_is_no_request_costs_nobody_an_answer(port: int, parts: tuple[bytes
 )
 def test_a_request_names_one_host(port: int, said: bytes, statuses: list[int]) -> None:
     """Without a host, or with two, it is no request; before HTTP/1.1 there need be none."""
-    assert [status for status, _ in _said(port, said)] == statuses
+    answers = _said(port, said)
+    assert [status for status, _ in answers] == statuses
+    assert all("wants one Host" in told["detail"] for status, told in answers if status == 400)

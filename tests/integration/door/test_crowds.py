@@ -20,7 +20,8 @@ from api.always import Always
 from api.app import create_app
 from federation import tokens
 from federation.database import Database
-from folkmoot.patience import Bounds, Patient, make_room
+from folkmoot.crowds import make_room
+from folkmoot.patience import Bounds, Patient
 from tests.contract.world import RECORDS, publish
 from tests.proof import figure, size, sized
 from tests.services import NOW, PUBLISHER, make_services
