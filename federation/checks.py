@@ -5,23 +5,20 @@ Everything is read through the seam `get`; nothing is written. `examine` gives a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-import orjson
 
 from federation import judge, nodes, origins, papers, pinning, told, verdicts
 from federation.advice import advice_for
 from federation.crawl import Step, walk
-from federation.identity import feed_of, key_of, manifest_url, name_of, prefixes_of, read_manifest, without_overlap
+from federation.identity import feed_of, manifest_url, prefixes_of, read_manifest, without_overlap
 from federation.looks import Seen, look
 from federation.nodes import Known
 from federation.origins import Heard
 from federation.rule import Part, Rule
-from federation.rules import RULES, advice_of, gates, severity_of
+from federation.rules import RULES, gates
 from federation.seam import Get
 from federation.sign import Ring
 from federation.unproven import UNKNOWN_KEY
@@ -32,11 +29,8 @@ from schema.identifiers import same_origin
 from schema.manifest import Manifest
 
 PAGES = 3
-SHOWN = 100
-"""How many places and publishers a summary names; of all it has the number."""
-MOST_BYTES = 256 * 1024
-"""How long a summary is at most: anybody may have one made, and each is kept for a day."""
-_AN_ID, _A_TEXT = 300, 1_000
+AN_ID = 300
+"""How many characters of an id are shown."""
 LISTS, ORIGINS = 5, 3
 """How many pages of an aggregator's list of members are read, and how many origins that are not on it are asked."""
 _AT_THE_END = {"latest", "latest-named", "not-empty"}
@@ -67,6 +61,11 @@ class Result:
     def kept(self) -> bool:
         """Whether the rule is kept."""
         return not self.found
+
+
+def cut(text: str, most: int) -> str:
+    """Give a text, or its beginning where it is longer than anybody reads."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @dataclass(slots=True)
@@ -112,7 +111,7 @@ class Report:
         advice = self.hints.get(rule.id) or rule.advice
         if not first.record_id and rule.part not in ("item", "identity"):
             return Result(rule, first.message, first.pointer, advice)
-        about = _cut(first.record_id, _AN_ID) or "an item"
+        about = cut(first.record_id, AN_ID) or "an item"
         many = "1 item" if len(met) == 1 else f"{len(met)} items"
         fate = "would be refused" if rule.severity == "error" else "told of"
         found = f"{many} {fate}; the first: {about} {first.pointer}: {first.message}"
@@ -276,63 +275,3 @@ def _judge(report: Report, unknown: Container[str], now: datetime, *, aggregator
         else:
             report.troubles.append(trouble)
     return len(relayed)
-
-
-def summary(report: Report) -> dict[str, Any]:
-    """The report as a program reads it: each rule with what it found, and the first hundred places that find room."""
-    told = {
-        "url": report.url,
-        **_about(report.manifest),
-        "pagesRead": len(report.steps),
-        "itemsRead": len(report.readings),
-        "passed": report.passed,
-        "rules": [_rule(result) for result in report.results],
-        "problemCount": len(report.troubles),
-    }
-    return told | {"problems": _within(MOST_BYTES - len(orjson.dumps(told)), map(_problem, report.troubles[:SHOWN]))}
-
-
-def _within(left: int, problems: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those of the problems, from the first on, that find room in so many bytes."""
-    shown: list[Mapping[str, Any]] = []
-    for problem in problems:
-        left -= len(orjson.dumps(problem)) + 20
-        if left < 0:
-            break
-        shown.append(problem)
-    return shown
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _rule(result: Result) -> dict[str, Any]:
-    rule = result.of
-    told = {"rule": rule.id, "severity": rule.severity, "gate": rule.gate, "kept": result.kept}
-    told["found"] = _cut(result.found, _A_TEXT)
-    return told | {"standard": rule.standard, "section": rule.section, "advice": result.advice}
-
-
-def _problem(trouble: Trouble) -> Mapping[str, Any]:
-    return {
-        "rule": trouble.rule,
-        "severity": severity_of(trouble.rule),
-        "pointer": _cut(trouble.pointer, _AN_ID),
-        "recordId": _cut(trouble.record_id, _AN_ID) or None,
-        "message": _cut(trouble.message, _A_TEXT),
-        "advice": advice_of(trouble.rule),
-    }
-
-
-def _about(manifest: Manifest | None) -> dict[str, Any]:
-    if manifest is None:
-        return {"key": None, "name": None, "role": None, "publishers": [], "publisherCount": 0}
-    publishers = list(prefixes_of(manifest).values())
-    return {
-        "key": key_of(manifest.id),
-        "name": name_of(manifest),
-        "role": manifest.role,
-        "publishers": publishers[:SHOWN],
-        "publisherCount": len(publishers),
-    }

@@ -194,9 +194,9 @@ def _erase(session: WriteSession, found: Sequence[_Due], *, now: datetime) -> No
     said = [
         {"record": name, "upto": seq} for record, _number, seq in found if seq is not None for name in names[record]
     ]
-    for words in (_shadow, _unproven) if said else ():
-        older = and_(words.c.id == bindparam("record"), words.c.seq <= bindparam("upto"))
-        connection.execute(delete(words).where(older, words.c.data.is_not(None)), said)
+    for routes in (_shadow, _unproven) if said else ():
+        older = and_(routes.c.id == bindparam("record"), routes.c.seq <= bindparam("upto"))
+        connection.execute(delete(routes).where(older, routes.c.data.is_not(None)), said)
     gone = select(_record.c.id).where(_record.c.id.in_(ids), _record.c.deleted)
     connection.execute(delete(_problem).where(_problem.c.record_id.in_(gone)))
     connection.execute(delete(_removal).where(_removal.c.id.in_(gone), _removal.c.state != "gone"))

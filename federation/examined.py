@@ -8,9 +8,10 @@ import orjson
 from sqlalchemy import select, update
 
 from federation import hooks, log, told
-from federation.checks import Report, summary
+from federation.checks import Report
 from federation.database import WriteSession, table
 from federation.examining import Claim
+from federation.summary import summary
 from federation.verdicts import Trouble
 from schema.change import Item
 from schema.errors import LeaseLost, ReaderFault

@@ -41,7 +41,7 @@ def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[obj
 
 def report(found: Report, *, as_json: bool) -> None:
     """What each rule found, and what to do about it."""
-    from federation.checks import summary
+    from federation.summary import summary
 
     if as_json:
         _print(summary(found))

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from federation.checks import MOST_BYTES, ORIGINS, PAGES, SHOWN, Report, examine, summary
+from federation.checks import ORIGINS, PAGES, Report, examine
 from federation.identity import key_of, manifest_url
 from federation.rules import RULES, gates
+from federation.summary import MOST_BYTES, SHOWN, summary
 from federation.verdicts import Trouble
 from schema.errors import BadParameter, Later, Refused, Vanished
 from tests.integration.crawl.world import FakeNode, World
