@@ -92,7 +92,8 @@ class CheckReport(Shape):
     publisherCount: int = Field(description="How many there are in all.")  # noqa: N815
     pagesRead: int  # noqa: N815
     itemsRead: int  # noqa: N815
-    passed: bool = Field(description="Whether no rule is broken that keeps a node out.")
+    passed: bool = Field(description="Whether it was looked at, and no rule is broken that keeps a node out.")
+    unseen: str = Field("", description="Why nothing was looked at, and no rule is told of; else empty.")
     rules: list[RuleFound]
     problems: list[PlaceFound] = Field(description="The first hundred places, fewer where they are long.")
     problemCount: int = Field(description="How many there are in all.")  # noqa: N815

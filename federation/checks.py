@@ -73,7 +73,8 @@ class Report:
     """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read.
 
     `known` is the node as it is pinned here, where it was held to that too; `skipped` are rules that nothing asked.
-    `hints` are for the operator, until `for_anybody`; `ended` is what broke the reading off, in words for the log.
+    `hints` are for the operator, until `for_anybody`; `ended` is what broke the reading off, in words for the log;
+    `unseen` is why nothing was asked at all.
     """
 
     url: str
@@ -89,6 +90,7 @@ class Report:
     asked: list[Part] = field(default_factory=list[Part])
     skipped: set[str] = field(default_factory=set)
     unreachable: bool = False
+    unseen: str = ""
 
     @property
     def passed(self) -> bool:

@@ -27,7 +27,8 @@ def finish(session: WriteSession, held: Claim, report: Report, now: datetime) ->
     what it is not here (an aggregator, say) is for whoever asked alone.
     """
     mine = update(_examination).where(_examination.c.id == held.id, _examination.c.owner == held.owner)
-    done = {"state": "done", "result": orjson.dumps(summary(report)), "finished": now, "owner": None}
+    result = orjson.dumps(summary(report) | {"unseen": report.unseen})
+    done = {"state": "done", "result": result, "finished": now, "owner": None}
     if session.connection().execute(mine.values(leased_until=None, **done)).rowcount != 1:
         raise LeaseLost("Another worker has taken this check.")
     if report.known is None or any(trouble.rule == ReaderFault.rule for trouble in report.troubles):
@@ -47,6 +48,12 @@ def finish(session: WriteSession, held: Claim, report: Report, now: datetime) ->
 def _good(report: Report) -> list[str]:
     bad = {trouble.record_id for trouble in report.troubles}
     return [one.id for one in report.readings if isinstance(one, Item) and one.id not in bad]
+
+
+def unseen(report: Report) -> None:
+    """Say that the node was not asked, for another had its host's turn: no rule was looked for, and none is broken."""
+    report.unreachable, report.asked = True, []
+    report.unseen = "It was not looked at: it is being visited. Ask again in a minute."
 
 
 def overrun(report: Report) -> None:

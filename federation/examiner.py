@@ -71,12 +71,13 @@ class Examiner:
         report.for_anybody()
         with suppress(LeaseLost):
             await asyncio.to_thread(self._finish, held, report)
-        log.info("check", url=held.url, passed=report.passed, troubles=len(report.troubles), ended=report.ended)
+        ended = report.unseen or report.ended
+        log.info("check", url=held.url, passed=report.passed, troubles=len(report.troubles), ended=ended)
         return True
 
     async def _report(self, held: Claim) -> Report:
         from federation.checks import Report, examine  # noqa: PLC0415 - see above
-        from federation.examined import overrun  # noqa: PLC0415
+        from federation.examined import overrun, unseen  # noqa: PLC0415
 
         report = Report(held.url, asked=["door"])
         if held.tries > examining.TRIES:
@@ -91,8 +92,8 @@ class Examiner:
                 return await examine(get, held.url, now=self.now(), aggregator=relays, known=known, others=others)
         except TimeoutError:
             overrun(report)
-        except Later as error:
-            report.broke_off(error)
+        except Later:  # what the node itself answers is in the report already
+            unseen(report)
         except Exception as error:
             if is_outage(error):
                 raise
@@ -124,16 +125,22 @@ class Examiner:
         from federation.examined import finish  # noqa: PLC0415
 
         with self.database.write() as session:
-            finish(session, held, report, self.now())
+            if report.unseen and held.tries < examining.TRIES:
+                examining.put_back(session, held)
+            else:
+                finish(session, held, report, self.now())
 
     @asynccontextmanager
     async def _turn(self, place: str) -> AsyncIterator[Get]:
-        """The host's turn, which a crawl asks for too, and how it may be asked within: no two ask it at a time."""
+        """The host's turn, which a crawl asks for too, and how it may be asked within: no two ask it at a time.
+
+        Raises `Later` where another has it all the while.
+        """
         owner = f"check.{secrets.token_hex(8)}"
         until = asyncio.get_running_loop().time() + PATIENCE
         while (kept := await asyncio.to_thread(self._take, place, owner)) is None:
             if asyncio.get_running_loop().time() > until:
-                raise Later(f"{place} is being visited. Ask again in a moment.")
+                raise Later(f"{place} is being visited.", cause=Cause.BUSY)
             await asyncio.sleep(LOOK)
         turns = {place: kept}
         get = self.get if self.robots is None else Obeying(self.get, self._asking(self.robots, turns))

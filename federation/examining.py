@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true, u
 from federation.database import Reading, WriteSession, clock, dialect, insert, table
 from federation.identity import manifest_url
 from schema.entry import stamp
-from schema.errors import Fault, Hurried, Invalid, NotFound
+from schema.errors import Fault, Hurried, Invalid, LeaseLost, NotFound
 from schema.tables import Examination, Node
 
 KEPT = timedelta(days=1)
@@ -31,6 +31,8 @@ OF_A_HOST = 60
 MAX_HOST = 253  # RFC 1035, section 2.3.4
 LEASE = timedelta(seconds=120)
 TRIES = 2
+PUT_BACK = timedelta(seconds=30)
+"""For how long a check is left alone whose host another was asking."""
 MAX_URL = 1_000
 ADDRESS = (
     r"^https?://[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
@@ -162,8 +164,10 @@ def waiting(session: Reading) -> bool:
 
 
 def _free(session: Reading) -> Select[Any]:
-    left = (_examination.c.state == "running") & (_examination.c.leased_until < clock(session))
-    return select(_examination.c.id).where(or_(_examination.c.state == "queued", left))
+    past = _examination.c.leased_until < clock(session)
+    queued = (_examination.c.state == "queued") & or_(_examination.c.leased_until.is_(None), past)
+    left = (_examination.c.state == "running") & past
+    return select(_examination.c.id).where(or_(queued, left))
 
 
 def claim(session: WriteSession) -> Claim | None:
@@ -183,6 +187,14 @@ def claim(session: WriteSession) -> Claim | None:
     if row is None:
         return None
     return Claim(row["id"], row["owner"], row["url"], row["aggregator"], row["tries"])
+
+
+def put_back(session: WriteSession, held: Claim) -> None:
+    """Queue an examination again that could not be made now: nobody takes it for a while. Raises `LeaseLost`."""
+    mine = update(_examination).where(_examination.c.id == held.id, _examination.c.owner == held.owner)
+    values = {"state": "queued", "owner": None, "started": None, "leased_until": clock(session) + PUT_BACK}
+    if session.connection().execute(mine.values(values)).rowcount != 1:
+        raise LeaseLost("Another worker has taken this check.")
 
 
 def counts(session: Reading) -> dict[str, int]:

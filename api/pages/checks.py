@@ -84,6 +84,8 @@ def found(request: Request, told: Awaited, session: Read, here: Aggregator) -> H
 def _title(told: Mapping[str, Any]) -> str:
     if told["report"] is None:
         return "The node is being looked at"
+    if told["report"].get("unseen"):
+        return "The node was not looked at"
     if told["node"]:
         return "This node is known here already"
     return "The node can join" if told["report"]["passed"] else "The node cannot join yet"

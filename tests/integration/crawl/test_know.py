@@ -31,7 +31,7 @@ from federation.examiner import Examiner
 from federation.identity import read_manifest
 from federation.seam import Answer
 from federation.webhooks import Herald
-from schema.errors import Busy, Hurried, Invalid, Later, NotFound, Refused, Vanished
+from schema.errors import Busy, Hurried, Invalid, Later, LeaseLost, NotFound, Refused, Vanished
 from schema.tables import Examination, Feed, Hook, Host, Node
 from tests.integration.crawl.world import NOW, Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import client, make_services
@@ -922,26 +922,83 @@ def test_a_check_that_ended_its_workers_is_not_begun_again(moot: Aggregator, wor
     ]
 
 
-def test_a_check_waits_for_the_hosts_turn_and_then_says_so(
-    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A host that is being visited is not asked beside the visit: the check waits a while, then says to come back."""
-    monkeypatch.setattr("federation.examiner.PATIENCE", 0.3)
-    world.node()
+UNSEEN = "It was not looked at: it is being visited. Ask again in a minute."
+
+
+def visited(moot: Aggregator) -> Callable[[], None]:
+    """Have the host's turn for a minute, as a visit does; gives what ends it."""
     with moot.database.write() as session:
         at = clock(session)
         assert hosts.take(session, "exa.example:443", "a visit", at=at, until=at + timedelta(minutes=1))
+
+    def leave() -> None:
+        with moot.database.write() as session:
+            hosts.leave(session, "exa.example:443", "a visit", free_at=at)
+
+    return leave
+
+
+def looked_again(moot: Aggregator) -> bool:
+    """Let the time pass for which a check is left alone, and the worker look for one; gives whether there was."""
+    with moot.database.write() as session:
+        past = update(table(Examination)).values(leased_until=clock(session) - timedelta(seconds=1))
+        session.connection().execute(past)
+    return asyncio.run(Examiner(moot.database, moot.world.get, lambda: moot.world.now).turn())
+
+
+def test_a_check_whose_host_is_visited_is_queued_again_for_later(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check whose host is being visited is left alone for a while, and made when the visit is over."""
+    monkeypatch.setattr("federation.examiner.PATIENCE", 0.3)
+    world.node()
+    leave = visited(moot)
     check = examine(moot)
     assert world.asked == []
-    (problem,) = report(moot, check)["report"]["problems"]
-    assert (problem["rule"], problem["message"]) == (
-        "reachable",
-        "exa.example:443 is being visited. Ask again in a moment.",
-    )
+    told = report(moot, check)
+    assert (told["state"], told["report"], "started" in told) == ("queued", None, False)
+    leave()
+    assert not asyncio.run(Examiner(moot.database, world.get, lambda: world.now).turn())
+    assert looked_again(moot)
+    told = report(moot, check)
+    assert (told["state"], told["report"]["passed"], told["report"]["unseen"]) == ("done", True, "")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_check_that_never_had_its_hosts_turn_says_nothing_against_the_node(
+    moot: Aggregator, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    """A check that could not get its host's turn says so, and when to ask again, and tells of no rule at all."""
+    monkeypatch.setattr("federation.examiner.PATIENCE", 0.3)
+    node = world.node()
+    if known:
+        moot.add(node)
+    visited(moot)
+    check = examine(moot)
+    assert looked_again(moot)
+    assert not looked_again(moot)
+    told = report(moot, check)
+    found = told["report"]
+    assert world.asked == []
+    assert problems(moot.database) == []
+    assert (told["state"], found["unseen"], found["passed"]) == ("done", UNSEEN, False)
+    assert (found["rules"], found["problems"], found["problemCount"]) == ([], [], 0)
+    page = served(moot, tmp_path).get(f"/check/{check}").text
+    assert "The node was not looked at" in page
+    assert UNSEEN in page
+    assert "cannot join" not in page
+    assert "breaks a rule" not in page
+
+
+def test_a_check_that_another_worker_holds_is_not_queued_again(moot: Aggregator, world: World) -> None:
+    """A worker whose lease ran out while it waited for the host cannot put the check back: it is another's."""
+    world.node()
+    asked_for(moot)
     with moot.database.write() as session:
-        hosts.leave(session, "exa.example:443", "a visit", free_at=at)
-    world.pass_time(minutes=2)
-    assert report(moot, examine(moot))["report"]["passed"] is True
+        held = examining.claim(session)
+    assert held is not None
+    with moot.database.write() as session, pytest.raises(LeaseLost):
+        examining.put_back(session, replace(held, owner="another"))
 
 
 def test_a_check_asks_few_hosts_beside_the_one_that_was_named_and_those_in_their_turn(
