@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from schema.errors import Later, Refused, Vanished
+from schema.errors import Cause, Later, Refused, Vanished
 
 MAX_RAW = 8 * 1024 * 1024
 MAX_ROBOTS = 512 * 1024
@@ -158,7 +158,7 @@ def _slices(url: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     except zlib.error as error:
         raise Refused("encoding", f"{url} is not the gzip that it says it is: {error}.") from error
     if not unpacker.eof:
-        raise Later(f"{url} broke off in the middle of its gzip.")
+        raise Later(f"{url} broke off in the middle of its gzip.", cause=Cause.CUT)
     if unpacker.unused_data:
         raise _more(url)
 

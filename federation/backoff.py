@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 STALE_AFTER = 3
 RETIRED_AFTER = timedelta(days=3)
 GONE_STATUS = 410
-_SILENT = (Cause.NAME, Cause.TIME, Cause.CONNECTION, Cause.BUSY)
+_SILENT = (Cause.NAME, Cause.TIME, Cause.CONNECTION, Cause.CUT, Cause.BUSY)
 """Causes by which nothing was answered, and so nothing said of whether the feed is there."""
 _NO_FEED = (EMPTY_FEED, "content-type", "page-json")
 """Answers in which no feed is left, such as a login page with status 200: the node stands as stale at once."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from federation import judge, nodes, origins, papers, pinning, told, verdicts
-from federation.advice import advice_for
+from federation.advice import advice_for, inward_for
 from federation.crawl import Step, walk
 from federation.identity import feed_of, manifest_url, prefixes_of, read_manifest, without_overlap
 from federation.looks import Seen, look
@@ -73,8 +73,8 @@ class Report:
     """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read.
 
     `known` is the node as it is pinned here, where it was held to that too; `skipped` are rules that nothing asked.
-    `hints` are for the operator, until `for_anybody`; `ended` is what broke the reading off, in words for the log;
-    `unseen` is why nothing was asked at all.
+    `hints` is what to do about a rule in this case, `inward` what only the operator should read of it, who has both;
+    `ended` is what broke the reading off, in words for the log; `unseen` is why nothing was asked at all.
     """
 
     url: str
@@ -85,7 +85,8 @@ class Report:
     readings: list[judge.Reading] = field(default_factory=list)
     heard: dict[str, Heard] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
-    hints: dict[str, str] = field(default_factory=dict)
+    hints: dict[str, str] = field(default_factory=dict[str, str])
+    inward: dict[str, str] = field(default_factory=dict[str, str])
     ended: str = ""
     asked: list[Part] = field(default_factory=list[Part])
     skipped: set[str] = field(default_factory=set)
@@ -110,7 +111,7 @@ class Report:
         if not met:
             return Result(rule, "", "", rule.advice)
         first = met[0]
-        advice = self.hints.get(rule.id) or rule.advice
+        advice = " ".join(filter(None, (self.inward.get(rule.id), self.hints.get(rule.id) or rule.advice)))
         if not first.record_id and rule.part not in ("item", "identity"):
             return Result(rule, first.message, first.pointer, advice)
         about = cut(first.record_id, AN_ID) or "an item"
@@ -124,12 +125,13 @@ class Report:
         self.unreachable = not isinstance(error, Refused)
         self.troubles.append(Trouble(error.rule, error.pointer, verdicts.clean(error.public)))
         self.ended = verdicts.clean(error.detail)
-        inside = "" if error.public == error.detail else f"{self.ended} "
-        self.hints[error.rule] = f"{inside}{advice_for(error)}"
+        self.hints[error.rule] = advice_for(error, self.asked[-1])
+        inside = "" if error.public == error.detail else self.ended
+        self.inward[error.rule] = f"{inside} {inward_for(error)}".strip()
 
     def for_anybody(self) -> None:
         """Leave out what only the operator should know, and what only the operator can do."""
-        self.hints.clear()
+        self.inward.clear()
 
 
 async def examine(

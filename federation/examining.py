@@ -35,7 +35,7 @@ PUT_BACK = timedelta(seconds=30)
 """For how long a check is left alone whose host another was asking."""
 MAX_URL = 1_000
 ADDRESS = (
-    r"^https?://[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
+    r"^(https?://)?[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
     r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?(/[A-Za-z0-9._~/-]*)?$"
 )
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}

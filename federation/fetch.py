@@ -184,7 +184,8 @@ class Door:
             async with asyncio.timeout(self._limits.connect):
                 found = await self._resolve(host.strip("[]"), port)
         except (OSError, TimeoutError) as error:
-            raise Later(f"{host} does not resolve: {str(error) or 'no answer in time'}.", cause=Cause.NAME) from error
+            why = getattr(error, "strerror", None) or str(error) or "no answer in time"
+            raise Later(f"{host} does not resolve: {why}.", cause=Cause.NAME) from error
         except ValueError as error:
             told = f"{host[:300]} can be no name in the DNS: a part of it is empty or has more than 63 characters."
             raise Refused("url-host", told) from error
@@ -202,9 +203,8 @@ class Door:
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Later(f"{url} did not answer in time.", cause=Cause.TIME) from error
         except (httpx2.TransportError, httpx2.StreamError) as error:
-            raise Later(
-                f"{url} could not be read: {str(error) or 'the connection broke off'}.", cause=Cause.CONNECTION
-            ) from error
+            cause = Cause.CONNECTION if isinstance(error, httpx2.ConnectError) else Cause.CUT
+            raise Later(f"{url} could not be read: {str(error) or 'the connection broke off'}.", cause=cause) from error
         finally:
             errand.left -= time.monotonic() - started
 

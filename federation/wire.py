@@ -189,7 +189,5 @@ class _Secured(_Wrapped):
 
     def _broken(self, error: ssl.SSLError) -> Later:
         if isinstance(error, ssl.SSLEOFError) or "EOF" in (error.reason or ""):
-            return Later(
-                f"{self._host} cut the connection off without saying that this is all.", cause=Cause.CONNECTION
-            )
+            return Later(f"{self._host} cut the connection off without saying that this is all.", cause=Cause.CUT)
         return untrusted(error, self._host, {}, datetime.now(UTC))

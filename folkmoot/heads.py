@@ -146,4 +146,5 @@ class Heads(HttpToolsProtocol):
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() + head + b"\r\n" + body)
         self.transport.close()
-        log.warning("no request", status=status.value, detail=detail, request_id=name)
+        who = str(self.client and self.client[0])
+        log.warning("no request", status=status.value, detail=detail, client=who, request_id=name)

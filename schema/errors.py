@@ -216,7 +216,9 @@ class Cause(StrEnum):
     TIME = "time"
     """It took too long."""
     CONNECTION = "connection"
-    """There was no connection, or it broke off."""
+    """There was no connection."""
+    CUT = "cut"
+    """The answer broke off."""
     BUSY = "busy"
     """Another reader had the turn of the host all the while: nothing was asked."""
 

@@ -40,6 +40,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 # What each pattern of schema/base.py asks for, by the words that tell it apart.
 _PATTERNS: tuple[tuple[str, str, str], ...] = (
+    ("(https?://)?", "This is no address of a node.", "an address such as https://moot.exampleshire.example"),
     ("https?://", "It is no web address.", "an address that begins with http:// or https://"),
     ("@", "It is no e-mail address.", "the mailbox of a team, such as digital@exampleshire.example"),
     (r"[0-9]{8}", "It is no GSS code.", "a capital letter and 8 digits, such as E10000099"),
@@ -49,6 +50,7 @@ _PATTERNS: tuple[tuple[str, str, str], ...] = (
     (r"\x00-\x1f\x7f]*$", "It is blank, or holds a line break or a control character.", "text on one line"),
     ("T[0-9]", "It is no time in UTC.", "a time such as 2026-11-02T09:00:00Z"),
     ("[A-Za-z0-9-]{0,39}", "It is no name of a scheme.", "letters, digits and hyphens, such as GB-COH"),
+    (r"^1\.", "This is no version of the protocol that is read here.", "1.0, or another version 1.x"),
     ("a-z-]{0,39}", "It is no name of a kind.", "lower-case letters and hyphens, at most 40"),
 )
 

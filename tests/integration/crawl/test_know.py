@@ -766,6 +766,24 @@ def test_another_spelling_is_no_other_node() -> None:
     assert examining.address("https://a.example:4430/x/y/..") == "https://a.example:4430/x/"
 
 
+@pytest.mark.parametrize("typed", ["exa.example", "http://exa.example/", "https://EXA.example:443/x"])
+def test_a_program_may_give_a_host_as_a_person_types_it(moot: Aggregator, tmp_path: Path, typed: str) -> None:
+    """POST /v1/check takes a host without a scheme, as the page does."""
+    assert served(moot, tmp_path).post("/v1/check", json={"url": typed}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "typed", ["https://exa.example/?x=1", "https://[::1]", "https://user:pw@exa.example", "exa ample"]
+)
+def test_what_is_no_address_of_a_node_is_told_so(moot: Aggregator, tmp_path: Path, typed: str) -> None:
+    """A web address that no node can have is told as that, and not as what would be no web address."""
+    answer = served(moot, tmp_path).post("/v1/check", json={"url": typed})
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert (fault["pointer"], fault["detail"]) == ("/url", "This is no address of a node.")
+    assert fault["expected"].startswith("an address such as https://moot.")
+
+
 def test_one_client_asks_for_so_many_checks_an_hour(moot: Aggregator, tmp_path: Path) -> None:
     """Nobody uses up alone what is there for all; a host that no address can have is refused (422)."""
     services = make_services(moot.database, tmp_path, "aggregator", moot.url, organisation=None)

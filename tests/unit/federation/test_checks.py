@@ -271,6 +271,8 @@ def test_only_an_aggregator_may_relay(world: World) -> None:
         (Later("It refuses.", cause="connection"), "port"),
         (Later("It hangs.", cause="time"), "busy"),
         (Later("It answers 503."), "later"),
+        (Later("It answers 429.", 90.0), "90 s"),
+        (Later("It broke off.", cause="cut"), "proxy"),
         (Vanished("gone", 404), "/.well-known/folkmoot"),
         (Refused("content-type", "It is HTML."), "application/json"),
         (Refused("redirects", "It leads away."), "redirect"),
@@ -285,6 +287,14 @@ def test_advice_fits_the_cause(world: World, fault: Exception, word: str) -> Non
     world.faults["https://exa.example"] = fault
     (told,) = [result for result in examined(world).results if not result.kept]
     assert word in told.advice
+
+
+def test_a_feed_that_is_not_there_is_told_from_a_manifest_that_is_not(world: World) -> None:
+    """Where the manifest is well and its feed answers 404, the advice is about the feed."""
+    world.node()
+    world.faults["https://exa.example/v1/changes"] = Vanished("gone", 404)
+    (told,) = [result for result in examined(world).results if not result.kept]
+    assert ("feeds/0/url" in told.advice, "/.well-known" in told.advice) == (True, False)
 
 
 def _publisher(node: FakeNode, code: str) -> dict[str, Any]:
@@ -321,8 +331,20 @@ def test_what_only_the_operator_is_told_stands_in_the_operators_own_look(world: 
     report = examined(world)
     (told,) = [result for result in report.results if not result.kept]
     assert (told.found, "10.9.8.7" in told.advice) == ("It is not public.", True)
+    assert "FOLKMOOT_ALLOW_PRIVATE" in told.advice
     report.for_anybody()
     assert "10.9.8.7" not in str(summary(report))
+    assert "FOLKMOOT_ALLOW_PRIVATE" not in str(summary(report))
+
+
+def test_what_to_do_stands_where_anybody_reads_it(world: World) -> None:
+    """The advice that fits a failure is not for the operator alone."""
+    world.node()
+    world.faults["https://exa.example"] = Later("It does not resolve.", cause="name")
+    report = examined(world)
+    report.for_anybody()
+    (told,) = [result for result in report.results if not result.kept]
+    assert "spelling" in told.advice
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ def test_what_is_cut_off_within_tls_is_not_whole() -> None:
     error = _told_over_tls(lambda writer: writer.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR))
     assert isinstance(error, Later)
     told = "127.0.0.1 cut the connection off without saying that this is all."
-    assert (error.detail, error.cause) == (told, "connection")
+    assert (error.detail, error.cause) == (told, "cut")
 
 
 def _moved(**to: str) -> Handler:
