@@ -28,6 +28,7 @@ from api.threads import in_few
 from federation import log as changes
 from federation.answers import MAX_RATIO, RATIO_FLOOR
 from federation.glance import Glance, glance
+from federation.memory import aside
 from federation.pulse import Pulse, Standing, count
 from federation.tail import MOST_BYTES, Tail, follow
 from schema.change import MAX_NUMBER
@@ -68,7 +69,7 @@ class Kept:
     """
 
     standing: Standing
-    body: bytes
+    body: bytes | memoryview
     etag: str
     headers: Headers
     short: Headers
@@ -257,7 +258,7 @@ def _packed(made: changes.FeedPage, packing: Coding, standing: Standing) -> Kept
     headers = [*short, (b"content-type", JSON.encode()), (b"content-length", str(len(body)).encode())]
     if packing:
         headers.append((b"content-encoding", packing.encode()))
-    return Kept(standing, body, etag, headers, short, made.last, made.count, made.full)
+    return Kept(standing, aside(body), etag, headers, short, made.last, made.count, made.full)
 
 
 def _coded(body: bytes, packing: Coding) -> tuple[bytes, Coding]:

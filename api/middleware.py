@@ -41,7 +41,7 @@ class Quick(NamedTuple):
     route: str
     status: int
     headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
+    body: bytes | memoryview
 
 
 def _failing(fault: Exception) -> ASGIApp:
