@@ -89,14 +89,15 @@ class TantivyIndex:
     def refresh(self) -> None:
         """See what another process committed, or the folder that a rebuild put in this one's place.
 
-        Who is writing goes over to that with its next `claim`: what it is staging must not lose its writer.
+        Who is writing goes over to that, or opens a worn folder anew, with its next `claim`: what it is staging must
+        not lose its writer.
         """
         self._refresh(writing=False)
 
     def _refresh(self, *, writing: bool) -> None:
         with self._lock:
             path, store = folder.current(self.root), self._store
-            if path is not None and (store is None or (store.path != path and (writing or not store.busy))):
+            if path is not None and (store is None or (_is_over(store, path) and (writing or not store.busy))):
                 self._adopt(Store(path))
             elif store is not None:
                 self.look(store)
@@ -224,7 +225,10 @@ class TantivyIndex:
         return self._store
 
     def _adopt(self, store: Store) -> None:
-        """Serve another folder. The old one serves until that is open, and is closed last: its merges may take long."""
+        """Serve another folder, or the same anew. The old one serves until that is open, and is closed last.
+
+        Its merges may take long.
+        """
         old, self._store = self._store, store
         try:
             self.look(store)
@@ -235,6 +239,10 @@ class TantivyIndex:
             self._recent.clear()
             if old is not None:
                 old.close()
+
+
+def _is_over(store: Store, path: Path) -> bool:
+    return store.path != path or store.worn
 
 
 def _builder(store: Store) -> Builder:

@@ -19,6 +19,9 @@ from schema.errors import Busy
 
 HEAP, ALL = 64_000_000, 128_000_000
 """Bytes that a writer gathers in memory before it writes a segment; and one that fills a folder in one go."""
+WORN = 1_000
+"""How many states of a folder are seen before it is opened anew: the engine notes each file that it ever mapped, about
+2 KB for a commit, and forgets none while the folder is open."""
 _TORN = re.compile("Data corrupt|FileDoesNotExist|kind: InvalidData|kind: UnexpectedEof")
 """What the engine says of files that are torn or gone; too many open files, or none that may be read, it words else."""
 _SAID = 120
@@ -69,9 +72,14 @@ class Store:
         self.schema = self.index.schema
         self.whole = _whole(path)
         self.busy = False  # claimed or staged to, and not committed since
-        self._number = 0
+        self._number = self._looks = 0
         self._writer: tantivy.IndexWriter | None = None
         self._seen: tuple[int, int, int] | None = None
+
+    @property
+    def worn(self) -> bool:
+        """Whether the folder is to be opened anew: this store has seen many states of it."""
+        return self._looks >= WORN
 
     def claim(self, heap: int = HEAP) -> bool:
         """Take tantivy's lock on the folder; false while another process holds it. It falls with its holder."""
@@ -118,6 +126,7 @@ class Store:
         with _sound(self.path):
             self.index.reload()
         self._seen = written
+        self._looks += 1
         searcher = self.index.searcher()
         found = searcher.search(tantivy.Query.term_query(self.schema, "id", fields.REACHED), 1).hits
         if not found:

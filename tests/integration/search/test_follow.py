@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -58,6 +60,29 @@ def test_catching_up_twice_changes_nothing(world: World) -> None:
     stamp = world.index.stamp()
     assert world.follower.catch_up() == world.follower.catch_up()
     assert world.index.stamp() == stamp
+
+
+def test_a_folder_that_has_seen_much_is_opened_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes and who reads open the folder anew from time to time: nothing is lost, and the writer goes on."""
+    monkeypatch.setattr("federation.search.store.WORN", 3)
+    reader = TantivyIndex(world.index.root)
+    stores: dict[TantivyIndex, list[weakref.ref[Store]]] = {world.index: [], reader: []}
+    one = next(made for made in world.made.values() if made.kind == "contract")
+    for turn in range(20):
+        publish(world.database, [replace(one, data=one.data | {"title": f"Zeppelin {turn}"})])
+        world.follower.catch_up()
+        reader.refresh()
+        for index, met in stores.items():
+            assert index.search(Query(words=f"zeppelin {turn}", sort="relevance")).count == 1
+            if index._store is not None and (not met or met[-1]() is not index._store):
+                met.append(weakref.ref(index._store))
+        assert reader.claim() is None
+    gc.collect()
+    for met in stores.values():
+        assert len(met) > 3
+        assert [store() is None for store in met] == [True] * (len(met) - 1) + [False]
+    assert verify(world.database, world.index).differences == 0
+    reader.close()
 
 
 def test_a_publisher_that_moves_takes_its_records_along(world: World) -> None:
