@@ -13,7 +13,8 @@ _PRIVATE = "For a node of a private network or of your own machine, set FOLKMOOT
 _INWARD = ("url-scheme", "url-port", "url-host", "address")
 _NO_MANIFEST = "Check the address; a node serves its manifest at /.well-known/folkmoot."
 _NO_FEED = (
-    "The manifest is well, but at the address of its feed there is none: mend feeds/0/url, or serve the feed there."
+    "The manifest is well, but a page of its feed is not there: mend feeds/0/url, or next on the page before it, or "
+    "serve that page."
 )
 _UNREACHED: Mapping[str, str] = {
     Cause.NAME: "Check the spelling of the address, and that its name is in the DNS.",

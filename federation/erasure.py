@@ -46,8 +46,12 @@ class Rest(NamedTuple):
     was: frozenset[str]
 
     def holds(self, data: bytes, *, now: datetime) -> bool:
-        """Whether this is not to be published under the record's id now."""
-        return now < self.until or audit.digest(data) in self.was
+        """Whether this is not to be published under the record's id now, where nothing is."""
+        return now < self.until or self.knows(data)
+
+    def knows(self, data: bytes) -> bool:
+        """Whether this is what was withdrawn: not to be published under the record's id at all."""
+        return audit.digest(data) in self.was
 
 
 class Withdrawn(NamedTuple):
@@ -125,10 +129,9 @@ def resting(session: Reading, prefix: str) -> dict[str, Rest]:
     }
     if not known:
         return {}
-    below = func.substr(_audit.c.record, 1, len(prefix)) == prefix
-    gone = select(_audit.c.record, _audit.c.before).where(
-        below, _audit.c.action == "delete", _audit.c.record.in_(select(_erasure.c.id))
-    )
+    # What was deleted later was published after the withdrawal, without the personal data.
+    gone = select(_audit.c.record, _audit.c.before).join(_erasure, _erasure.c.id == _audit.c.record)
+    gone = gone.where(below, _audit.c.action == "delete", _audit.c.number <= _erasure.c.number)
     was: dict[str, set[str]] = {}
     for row in session.connection().execute(gone):
         was.setdefault(row.record, set()).add(row.before)

@@ -76,10 +76,10 @@ class Published:
     resting: Mapping[str, Sequence[Rest]] = field(default_factory=dict)
 
     def rest(self, candidate: Candidate, now: datetime) -> Rest | None:
-        """What keeps a record that is not live from being published now."""
-        return next(
-            (rest for rest in self.resting.get(base_of(candidate.id), ()) if rest.holds(candidate.body, now=now)), None
-        )
+        """What keeps a record from being published now; one that is live may change to all but what was withdrawn."""
+        lives, body = candidate.id in self.live, candidate.body
+        withdrawn = self.resting.get(base_of(candidate.id), ())
+        return next((one for one in withdrawn if (one.knows(body) if lives else one.holds(body, now=now))), None)
 
     def data(self, record: str) -> Mapping[str, Any] | None:
         """What is live under an id."""
@@ -286,7 +286,7 @@ def plan(reading: Reading, before: Published, now: datetime, *, partial: bool = 
         if lives and same(before.live[candidate.id], candidate.body):
             made.unchanged.append(candidate.id)
             continue
-        rest = None if lives else before.rest(candidate, now)
+        rest = before.rest(candidate, now)
         if rest is not None:
             made.resting.append((candidate, rest))
             continue

@@ -64,6 +64,9 @@ class TantivyIndex:
                     folder.point(self.root, folder.fresh(self.root))
         self._refresh(writing=True)
         store = self._opened()
+        if not store.writes and store.claim() and store.late:
+            self._open_anew(store)  # else the engine would leave what it does not know for ever
+            store = self._opened()
         if store.claim() and store.path == self._refused:  # the rebuild that was to replace it broke off
             with folder.locked(self.root):
                 folder.point(self.root, folder.fresh(self.root))
@@ -97,8 +100,10 @@ class TantivyIndex:
     def _refresh(self, *, writing: bool) -> None:
         with self._lock:
             path, store = folder.current(self.root), self._store
-            if path is not None and (store is None or (_is_over(store, path) and (writing or not store.busy))):
+            if path is not None and (store is None or (store.path != path and (writing or not store.busy))):
                 self._adopt(Store(path))
+            elif store is not None and store.path == path and store.worn and (writing or not store.writes):
+                self._open_anew(store)
             elif store is not None:
                 self.look(store)
 
@@ -116,7 +121,7 @@ class TantivyIndex:
         with self._lock:
             self._refused = self._store.path if self._store else None
             self._snapshot = None
-            self._recent.clear()
+            self._forget_kept()
 
     def reached(self) -> Reached | None:
         """How far the index goes; None where nothing was committed yet."""
@@ -193,7 +198,7 @@ class TantivyIndex:
             if self._store is not None:
                 self._store.close()
             self._store, self._snapshot = None, None
-            self._recent.clear()
+            self._forget_kept()
             self.lane.close()
 
     def _held(self, query: Query) -> Snapshot:
@@ -212,6 +217,10 @@ class TantivyIndex:
                 while len(self._recent) > _KEPT:
                     self._recent.popitem(last=False)
 
+    def _forget_kept(self) -> None:
+        with self._keeping:
+            self._recent.clear()
+
     def _latest(self) -> Snapshot:
         if self._snapshot is None:
             self.refresh()
@@ -224,11 +233,13 @@ class TantivyIndex:
             raise Busy("The search index is not open yet. Try again in a moment.")
         return self._store
 
-    def _adopt(self, store: Store) -> None:
-        """Serve another folder, or the same anew. The old one serves until that is open, and is closed last.
+    def _open_anew(self, store: Store) -> None:
+        """Serve the same folder, opened anew. Merges end first: whoever opens it must know of their files."""
+        store.close()
+        self._adopt(Store(store.path))
 
-        Its merges may take long.
-        """
+    def _adopt(self, store: Store) -> None:
+        """Serve another folder. The old one serves until that is open, and is closed last: its merges may take long."""
         old, self._store = self._store, store
         try:
             self.look(store)
@@ -236,13 +247,9 @@ class TantivyIndex:
             self._snapshot = None
             raise
         finally:
-            self._recent.clear()
+            self._forget_kept()
             if old is not None:
                 old.close()
-
-
-def _is_over(store: Store, path: Path) -> bool:
-    return store.path != path or store.worn
 
 
 def _builder(store: Store) -> Builder:

@@ -73,18 +73,23 @@ def _awake(desk: Desk, place: str, data: bytes) -> None:
     rest = erasure.resting(desk.session, place).get(place)
     if rest is None or not rest.holds(data, now=desk.now):
         return
-    if desk.now < rest.until:
+    if desk.now < rest.until and not rest.knows(data):
         raise Conflict(
             f"{place} was withdrawn as personal data. It can be published again from {stamp(rest.until)} on, when "
             "whoever copied it has heard of that and erased it; under another reference at once."
         )
-    raise Conflict(f"This is what was withdrawn as personal data from {place}: take that out, and send it again.")
+    raise _known(place)
+
+
+def _known(place: str) -> Conflict:
+    return Conflict(f"This is what was withdrawn as personal data from {place}: take that out, and send it again.")
 
 
 def replace(desk: Desk, place: Place, body: bytes, matches: Matches | None) -> Entry:
     """Put `body` in the place of a live record's data; equal data is no change.
 
-    Raises `NotFound`, `Withdrawn`, `Unguarded`, `Stale`, `Malformed`, `Invalid`.
+    Raises `NotFound`, `Withdrawn`, `Unguarded`, `Stale`, `Malformed`, `Invalid`, and `Conflict` where `body` is what
+    was withdrawn as personal data.
     """
     owner, entry = _current(desk, place, matches)
     return _change(desk, owner, entry, _data(place.kind, body))
@@ -166,6 +171,9 @@ def _name(owner: Publisher, place: Place) -> str:
 
 def _change(desk: Desk, owner: Publisher, entry: Entry, data: dict[str, Any]) -> Entry:
     _agrees(owner, entry.kind, split_id(entry.id, owner.id_prefix)[1], data)
+    rest = erasure.resting(desk.session, entry.id).get(entry.id)
+    if rest is not None and rest.knows(orjson.dumps(data)):
+        raise _known(entry.id)
     return _publish(desk, owner.id, entry.kind, entry.id, data)
 
 

@@ -81,6 +81,16 @@ class Store:
         """Whether the folder is to be opened anew: this store has seen many states of it."""
         return self._looks >= WORN
 
+    @property
+    def writes(self) -> bool:
+        """Whether this is the one who writes to the folder."""
+        return self._writer is not None
+
+    @property
+    def late(self) -> bool:
+        """Whether the folder has changed since it was opened: of files that others wrote this store knows nothing."""
+        return self._looks > 1
+
     def claim(self, heap: int = HEAP) -> bool:
         """Take tantivy's lock on the folder; false while another process holds it. It falls with its holder."""
         if self._writer is None:
@@ -125,8 +135,9 @@ class Store:
             return known
         with _sound(self.path):
             self.index.reload()
+        if written != self._seen:
+            self._looks += 1
         self._seen = written
-        self._looks += 1
         searcher = self.index.searcher()
         found = searcher.search(tantivy.Query.term_query(self.schema, "id", fields.REACHED), 1).hits
         if not found:

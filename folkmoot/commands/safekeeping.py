@@ -128,6 +128,6 @@ def _revoke_again(trusted: Trusted) -> str:
     return (
         f"The last that the backup knows of was at {until}. As it stood then, {tokens} and {keys} are good now: revoke "
         "again what was revoked since (folkmoot token list, folkmoot keys list). What was withdrawn as personal data "
-        "since is published again: withdraw it again before the server starts (a copy of the audit log lists it, and "
-        "an aggregator's page of this node)."
+        "since is published again when the server starts: keep readers away (stop the proxy before it) until it is "
+        "withdrawn again (a copy of the audit log lists it, and an aggregator's page of this node)."
     )

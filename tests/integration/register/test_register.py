@@ -324,7 +324,7 @@ def test_what_another_body_publishes_meanwhile_changes_nothing(office: Office) -
 
 
 def test_what_was_withdrawn_as_personal_data_is_left_out(office: Office) -> None:
-    """Such a row is told, the others land; a day later it lands too, but never as it was."""
+    """Such a row is told, the others land. A day later it lands too, but never as it was; what it became may."""
     rows = contracts(3)
     office.bring(rows)
     _withdraw(office, "C001")
@@ -338,6 +338,11 @@ def test_what_was_withdrawn_as_personal_data_is_left_out(office: Office) -> None
     rows[1]["title"] = "Without a name"
     assert counts(_bring(office, rows, after=erasure.REST)) == (1, 0, 0, 2)
     assert sorted(office.live()) == _ids(0, 1, 2)
+    old = _bring(office, contracts(3), after=erasure.REST)
+    assert (counts(old), [told.code for told in old.report.problems]) == ((0, 0, 0, 2), ["withdrawn"])
+    assert office.live()["contract/C001"]["title"] == "Without a name"
+    assert counts(_bring(office, [rows[0], rows[2]], after=erasure.REST)) == (0, 0, 1, 2)
+    assert counts(_bring(office, rows, after=erasure.REST)) == (1, 0, 0, 2)
 
 
 @pytest.mark.parametrize("first", [1, 2], ids=["alone, then of two", "of two, then alone"])

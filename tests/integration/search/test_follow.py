@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,6 +84,43 @@ def test_a_folder_that_has_seen_much_is_opened_anew(world: World, monkeypatch: p
         assert [store() is None for store in met] == [True] * (len(met) - 1) + [False]
     assert verify(world.database, world.index).differences == 0
     reader.close()
+
+
+def test_who_looks_takes_no_writer_away_in_the_middle_of_a_walk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two commits of one walk others look at the index, however much the folder has seen: the walk goes on."""
+    monkeypatch.setattr("federation.search.store.WORN", 2)
+    sink, reached = world.index.claim(), world.index.reached()
+    assert sink is not None
+    assert reached is not None
+    for number in range(5):
+        sink.stage([], [f"https://gone.example/{number}"])
+        sink.commit(reached)
+        world.index.refresh()
+
+
+def _orphans(root: Path) -> set[str]:
+    """Files of parts that the folder consists of no more, once nobody is at work."""
+    path = folder.current(root)
+    assert path is not None
+    parts = {
+        part["segment_id"].replace("-", "") for part in orjson.loads((path / "meta.json").read_bytes())["segments"]
+    }
+    return {file.name for file in path.iterdir() if re.match("[0-9a-f]{32}", file.name) and file.stem[:32] not in parts}
+
+
+def test_no_file_is_left_behind_by_opening_a_folder_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when a folder has seen much, nor when a reader takes over from a writer that is gone."""
+    monkeypatch.setattr("federation.search.store.WORN", 10)
+    reader = TantivyIndex(world.index.root)
+    reader.refresh()
+    one = next(made for made in world.made.values() if made.kind == "contract")
+    for follower in (world.follower, Follower(world.database, reader)):
+        for turn in range(60):
+            publish(world.database, [replace(one, data=one.data | {"title": f"Zeppelin {turn}"})])
+            follower.catch_up()
+        follower.index.close()
+        assert len(_orphans(world.index.root)) == 0
+    assert verify(world.database, world.index).differences == 0
 
 
 def test_a_publisher_that_moves_takes_its_records_along(world: World) -> None:

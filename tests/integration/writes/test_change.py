@@ -231,6 +231,10 @@ def test_what_was_withdrawn_as_personal_data_rests_for_a_day(moot: Moot, contrac
         with pytest.raises(Conflict, match="This is what was withdrawn"):
             writes.create(_desk(moot, session, NOW + REST), "GB-LAE-EXA", "contract", old)
         assert writes.create(_desk(moot, session, NOW + REST), "GB-LAE-EXA", "contract", body).data is not None
+    for method, change in (("PUT", orjson.loads(old)), ("PATCH", {"title": "Care of Ann Invented"})):
+        said = moot.call(method, WHERE, token, change, If_Match="*")
+        assert (said.status_code, "This is what was withdrawn" in said.json()["detail"]) == (409, True)
+    assert moot.call("PATCH", WHERE, token, {"title": "Care"}, If_Match="*").status_code == 200
 
 
 def _desk(moot: Moot, session: WriteSession, now: datetime) -> writes.Desk:
