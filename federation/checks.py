@@ -70,7 +70,7 @@ def cut(text: str, most: int) -> str:
 
 @dataclass(slots=True)
 class Report:
-    """What was read of a node and what was found, in the order in which it was met. `asked`: what could be read.
+    """What was read of a node and what was found, in the order in which it was met. `asked`: what was read whole.
 
     `known` is the node as it is pinned here, where it was held to that too; `skipped` are rules that nothing asked.
     `hints` is what to do about a rule in this case, `inward` what only the operator should read of it, who has both;
@@ -120,12 +120,12 @@ class Report:
         found = f"{many} {fate}; the first: {about} {first.pointer}: {first.message}"
         return Result(rule, found, first.pointer, advice)
 
-    def broke_off(self, error: Crawling) -> None:
-        """Keep what ended the reading: the rule that was broken, or that there was no answer."""
+    def broke_off(self, error: Crawling, part: Part = "door") -> None:
+        """Keep what ended the reading of a part: the rule that was broken, or that there was no answer."""
         self.unreachable = not isinstance(error, Refused)
         self.troubles.append(Trouble(error.rule, error.pointer, verdicts.clean(error.public)))
         self.ended = verdicts.clean(error.detail)
-        self.hints[error.rule] = advice_for(error, self.asked[-1])
+        self.hints[error.rule] = advice_for(error, part)
         inside = "" if error.public == error.detail else self.ended
         self.inward[error.rule] = f"{inside} {inward_for(error)}".strip()
 
@@ -169,14 +169,14 @@ async def examine(
 
 
 async def _tried(report: Report, part: Part, work: Callable[[], Awaitable[None]]) -> bool:
-    report.asked.append(part)
     try:
         await work()
     except LeaseLost:
         raise
     except Crawling as error:
-        report.broke_off(error)
+        report.broke_off(error, part)
         return False
+    report.asked.append(part)
     return True
 
 

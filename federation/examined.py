@@ -52,7 +52,7 @@ def _good(report: Report) -> list[str]:
 
 def unseen(report: Report) -> None:
     """Say that the node was not asked, for another had its host's turn: no rule was looked for, and none is broken."""
-    report.unreachable, report.asked = True, []
+    report.unreachable = True
     report.unseen = "It was not looked at: it is being visited. Ask again in a minute."
 
 

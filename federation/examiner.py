@@ -79,7 +79,7 @@ class Examiner:
         from federation.checks import Report, examine  # noqa: PLC0415 - see above
         from federation.examined import overrun, unseen  # noqa: PLC0415
 
-        report = Report(held.url, asked=["door"])
+        report = Report(held.url)
         if held.tries > examining.TRIES:
             overrun(report)
             return report

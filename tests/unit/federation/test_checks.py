@@ -337,6 +337,17 @@ def test_what_only_the_operator_is_told_stands_in_the_operators_own_look(world: 
     assert "FOLKMOOT_ALLOW_PRIVATE" not in str(summary(report))
 
 
+def test_what_could_not_be_read_keeps_no_rule(world: World) -> None:
+    """Of a part that broke off the rule is told that it broke, and none is said to be kept."""
+    node = world.node()
+    world.faults["https://exa.example"] = Later("It does not resolve.", cause="name")
+    assert [(one.of.id, one.kept) for one in examined(world).results] == [("reachable", False)]
+    del world.faults["https://exa.example"]
+    world.faults[f"{node.url}/v1/changes"] = Vanished("gone", 404)
+    parts = {one.of.part for one in examined(world).results if one.kept}
+    assert parts == {"door", "manifest"}
+
+
 def test_what_to_do_stands_where_anybody_reads_it(world: World) -> None:
     """The advice that fits a failure is not for the operator alone."""
     world.node()
