@@ -61,9 +61,12 @@ def address(typed: str) -> str:
     full = typed.strip()
     full = full if "://" in full else f"https://{full}"
     host = re.split("[/:]", full.partition("://")[2], maxsplit=1)[0]
-    if len(full) > MAX_URL or len(host) > MAX_HOST or not re.fullmatch(ADDRESS, full):
+    if len(typed) > MAX_URL or not re.fullmatch(ADDRESS, full):
         wanted = f"an address such as https://moot.exampleshire.example, of at most {MAX_URL} characters"
         raise Invalid([Fault("/url", "This is no address of a node.", typed[:200], wanted, rule="url")])
+    if len(host) > MAX_HOST:
+        wanted = f"at most {MAX_HOST} characters in its host"
+        raise Invalid([Fault("/url", "The name of the host is too long for the DNS.", host[:200], wanted, rule="url")])
     return manifest_url(_canonical(full))
 
 

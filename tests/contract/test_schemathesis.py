@@ -42,7 +42,7 @@ _BEYOND_SCHEMA = re.compile(
     r"is not a (company|charity|Scottish charity) number|is not a council's code|is no identifier|names? a place"
     r"|holds a control character|holds half a character|line breaks or control characters|are no references"
     r"|of another record than the id|too long for an id|The record is too large|1 to 200 characters"
-    r"|is no date|is no time|stands twice|given twice|deep|±"
+    r"|is no date|is no time|stands twice|given twice|deep|±|too long for the DNS"
 )
 _SETTINGS: dict[str, Any] = {
     "deadline": None,
