@@ -27,7 +27,8 @@ def choose(asked: str | None, accept: str | None, offered: Sequence[str]) -> str
     """The format to answer in. Raises `UnknownFormat` for one that is not offered; 406 where none is acceptable."""
     if asked is not None:
         if asked not in offered:
-            raise UnknownFormat("format", asked, f"one of {', '.join(offered)}")
+            dates = "; a calendar is of contracts and roadmap items alone" if asked in MEDIA else ""
+            raise UnknownFormat("format", asked, f"one of {', '.join(offered)}{dates}")
         return asked
     media = preferred(accept, [MEDIA[name] for name in offered])
     if media is None:

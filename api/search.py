@@ -26,10 +26,11 @@ from schema.kinds import KINDS
 _NOT_OF_PAGES = ("facets", "limit", "cursor")
 
 _ABOUT = "How to answer; without it, Accept decides."
+_DATES = " A calendar (ics) is of contracts and roadmap items alone."
 Dated = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "enum": list(formats.EVERY)}),
-    Query(alias="format", description=_ABOUT, openapi_examples={"one": {"value": "json"}}),
+    Query(alias="format", description=_ABOUT + _DATES, openapi_examples={"one": {"value": "json"}}),
 ]
 Dateless = Annotated[
     str | None,

@@ -33,6 +33,7 @@ _NEGATIVE = ["400", "401", "403", "404", "405", "406", "409", "410", "412", "413
 # What a schema cannot say: a request that fits it is refused (422) for these and for nothing else.
 _BEYOND_PARAMETER = {
     "cursor": r"as it stands in",  # made by the server, for this very query
+    "format": r"a calendar is of",  # asked of kinds that have no dates
     "movedTo": r"",  # goes with reason=moved, and only with it
     "endsAfter": r"which is",  # two ends that disagree
     "startsAfter": r"which is",
