@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import proof
+from tests import proof, proving
 
+pytest_plugins = ["pytester"]
 
 def _at(monkeypatch: pytest.MonkeyPatch, folder: Path, size: str, commit: str) -> None:
     monkeypatch.setattr(proof, "ROOT", folder)
@@ -24,6 +25,42 @@ def test_what_passed_at_this_size_and_commit_is_known(tmp_path: Path, monkeypatc
     for size, commit in (("release", "abc"), ("ci", "def"), ("ci", "abc+"), ("tenth", "abc")):
         _at(monkeypatch, tmp_path, size, commit)
         assert proof.passed() == set()
+
+
+def test_a_proof_passed_when_all_of_it_did(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of whose subtests, or whose end, failed is tried again by the next run; so is one that was skipped."""
+    _at(monkeypatch, pytester.path, "ci", "abc")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.proof
+
+        def test_whole(subtests):
+            with subtests.test():
+                pass
+
+        def test_a_part_fails(subtests):
+            with subtests.test():
+                pass
+            with subtests.test():
+                assert False
+
+        @pytest.fixture
+        def tally():
+            yield
+            assert False
+
+        def test_the_end_fails(tally):
+            pass
+
+        @pytest.mark.skip
+        def test_skipped():
+            pass
+        """
+    )
+    pytester.inline_run("-p", "no:cacheprovider", "-W", "ignore", plugins=[proving])
+    assert {name.partition("::")[2] for name in proof.passed()} == {"test_whole"}
 
 
 def test_figures_of_a_published_size_are_kept(
