@@ -11,6 +11,7 @@ from tests import proof, proving
 
 pytest_plugins = ["pytester"]
 
+
 def _at(monkeypatch: pytest.MonkeyPatch, folder: Path, size: str, commit: str) -> None:
     monkeypatch.setattr(proof, "ROOT", folder)
     monkeypatch.setattr(proof, "commit", lambda: commit)

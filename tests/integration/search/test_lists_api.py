@@ -164,7 +164,7 @@ def test_a_format_that_a_list_does_not_speak_is_named(site: Site) -> None:
     """A calendar of organisations is 422, says why and names what there is; an Accept that nothing meets is 406."""
     for undated in ("/v1/organisations?", "/v1/search?kind=asset&kind=tool&"):
         detail = site.get(f"{undated}format=ics", 422).json()["detail"]
-        assert "jsonfeed" in detail and "a calendar is of contracts and roadmap items alone" in detail
+        assert "atom; a calendar is of contracts and roadmap items alone" in detail
     site.get("/v1/search?kind=asset&kind=contract&format=ics")
     site.get("/v1/organisations", 406, Accept="text/calendar")
     site.get("/v1/contracts", 406, Accept="image/png")
