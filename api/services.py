@@ -11,6 +11,7 @@ from typing import Literal
 from federation.database import Database
 from federation.follow import Follower
 from federation.index import Index
+from federation.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Services:
     `now` gives the time in UTC; `follower` keeps `index` up to date; bulk files are kept under `data_dir`. Beyond
     `max_lag_seconds` behind the log a server says that it is not ready; 0 is never. `figures` is the folder in which
     the processes of a server count together. `a_minute` is how often one address and one token may ask (0: as often as
-    they like), `proxies` are the networks whose word on the address of a client is taken.
+    they like), `proxies` are the networks whose word on the address of a client is taken. `tenant` is the hold on
+    `data_dir`, where others may have the same.
     """
 
     role: Literal["node", "aggregator"]
@@ -44,6 +46,7 @@ class Services:
     figures: Path | None = None
     a_minute: int = 0
     proxies: tuple[str, ...] = ()
+    tenant: Tenant | None = None
 
     @property
     def node(self) -> str:

@@ -106,6 +106,8 @@ def application(settings: Settings, parent: int) -> FastAPI:
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
     workers = [*wiring.background(settings, base, services), StopsWithSignal()]
+    if services.tenant is not None:
+        workers.append(services.tenant)
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)

@@ -45,7 +45,11 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000",
         description="The address that others see, an origin without a path. Published ids begin with it for ever.",
     )
-    data_dir: Path = Field(Path("folkmoot-data"), description="The folder of the SQLite file and of the search index.")
+    data_dir: Path = Field(
+        Path("folkmoot-data"),
+        description="The folder of the SQLite file and of the search index. Servers with different databases never "
+        "share one.",
+    )
     database_url: str = Field(
         "", description="sqlite:///PATH or postgresql://...; empty is the file folkmoot.db in the data folder."
     )

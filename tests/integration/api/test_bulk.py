@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import orjson
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from federation import apart, bulk, bulk_child, keeper, log, publishers
@@ -392,6 +393,19 @@ def test_older_files_are_dropped(site: Site) -> None:
     assert len(list(folder.glob("*-contracts.ndjson"))) == 2
     assert len(list(folder.glob("*-contracts.csv"))) == 2
     assert not list(folder.glob("*.part"))
+
+
+def test_a_file_of_another_database_is_not_given_out(site: Site) -> None:
+    """Though both have come to the same change: a folder may be given to another database, or that be restored."""
+    site.publish("contract", *CONTRACTS)
+    assert site.client.get("/v1/bulk/contracts.csv").status_code == 200
+    with site.services.database.write() as session:
+        publishers.renew_epoch(session)
+        session.connection().execute(text("DELETE FROM record WHERE id LIKE '%C-1'"))
+    held = site.client.get("/v1/bulk/contracts.csv")
+    assert held.headers["folkmoot-change-number"] == "4"
+    assert "Contract 1" not in held.text
+    assert "Contract 2" in held.text
 
 
 def test_many_who_wait_for_a_file_take_one_thread(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
