@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(50, ge=1, le=1000, description="The largest file that POST /v1/imports takes, in MB.")
     rate_limit: str = Field(
         "6000",
-        description="How many requests a minute one address, and one token, may make of one process; off is no limit.",
+        description="How many requests a minute one address, and one token, may make of one server; off is no limit.",
     )
     trusted_proxies: str = Field(
         "",
