@@ -33,7 +33,7 @@ _FILE = {media: {"schema": {"type": "string"}} for media in {shape.media_type fo
 
 def files(here: Services) -> BulkFiles:
     """The bulk files of a server, in the folder of its data."""
-    return BulkFiles(here.database, here.data_dir / "bulk", here.now)
+    return BulkFiles(here.database, here.data_dir / "bulk", here.now, here.tenant)
 
 
 @router.get(

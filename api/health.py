@@ -16,7 +16,7 @@ from api.deps import Here, Read
 from api.negotiation import JSON
 from api.services import Services
 from api.strict import strict_router
-from federation import erasure, examining, hooks, log, publishers, status
+from federation import erasure, examining, hooks, log, publishers, status, tenant
 from federation.database import DatabaseFault, ReadSession
 from federation.status import Lag
 from schema.errors import Busy
@@ -45,6 +45,8 @@ async def live() -> Response:
 def ready(here: Here) -> Response:
     """Look at the database, at who publishes here, and at how far the index, and a replica, have followed the log.
 
+    Of the folder of its data it says whether another database's server has it: then nothing else there is to be had.
+
     Beyond `FOLKMOOT_MAX_LAG_SECONDS` the answer is 503: what divides the requests between servers leaves this one out.
     """
     checks = _checks(here)
@@ -62,12 +64,15 @@ def _checks(here: Services) -> dict[str, dict[str, Any]]:
             latest = log.latest(session)
             present = bool(publishers.every(session))
             reached = _reached(here)
+            foreign = here.tenant is not None and here.tenant.foreign
             behind = None if reached is None else status.lag(session, reached, latest, here.now())
     except Exception:  # whatever a driver raises: the answer is that the database is not to be had
         logger.exception("database not reachable")
         return {"database": {"status": "failing"}}
     checks: dict[str, dict[str, Any]] = {"database": {"status": "ok"}}
     checks["publisher"] = {"status": "ok" if present else "failing"}
+    if here.tenant is not None:
+        checks["folder"] = {"status": "failing", "detail": tenant.WORD} if foreign else {"status": "ok"}
     if here.database.replicated:
         replica = _replica(here, latest)
         checks["replica"] = _followed(here, replica) if replica else {"status": "ok", "lag": None, "seconds": None}

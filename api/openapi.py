@@ -224,6 +224,7 @@ _HAND: dict[str, Any] = {
                     "required": ["status"],
                     "properties": {
                         "status": {"type": "string", "enum": ["ok", "failing"]},
+                        "detail": {"type": "string", "description": "What is wrong, and what to do."},
                         "lag": {"type": ["integer", "null"], "description": "Changes behind the log."},
                         "seconds": {
                             "type": ["number", "null"],

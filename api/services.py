@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from api.shared_counts import SharedCounts
 from federation.database import Database
 from federation.follow import Follower
 from federation.index import Index
+from federation.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Services:
     `now` gives the time in UTC; `follower` keeps `index` up to date; bulk files are kept under `data_dir`. Beyond
     `max_lag_seconds` behind the log a server says that it is not ready; 0 is never. `figures` is the folder in which
     the processes of a server count together. `a_minute` is how often one address and one token may ask (0: as often as
-    they like), `proxies` are the networks whose word on the address of a client is taken.
+    they like), `proxies` are the networks whose word on the address of a client is taken. `tenant` is the hold on
+    `data_dir`, where others may have the same; `counts` is where the processes of a server count who asks how often.
     """
 
     role: Literal["node", "aggregator"]
@@ -44,6 +47,8 @@ class Services:
     figures: Path | None = None
     a_minute: int = 0
     proxies: tuple[str, ...] = ()
+    tenant: Tenant | None = None
+    counts: SharedCounts | None = None
 
     @property
     def node(self) -> str:

@@ -21,11 +21,26 @@ _ROOT = Path(__file__).resolve().parent.parent
 _LOOK, _SOON = 0.05, 0.001
 _GRACE = 5  # seconds of processor time between the signal that says why and the one that says nothing
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_PDEATHSIG = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _STOPS = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
 
 class Stopped(Exception):
     """A file was not read to its end, since this server is being stopped, or its child was told to end."""
+
+
+def end_with_parent() -> None:
+    """Have this process killed when the one that started it is gone, whose number is its argument: nobody waits for it.
+
+    By the system, where it can (Linux): a library that holds the interpreter for long would keep a look of our own
+    waiting. Elsewhere the limits end it. The system means the thread that started it; that one waits in `run`.
+    """
+    import ctypes  # noqa: PLC0415 - the server itself needs none of it
+
+    with suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != int(sys.argv[1]):  # it was gone before the system was told
+        os._exit(-_STOPS[0])
 
 
 def confine(*, memory: int, seconds: int, output: int) -> None:
@@ -75,7 +90,7 @@ def run(
     """Let a module of ours read `given` and write `out`, and `told` where it cannot. Gives its exit code.
 
     That is minus the signal that ended it: SIGXCPU where it took too long, by the processor or by the clock. It ends
-    with all that it has started itself where it leads a `group`.
+    with all that it has started itself where it leads a `group`, and with this process (`end_with_parent`).
 
     Where there is `stopping`, raises `Stopped` once it says so, and where the child alone was told to end: who stops a
     service sends that to all its processes, and the server learns of it only when its last answer is out; who wants
@@ -84,7 +99,7 @@ def run(
     environment = {
         "PYTHONPATH": str(_ROOT), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": tempfile.gettempdir(),
     }  # fmt: skip
-    command = [sys.executable, "-P", "-m", module]
+    command = [sys.executable, "-P", "-m", module, str(os.getpid())]
     # Our own module under our own interpreter; the foreign bytes go in by standard input only.
     child = subprocess.Popen(  # noqa: S603
         command, stdin=given, stdout=out, stderr=told, env=environment, start_new_session=group

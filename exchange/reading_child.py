@@ -1,9 +1,10 @@
 """The process that reads an uploaded register, whatever its format: limited in memory and time, so that it dies alone.
 
-Run as `python -m exchange.reading_child`. On standard input comes a line of JSON, {"filename", "kind", "format",
-"publisher": {"id", "name", "id_prefix"}, "limits": {"memory", "seconds", "output"}}, and then the file itself. Lines of
-JSON go out: an object with the members of `Parsed` that are no rows; a list for each row that is ready (`READY`, its
-body last), each that is refused (`REFUSED`) and each problem (`PROBLEM`), their members in order; at last `END`.
+Run as `python -m exchange.reading_child PID` by the process of that number. On standard input comes a line of JSON,
+{"filename", "kind", "format", "publisher": {"id", "name", "id_prefix"}, "limits": {"memory", "seconds", "output"}}, and
+then the file itself. Lines of JSON go out: an object with the members of `Parsed` that are no rows; a list for each row
+that is ready (`READY`, its body last), each that is refused (`REFUSED`) and each problem (`PROBLEM`), their members in
+order; at last `END`.
 """
 
 from __future__ import annotations
@@ -72,4 +73,5 @@ def _line(*members: Any) -> bytes:
 
 
 if __name__ == "__main__":
+    children.end_with_parent()
     children.leave(main())

@@ -1,10 +1,10 @@
 """The process that opens somebody else's workbook: limited in memory and time, so that it dies alone.
 
-Run as `python -m exchange.workbook_child`: the workbook comes on standard input, JSON lines go out:
-{"sheet": name, "visible": bool, "formulas": [[row, column], ...], "unstored": [[row, column], ...]}, then {"row": n,
-"cells": [...]} for each row of that sheet that is not blank, and {"end": true} when all was read. Every cell is text: a
-date is ISO 8601, a whole number has no point. `unstored` are formulas whose result the file does not hold: they read as
-empty.
+Run as `python -m exchange.workbook_child PID` by the process of that number: the workbook comes on standard input, JSON
+lines go out: {"sheet": name, "visible": bool, "formulas": [[row, column], ...], "unstored": [[row, column], ...]}, then
+{"row": n, "cells": [...]} for each row of that sheet that is not blank, and {"end": true} when all was read. Every cell
+is text: a date is ISO 8601, a whole number has no point. `unstored` are formulas whose result the file does not hold:
+they read as empty.
 """
 
 from __future__ import annotations
@@ -145,4 +145,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    children.end_with_parent()
     children.leave(main())

@@ -27,6 +27,8 @@ import orjson
 from federation import directory, erasure, log, outages, snapshot
 from federation.apart import Apart, Broken
 from federation.database import Database, Reading
+from federation.scan import epoch
+from federation.tenant import Tenant
 from schema.entry import Entry, record_json, stamp
 from schema.errors import Busy, NotFound
 from schema.kinds import PLURALS
@@ -58,7 +60,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file as it stands. `seconds` is how long it took to write, `at` when that was (UTC, ISO 8601)."""
+    """A file as it stands. `seconds` is how long it took to write, `at` when that was (UTC, ISO 8601).
+
+    `epoch` is of the database that it was written from: numbers of another one say nothing here.
+    """
 
     name: str
     file: str
@@ -68,6 +73,7 @@ class Written:
     sha256: str
     seconds: float
     at: str
+    epoch: str = ""
 
 
 def ndjson(entries: Iterable[Entry], _session: Reading) -> Iterator[bytes]:
@@ -122,8 +128,11 @@ SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _shapes()}
 class BulkFiles:
     """The files of one server, in a folder of their own. Safe to share between threads, and between processes."""
 
-    def __init__(self, database: Database, folder: Path, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, folder: Path, now: Callable[[], datetime], tenant: Tenant | None = None
+    ) -> None:
         self._database = database
+        self._tenant = tenant
         self._folder = folder
         self._now = now
         self._locks = {name: threading.Lock() for name in SHAPES}
@@ -133,10 +142,13 @@ class BulkFiles:
     def current(self, name: str) -> Written:
         """The file, written anew where it must be.
 
-        Raises `NotFound` for a name that is none, `Busy` where there is no room to write it.
+        Raises `NotFound` for a name that is none, `Busy` where there is no room to write it, or its folder is another
+        database's.
         """
         if name not in SHAPES:
             raise NotFound(f"There is no bulk file '{name[:80]}'. There are {', '.join(SHAPES)}.")
+        if self._tenant is not None:
+            self._tenant.check()
         with self._locks[name]:
             standing = self._standing(name)
             return standing if standing and self._good(standing) else self._write(SHAPES[name], standing)
@@ -155,7 +167,9 @@ class BulkFiles:
             written = Written(**orjson.loads((self._folder / f"{name}.json").read_bytes()))
         except FileNotFoundError:
             return None
-        return written if self.path(written).exists() else None
+        with self._database.read() as session:
+            ours = written.epoch == epoch(session)
+        return written if ours and self.path(written).exists() else None
 
     def _good(self, written: Written) -> bool:
         with self._database.read() as session:
@@ -183,10 +197,12 @@ class BulkFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._sweep(shape.name)
         began = time.monotonic()
+        with self._database.read() as session:
+            ours = epoch(session)  # before it is written: a database that is renewed meanwhile is another
         large = self._is_large(replaced)
         made = self._cut_apart(shape) if large else cut_file(self._database, self._folder, shape)
         seconds = time.monotonic() - began
-        written = Written(shape.name, seconds=seconds, at=stamp(self._now()), **asdict(made))
+        written = Written(shape.name, seconds=seconds, at=stamp(self._now()), epoch=ours, **asdict(made))
         kept = {replaced.file} if replaced else set()
         try:
             self._note(written)

@@ -2,7 +2,7 @@
 
 A JSON object {"url": of the database, "folder": ..., "name": of the file} comes on standard input; what was written
 (`bulk.Cut`) goes out, or {"full": what the system says} where there is no room for it. Whoever serves goes first: this
-process steps back behind it.
+process steps back behind it, and ends with whoever started it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from federation import bulk, outages
+from federation.apart import end_with_parent
 from federation.database import Database
 
 NICE = 10
@@ -22,6 +23,7 @@ NICE = 10
 
 def main() -> None:
     """Write the file that was asked for."""
+    end_with_parent()
     os.nice(NICE)
     asked = orjson.loads(sys.stdin.buffer.read())
     database = Database(asked["url"])

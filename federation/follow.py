@@ -1,7 +1,8 @@
 """The index follows the log.
 
 The index remembers how far it has come and of which database (epoch). An index of another epoch, or one that is ahead
-of the log, is rebuilt beside the one that serves. One process writes; in the others `catch_up` only looks again.
+of the log, is rebuilt beside the one that serves. One process writes; in the others `catch_up` only looks again. So
+it does where the folder of the index is another database's (`federation/tenant.py`), whatever becomes of its writer.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import structlog
 
 from federation import log
 from federation.database import Database
-from federation.index import Index, Reached
+from federation.index import Index, Reached, Sink
 from federation.scan import epoch
 from federation.staging import Walk
+from federation.tenant import Tenant
 
 POLL, REST = 0.5, 0.25
 """Seconds until the next look at the log: usually, and, whoever nudges, after a look that found something."""
@@ -24,9 +26,10 @@ _log = structlog.get_logger()
 class Follower:
     """Keeps one index up to date with one database, in a thread of its own once it is started."""
 
-    def __init__(self, database: Database, index: Index) -> None:
+    def __init__(self, database: Database, index: Index, tenant: Tenant | None = None) -> None:
         self.database = database
         self.index = index
+        self._tenant = tenant
         self.problem = ""
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -43,7 +46,7 @@ class Follower:
                 raise
 
     def _catch_up(self) -> int:
-        sink = self.index.claim()
+        sink = self._claim()
         reached = self.index.reached()
         fits = self._fits(reached, writing=sink is not None)
         if not fits:
@@ -54,6 +57,12 @@ class Follower:
             rebuild(self.database, self.index)
         reached = self.index.reached()
         return reached.number if reached else 0
+
+    def _claim(self) -> Sink | None:
+        if self._tenant is None or not self._tenant.foreign:
+            return self.index.claim()
+        self.index.refresh()
+        return None
 
     def nudge(self) -> None:
         """Say that there may be something new, so that the thread looks at once."""

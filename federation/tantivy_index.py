@@ -224,6 +224,8 @@ class TantivyIndex:
     def _latest(self) -> Snapshot:
         if self._snapshot is None:
             self.refresh()
+        if self._snapshot is None and self._refused is not None:
+            raise Busy("The search index is to be made anew. Try again in a moment; /health/ready says what is amiss.")
         if self._snapshot is None:
             raise Busy("The search index is being built for the first time. Try again in a moment.")
         return self._snapshot

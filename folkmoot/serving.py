@@ -10,15 +10,18 @@ import socket
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from api.app import create_app
+from api.shared_counts import SIZE, SharedCounts
 from federation import publishers
 from federation.database import Database
 from federation.memory import SERVED, frugal
@@ -28,6 +31,9 @@ from folkmoot.logs import configure
 from folkmoot.patience import Patient
 from folkmoot.settings import Settings, share_figures
 from schema.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from ctypes import Array, c_ubyte
 
 FAILED = 3
 """The exit code of a server that could not start, as uvicorn's own."""
@@ -53,9 +59,9 @@ def serve(settings: Settings) -> None:
         sys.exit(FAILED)
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(settings: Settings, counts: Array[c_ubyte] | None = None) -> uvicorn.Config:
     return uvicorn.Config(
-        partial(application, settings, os.getpid()),
+        partial(application, settings, os.getpid(), counts),
         factory=True,
         workers=settings.serve_workers,
         http=Patient,
@@ -82,7 +88,8 @@ def _processes(settings: Settings, sockets: list[socket.socket]) -> bool:
     with tempfile.TemporaryDirectory(prefix="folkmoot-figures-") as folder:
         share_figures(folder)
         garbage.resume()
-        parent = _Parent(_config(settings), sockets)
+        counts = get_context("spawn").RawArray("B", SIZE)  # each process is handed it when it is started
+        parent = _Parent(_config(settings, counts), sockets)
         parent.run()
     return all(process.exitcode != FAILED for process in parent.processes)
 
@@ -97,15 +104,22 @@ class _Parent(Multiprocess):
         super().terminate_all()
 
 
-def application(settings: Settings, parent: int) -> FastAPI:
-    """The application of one process; in a process of its own it ends when its parent is gone."""
+def application(settings: Settings, parent: int, counts: Array[c_ubyte] | None = None) -> FastAPI:
+    """The application of one process; in a process of its own it ends when its parent is gone.
+
+    `counts` is memory that it shares with others, to count who asks how often.
+    """
     frugal(SERVED)
     configure(settings)
     make_room()
     Patient.configure(settings.trusted_proxies, https=settings.public_url.startswith("https://"))
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
+    if counts is not None:
+        services = replace(services, counts=SharedCounts(memoryview(counts)))
     workers = [*wiring.background(settings, base, services), StopsWithSignal()]
+    if services.tenant is not None:
+        workers.append(services.tenant)
     if parent != os.getpid():
         workers.append(WithParent(parent))
     made = create_app(services, background=workers)

@@ -45,7 +45,11 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000",
         description="The address that others see, an origin without a path. Published ids begin with it for ever.",
     )
-    data_dir: Path = Field(Path("folkmoot-data"), description="The folder of the SQLite file and of the search index.")
+    data_dir: Path = Field(
+        Path("folkmoot-data"),
+        description="The folder of the SQLite file and of the search index. Servers with different databases never "
+        "share one.",
+    )
     database_url: str = Field(
         "", description="sqlite:///PATH or postgresql://...; empty is the file folkmoot.db in the data folder."
     )
@@ -103,7 +107,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(50, ge=1, le=1000, description="The largest file that POST /v1/imports takes, in MB.")
     rate_limit: str = Field(
         "6000",
-        description="How many requests a minute one address, and one token, may make of one process; off is no limit.",
+        description="How many requests a minute one address, and one token, may make of one server; off is no limit.",
     )
     trusted_proxies: str = Field(
         "",

@@ -83,15 +83,16 @@ def services(settings: Settings, base: Database) -> Services:
     """All that the application works with. The index follows the log once the application starts."""
     from api.services import Services
     from federation.follow import Follower
+    from federation.tenant import Tenant
 
-    found = index(settings)
+    found, tenant = index(settings), Tenant(settings.data_dir, base)
     return Services(
         role=settings.role,
         public_url=check_public_url(settings.public_url),
         version=__version__,
         database=base,
         index=found,
-        follower=Follower(base, found),
+        follower=Follower(base, found, None if settings.index_url else tenant),
         now=now,
         license=settings.license,
         data_dir=settings.data_dir,
@@ -107,6 +108,7 @@ def services(settings: Settings, base: Database) -> Services:
         figures=shared_figures(),
         a_minute=settings.a_minute,
         proxies=tuple(one for one in settings.trusted_proxies.split(",") if one),
+        tenant=tenant,
     )
 
 
@@ -229,7 +231,7 @@ def background(settings: Settings, base: Database, served: Services) -> list[Wor
 
     workers: list[Worker] = [
         Importer(base, node=node_id(check_public_url(settings.public_url)), now=now),
-        Keeper(BulkFiles(base, settings.data_dir / "bulk", now)),
+        Keeper(BulkFiles(base, settings.data_dir / "bulk", now, served.tenant)),
         Eraser(base),
     ]
     if not settings.index_url:

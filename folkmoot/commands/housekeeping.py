@@ -167,6 +167,20 @@ def _public_url(settings: Settings) -> str:
     return url
 
 
+def _folder(settings: Settings) -> str:
+    from federation.database import Database
+    from federation.tenant import Tenant
+
+    base = Database(settings.database)
+    tenant = Tenant(settings.data_dir, base)
+    try:
+        tenant.claim()
+    finally:
+        tenant.close()
+        base.dispose()
+    return "no server with another database uses it"
+
+
 def _replica(settings: Settings) -> str:
     from federation import log
     from federation.database import Database
@@ -187,10 +201,11 @@ def _replica(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     from federation import log
+    from federation.scan import epoch
     from folkmoot import wiring
 
     with _reading(settings) as session:
-        latest = log.latest(session)
+        latest, ours = log.latest(session), epoch(session)
     index = wiring.index(settings)
     try:
         index.refresh()
@@ -199,6 +214,8 @@ def _index(settings: Settings) -> str:
         index.close()
     if reached is None:
         return "not built yet: a server builds it when it starts"
+    if reached.epoch != ours:
+        return "of another database: a server makes it anew when it starts"
     return f"{counted(max(0, latest - reached.number), 'change')} behind the log's {latest}"
 
 
@@ -217,6 +234,7 @@ LOOKS: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "publishers": _publishers,
     "public URL": _public_url,
+    "data folder": _folder,
     "replica": _replica,
     "index": _index,
 }

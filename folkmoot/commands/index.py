@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from federation.database import Database
+    from federation.index import Index
 
 app = typer.Typer(help="The search index: rebuild it, or compare it with the database.", no_args_is_help=True)
 
@@ -19,17 +25,12 @@ def rebuild(json: Json = False) -> None:
     import orjson
 
     from federation import follow
-    from folkmoot import wiring
-    from folkmoot.settings import load
 
-    settings = load()
-    base, index = wiring.database(settings), wiring.index(settings)
     began = time.monotonic()
-    number = follow.rebuild(base, index)
-    documents = index.count()
+    with _opened() as (base, index):
+        number = follow.rebuild(base, index)
+        documents = index.count()
     seconds = round(time.monotonic() - began, 2)
-    index.close()
-    base.dispose()
     if json:
         typer.echo(orjson.dumps({"changeNumber": number, "documents": documents, "seconds": seconds}))
     else:
@@ -42,19 +43,35 @@ def verify(json: Json = False) -> None:
     import orjson
 
     from federation.verify import verify as compare
-    from folkmoot import wiring
-    from folkmoot.settings import load
 
-    settings = load()
-    base, index = wiring.database(settings), wiring.index(settings)
-    try:
+    with _opened() as (base, index):
         found = compare(base, index)
-    finally:
-        index.close()
-        base.dispose()
     if json:
         typer.echo(orjson.dumps(found.told()))
     else:
         for line in found.lines():
             typer.echo(line)
     raise typer.Exit(1 if found.differences else 0)
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Database, Index]]:
+    """Give the database and its index. Raises `Misconfigured` where another database's server has the index's folder.
+
+    Else a rebuild would put this database's records in the place of those that it serves.
+    """
+    from federation.tenant import Tenant
+    from folkmoot import wiring
+    from folkmoot.settings import load
+
+    settings = load()
+    with ExitStack() as stack:
+        base = wiring.database(settings)
+        stack.callback(base.dispose)
+        if not settings.index_url:
+            tenant = Tenant(settings.data_dir, base)
+            stack.callback(tenant.close)
+            tenant.claim()
+        index = wiring.index(settings)
+        stack.callback(index.close)
+        yield base, index

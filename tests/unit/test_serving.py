@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +26,7 @@ from folkmoot.settings import Settings
 from schema.errors import Misconfigured
 
 ROOT = Path(__file__).parents[2]
+QUOTA = 60
 
 
 class _Counting:
@@ -150,7 +152,7 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     env = dict(os.environ) | {"FOLKMOOT_DATA_DIR": str(tmp_path), "FOLKMOOT_PORT": str(port)}
-    env |= {"FOLKMOOT_PUBLIC_URL": address}
+    env |= {"FOLKMOOT_PUBLIC_URL": address, "FOLKMOOT_TRUSTED_PROXIES": "127.0.0.1", "FOLKMOOT_RATE_LIMIT": str(QUOTA)}
     folkmoot = [sys.executable, "-m", "folkmoot"]
     named = ["--name", "Exampleshire County Council"]
     subprocess.run([*folkmoot, "publisher", "add", "GB-LAE-EXA", *named], check=True, env=env, cwd=ROOT)
@@ -198,6 +200,29 @@ def test_processes_serve_together(server: tuple[subprocess.Popen[bytes], str]) -
     os.kill(before[0], signal.SIGKILL)
     _until(lambda: len(_children(process)) == 2 and _children(process) != before)
     assert _answers(address)
+
+
+def test_processes_count_together_who_asks(server: tuple[subprocess.Popen[bytes], str]) -> None:
+    """An address has its share once, whoever answers; each answer says one less, and who is killed forgets nothing."""
+    process, address = server
+    half = [_asked(address) for _ in range(QUOTA // 2)]
+    before = _children(process)
+    os.kill(before[0], signal.SIGKILL)
+    _until(lambda: len(_children(process)) == 2 and _children(process) != before)
+    whole = half + [_asked(address) for _ in range(QUOTA // 2 + 10)]
+    assert whole == [(200, left) for left in reversed(range(QUOTA))] + [(429, 0)] * 10
+
+
+def _asked(address: str) -> tuple[int, int]:
+    """How a request of an address somewhere is answered, on a connection of its own, and what is left to it."""
+    asked = urllib.request.Request(address + "/v1/changes", headers={"X-Forwarded-For": "192.0.2.7"})
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            status, told = answer.status, answer.headers["RateLimit"]
+    except urllib.error.HTTPError as error:
+        with error:
+            status, told = error.code, error.headers["RateLimit"]
+    return status, int(told.partition(";r=")[2].partition(";")[0])
 
 
 def test_nobody_keeps_a_server_from_stopping(server: tuple[subprocess.Popen[bytes], str], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import io
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from urllib.parse import quote
 
 import orjson
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from federation import apart, bulk, bulk_child, keeper, log, publishers
@@ -33,6 +35,8 @@ from schema.errors import Busy
 from tests.contract.world import publish, withdraw
 from tests.integration.api.conftest import Site
 from tests.services import NODE, NOW, PREFIX, make_services
+
+ROOT = Path(__file__).parents[3]
 
 CONTRACTS = [
     {
@@ -326,6 +330,40 @@ def test_a_server_that_stops_does_not_wait_for_a_large_file(
     assert not list((tmp_path / "bulk").glob("*.part"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="threads are counted by /proc, which Linux has")
+def test_a_process_that_writes_ends_with_a_server_that_is_killed() -> None:
+    """Nobody waits for its file, and the server that is started next writes it again."""
+    program = (
+        "import time\nfrom federation import apart\n"
+        "child = apart.started('federation.bulk_child', stdin=0)\nprint(child.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    given, kept = os.pipe()  # it waits for its order for as long as one may come
+    with os.fdopen(given, "rb") as order, os.fdopen(kept, "wb"):
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(command, stdin=order, stdout=subprocess.PIPE, cwd=ROOT) as server:
+            assert server.stdout is not None
+            child = int(server.stdout.readline())
+            _wait(lambda: _tasks(child) > 1)  # it has begun to look whether its server is there
+            server.kill()
+        _wait(lambda: _tasks(child) == 0)
+
+
+def _wait(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _tasks(pid: int) -> int:
+    """How many threads a process has; none where it has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0
+    return 0 if state[0] == "Z" else int(state[17])
+
+
 def _begun(folder: Path) -> None:
     while not list(folder.glob("*.part")):
         time.sleep(0.05)
@@ -355,6 +393,19 @@ def test_older_files_are_dropped(site: Site) -> None:
     assert len(list(folder.glob("*-contracts.ndjson"))) == 2
     assert len(list(folder.glob("*-contracts.csv"))) == 2
     assert not list(folder.glob("*.part"))
+
+
+def test_a_file_of_another_database_is_not_given_out(site: Site) -> None:
+    """Though both have come to the same change: a folder may be given to another database, or that be restored."""
+    site.publish("contract", *CONTRACTS)
+    assert site.client.get("/v1/bulk/contracts.csv").status_code == 200
+    with site.services.database.write() as session:
+        publishers.renew_epoch(session)
+        session.connection().execute(text("DELETE FROM record WHERE id LIKE '%C-1'"))
+    held = site.client.get("/v1/bulk/contracts.csv")
+    assert held.headers["folkmoot-change-number"] == "4"
+    assert "Contract 1" not in held.text
+    assert "Contract 2" in held.text
 
 
 def test_many_who_wait_for_a_file_take_one_thread(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,6 +553,7 @@ def test_t16_a_process_says_that_the_disk_is_full(
     said = io.BytesIO()
     with monkeypatch.context() as patch:
         patch.setattr(os, "nice", lambda _more: 0)
+        patch.setattr(bulk_child, "end_with_parent", lambda: None)
         stdin = io.TextIOWrapper(io.BytesIO(orjson.dumps(asked | {"name": "contracts.csv"})))
         patch.setattr(sys, "stdin", stdin)
         patch.setattr(sys, "stdout", io.TextIOWrapper(said))

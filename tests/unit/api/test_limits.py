@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from api import limits
+from api import limits, shared_counts
 from api.limits import WINDOW, Limits, Standing, fields
+from api.shared_counts import SIZE, SharedCounts
 
 
 class Clock:
@@ -120,3 +121,41 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found = counted.token(999)
     assert found is not None
     assert found.left == 3
+
+
+def test_processes_count_together() -> None:
+    """What one counts, the other has counted too: within one window, that began with the first request of either."""
+    clock, memory = Clock(), bytearray(SIZE)
+    here, there = (Limits(3, clock=clock, shared=SharedCounts(memoryview(memory))) for _ in range(2))
+    said = []
+    for one in (here, there, here, there):
+        said.append(one.address(scope("8.8.8.8")))
+        clock.now += 10
+    assert said == [
+        Standing("address", 2, 60, refused=False),
+        Standing("address", 1, 50, refused=False),
+        Standing("address", 0, 40, refused=False),
+        Standing("address", 0, 30, refused=True),
+    ]
+    assert here.token(1) == Standing("token", 2, 60, refused=False)
+    clock.now += WINDOW
+    assert there.address(scope("8.8.8.8")) == Standing("address", 2, 60, refused=False)
+
+
+def test_what_is_limited_apart_is_counted_apart() -> None:
+    """Checks an hour and requests a minute of one address are two counts in the same memory."""
+    counts = SharedCounts(memoryview(bytearray(SIZE)))
+    for one in (Limits(5, shared=counts), Limits(5, window=3_600, shared=counts)):
+        found = one.address(scope("8.8.8.8"))
+        assert found is not None
+        assert found.left == 4
+
+
+def test_the_memory_of_processes_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a row is full the count goes that would end first, and no other."""
+    monkeypatch.setattr(shared_counts, "_ROWS", 1)
+    counts = SharedCounts(memoryview(bytearray(SIZE)))
+    for second in range(9):
+        assert counts.count(str(second), second, WINDOW) == (second + WINDOW, 1)
+    assert [counts.count(str(second), 9, WINDOW)[1] for second in range(8, 0, -1)] == [2] * 8
+    assert counts.count("0", 9, WINDOW) == (9 + WINDOW, 1)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import json
+import os
 import resource
 import signal
+import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -212,6 +217,48 @@ def test_a_child_that_is_stopped_takes_its_own_children_with_it(
     with pytest.raises(Stopped):
         _run_program(monkeypatch, tmp_path, f"{LEAVES}time.sleep(60)\n", group=True, stopping=inner.exists)
     _wait_until_it_is_gone(int(inner.read_text()))
+
+
+READS = """
+import sys
+from exchange import children
+with open(sys.argv[2], "wb") as out:
+    children.run(sys.argv[1], sys.stdin.buffer, out, out, seconds=60, group=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+@pytest.mark.parametrize("module", ["exchange.reading_child", "exchange.workbook_child"])
+def test_a_child_ends_with_a_server_that_is_killed(module: str, tmp_path: Path) -> None:
+    """Nobody waits for what it reads, and the server that is started next reads the same file."""
+    given, kept = os.pipe()
+    with os.fdopen(given, "rb") as file, os.fdopen(kept, "wb", buffering=0) as sent:
+        command = [sys.executable, "-c", READS, module, str(tmp_path / "out")]
+        with subprocess.Popen(command, stdin=file, cwd=Path(children.__file__).parents[1]) as server:
+            sent.write(b"{")
+            _until_it_is_read(file)
+            [child] = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+            assert _runs(int(child))  # for as long as something may come
+            server.kill()
+        _wait_until_it_is_gone(int(child))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+def test_a_child_that_is_late_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose server was killed while it started, before it could ask the system for that, does not begin."""
+    program = "from exchange import children; children.end_with_parent(); print('it reads')"
+    monkeypatch.setenv("PYTHONPATH", str(Path(children.__file__).parents[1]))
+    ended = subprocess.run([sys.executable, "-c", program, "0"], check=False, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (signal.SIGTERM, b"")
+
+
+def _until_it_is_read(pipe: IO[bytes]) -> None:
+    """Wait until somebody has taken out of a pipe what was put into it."""
+    for _ in range(600):
+        if not any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))):
+            return
+        time.sleep(0.05)
+    pytest.fail("nobody reads")
 
 
 def _run_program(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str, **how: Any) -> int:
