@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from hashlib import blake2b
 
-_SLOT = struct.Struct("=QdQ")
-"""Whose count it is, when its window ends, and how many were counted in it."""
+_SLOT = struct.Struct("@QdQ")
+"""Whose count it is, when its window ends, and how many were counted in it: each stored at once, in native form."""
 _ROWS, _ROW = 8_192, 8 * _SLOT.size
 SIZE = _ROWS * _ROW
 """Bytes of memory: for 65,536 counts, of which those that end first are forgotten where a row is full."""
@@ -31,7 +31,7 @@ class SharedCounts:
         start = mark % _ROWS * _ROW
         at, first = start, float("inf")
         for place, (held, ends, counted) in enumerate(_SLOT.iter_unpack(self._memory[start : start + _ROW])):
-            if held == mark and ends > now:
+            if held == mark and now < ends <= now + 2 * window:  # a later end was not read whole
                 _SLOT.pack_into(self._memory, start + place * _SLOT.size, mark, ends, counted + 1)
                 return ends, counted + 1
             if ends < first:
