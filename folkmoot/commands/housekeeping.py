@@ -83,7 +83,7 @@ def described(role: str) -> bytes:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Look at settings, database, publisher, public URL, data folder and index. Exit code 1 where something is amiss."""
+    """Look at settings, database, publishers, public URL, data folder, index. Exit code 1 where something is amiss."""
     import json
 
     from folkmoot.settings import load
