@@ -149,7 +149,9 @@ def test_a_fault_says_what_stood_there_and_what_would_be_right(data: bytes, told
 
 def test_all_faults_are_told_in_the_order_of_the_text() -> None:
     """One fault hides no other: of a member and of what is in it both are told, and what comes first is told first."""
-    found = faults(b'{"a":[9007199254740992,"\\b"],"b\\u0000":{"c":"\\f","d":1,"d":[true,-9007199254740993]},"e":"\x7f"}')
+    found = faults(
+        b'{"a":[9007199254740992,"\\b"],"b\\u0000":{"c":"\\f","d":1,"d":[true,-9007199254740993]},"e":"\x7f"}'
+    )
     assert [fault.pointer for fault in found] == ["", "/a/0", "/a/1", "/b\x00/d", "/b\x00/c", "/b\x00/d/1", "/e"]
 
 
