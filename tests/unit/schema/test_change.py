@@ -272,6 +272,7 @@ def test_an_item_is_read_whole() -> None:
         assert [hop.node for hop in item.via] == [hop["node"] for hop in via]
         assert item.origin.seq == change.MAX_NUMBER
         assert orjson.loads(item.origin_bytes) == ITEM["origin"] | {"seq": change.MAX_NUMBER}
+        assert change.read_origin(item.origin_bytes) == item.origin
     for item in _read({"origin": ITEM["origin"] | {"seq": 1}}):
         assert isinstance(item, change.Item)
         assert (item.deleted, item.reason, item.moved_to, item.via) == (False, None, None, ())
@@ -301,3 +302,22 @@ def test_an_item_that_is_none_is_told_so() -> None:
     (told,) = refused.value.faults
     assert (told.pointer, told.rule) == ("", "item-members")
     assert told.message.startswith("The item is no change of a feed: Object missing ")
+
+
+def test_only_a_page_of_megabytes_is_looked_at_item_by_item() -> None:
+    """Up to two megabytes a good page is read at one go, tombstones and all; beyond that its items stay bytes."""
+    gone = {"id": "gone", "modified": 6, "state": "deleted", "reason": "ended"}
+    items = [ITEM, {name: value for name, value in (ITEM | gone).items() if name != "data"}]
+    items += [ITEM | {"id": f"{ITEM['id']}{n}", "modified": n, "data": {"x": "y" * 100_000}} for n in range(7, 27)]
+    body = _whole(items=items, pad="")
+    most = body.replace(b'"pad":""', b'"pad":"' + b"x" * (change.LARGE_PAGE - len(body)) + b'"')
+    assert len(most) == change.LARGE_PAGE
+    assert {type(item) for item in change.check_page(most, URL).items} == {change.Loose}
+    large = LARGE + most[1:]
+    assert {type(item) for item in change.check_page(large, URL).items} == {bytes}
+    for page in (most, large):
+        assert [change.read_item(item).deleted for item in change.check_page(page, URL).items[:3]] == [
+            False,
+            True,
+            False,
+        ]
