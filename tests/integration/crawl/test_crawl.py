@@ -309,7 +309,7 @@ _NONE = {"created": 0, "updated": 0, "deleted": 0, "unchanged": 0, "held": 0, "r
 
 def _row(moot: Aggregator) -> dict[str, Any]:
     """The one feed's row, its report read."""
-    row = feed(moot.database)._asdict()
+    row: dict[str, Any] = feed(moot.database)._asdict()
     return row | {"last_report": orjson.loads(row["last_report"])}
 
 
@@ -325,7 +325,7 @@ def test_a_visit_that_came_to_the_end_leaves_all_that_is_known_of_it(moot: Aggre
     node = world.node(size=2)
     node.more["feeds"] = [node.manifest()["feeds"][0] | {"minPollSeconds": 900}]
     for n in range(5):
-        node.put("contract", f"C-{n}", **({"title": 5} if n == 3 else {}))
+        node.put("contract", f"C-{n}", title=5 if n == 3 else "Lawns")
     moot.add(node)
     _unlucky(moot)
     (result,) = moot.crawl()
@@ -354,7 +354,7 @@ def test_a_visit_that_stopped_between_pages_leaves_where_it_is(moot: Aggregator,
     """The feed is due again at once, at the page that comes next, and what failed before is forgotten."""
     node = world.node(size=1)
     for n in range(5):
-        node.put("contract", f"C-{n}", **({"title": 5} if n == 1 else {}))
+        node.put("contract", f"C-{n}", title=5 if n == 1 else "Lawns")
     moot.add(node)
     _unlucky(moot)
     result = asyncio.run(moot.crawler(budget=3).turn())
