@@ -458,3 +458,81 @@ def test_pages_before_the_one_at_fault_stay(moot: Aggregator, world: World) -> N
     row = feed(moot.database)
     assert (result.outcome, row.position, row.cursor) == ("failed", 3, fault)
     assert len([one for one in rows(moot.database).values() if one.node_id]) == 3
+
+
+@pytest.mark.parametrize(("member", "rule"), [("latest", "latest-named"), ("epoch", "epoch-named")])
+def test_what_is_wrong_with_a_page_is_told_until_it_is_mended(
+    moot: Aggregator, world: World, member: str, rule: str
+) -> None:
+    """A page that stands still is no page that was mended: idle visits, and those that ask for the manifest, keep that.
+
+    Once the page says what it lacked, the next look at the whole finds it good.
+    """
+    node = world.node()
+    page = node.page
+    node.page = lambda after: {name: one for name, one in page(after).items() if name != member}  # type: ignore[method-assign]
+    moot.add(node)
+    for minutes in (0, 10, 60, 10, 60):
+        world.pass_time(minutes=minutes)
+        (result,) = moot.crawl()
+        assert result.outcome == "ended"
+        assert [told.rule for told in problems(moot.database)] == [rule]
+    del node.page
+    world.pass_time(minutes=60)
+    moot.crawl()
+    assert problems(moot.database) == []
+
+
+def test_a_page_is_asked_for_whole_with_the_manifest_alone(moot: Aggregator, world: World) -> None:
+    """Between two looks at the manifest an idle feed is asked by its ETag; with one its last page is read."""
+    node = world.node()
+    moot.add(node)
+    moot.crawl()
+    for minutes, tagged in ((10, True), (10, True), (60, False), (10, True)):
+        world.pass_time(minutes=minutes)
+        world.asked.clear()
+        moot.crawl()
+        (headers,) = [headers for url, headers in world.asked if url != node.id]
+        assert ("If-None-Match" in headers) is tagged
+
+
+def test_how_complete_records_are_is_counted_when_they_change(moot: Aggregator, world: World) -> None:
+    """A visit that changes nothing keeps the figure that was found; one that brings or changes a record counts anew."""
+
+    def after(change: str) -> float:
+        if change:
+            node.put("contract", change, title=f"{change} {node.number}")
+        with moot.database.write() as session:
+            session.connection().execute(update(table(Feed)).values(completeness=0.123))
+        world.pass_time(hours=1)
+        moot.crawl()
+        return float(feed(moot.database).completeness)
+
+    node = world.node()
+    moot.add(node)
+    with moot.database.write() as session:
+        session.connection().execute(update(table(Feed)).values(completeness=0.5))
+    moot.crawl()
+    assert feed(moot.database).completeness != 0.5, "the first visit finds it, though it may bring nothing"
+    assert after("") == 0.123
+    assert after("C-1") != 0.123
+    assert after("C-1") != 0.123
+    assert after("") == 0.123
+
+
+def test_a_rewound_feed_keeps_the_epoch_that_its_manifest_names(moot: Aggregator, world: World) -> None:
+    """A feed whose latest fell is read anew under the epoch that was known, where its pages name none."""
+    node = world.node(size=50)
+    page = node.page
+    node.page = lambda after: {name: one for name, one in page(after).items() if name != "epoch"}  # type: ignore[method-assign]
+    node.put("contract", "C-1")
+    lost = node.put("contract", "C-2")
+    moot.add(node)
+    moot.crawl()
+    del node.items[lost]
+    node.number -= 1
+    world.pass_time(minutes=10)
+    (result,) = moot.crawl()
+    row = feed(moot.database)
+    assert (result.outcome, result.applied.deleted) == ("ended", 1)
+    assert (row.epoch, row.position, row.latest, row.reconciling) == ("first", 2, 2, False)

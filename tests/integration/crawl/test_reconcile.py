@@ -164,8 +164,8 @@ def test_latest_that_lies_is_refused(moot: Aggregator, world: World) -> None:
     page = node.page
     node.page = lambda after: page(after) | {"latest": 0}  # type: ignore[method-assign]
     (result,) = moot.crawl()
-    assert result.outcome == "failed"
-    assert [p.rule for p in problems(moot.database)] == ["latest"]
+    assert (result.outcome, result.error) == ("failed", "latest is 0, yet 1 was read.")
+    assert [(p.rule, p.pointer) for p in problems(moot.database)] == [("latest", "/latest")]
 
 
 def test_old_page_from_a_cache_is_ignored(moot: Aggregator, world: World) -> None:
@@ -177,6 +177,7 @@ def test_old_page_from_a_cache_is_ignored(moot: Aggregator, world: World) -> Non
     world.pass_time(hours=1)
     (result,) = moot.crawl()
     assert (result.outcome, result.applied.accepted, manifest()["epoch"]) == ("failed", 0, "second")
+    assert result.error == "The page is of another epoch than the manifest: one of them is an old copy."
     assert feed(moot.database).reconciling
     del node.page
     world.pass_time(hours=1)
