@@ -12,7 +12,7 @@ from sqlalchemy import select
 from federation import reconcile, status
 from federation.database import table
 from federation.told import REMOVAL_HELD
-from federation.waiting import HELD
+from federation.waiting import GONE, HELD, SAID
 from schema.errors import Refused
 from schema.tables import Removal, Shadow, Sighting
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, problems, rows
@@ -326,3 +326,55 @@ def test_what_is_over_goes_beside_the_guard(moot: Aggregator, world: World) -> N
     assert sorted(one for one, row in held.items() if row.deleted) == sorted(over)
     assert {held[one].reason for one in over} == {"dropped"}
     assert _all(moot, Sighting) == []
+
+
+def _wait(moot: Aggregator, record_id: str, node_id: int, state: str) -> None:
+    """Let one route's removal of a record wait, be held or have gone."""
+    row = rows(moot.database)[record_id]
+    said = {name: getattr(row, name) for name in SAID} | {"node_id": node_id, "reason": "ended"}
+    with moot.database.write() as session:
+        told = {"state": state, "since": moot.world.now, "ends": False, "afresh": False}
+        session.connection().execute(table(Removal).insert(), [said | told])
+
+
+def _finish(moot: Aggregator, node_id: int, *, unmet: list[str]) -> None:
+    """End a pass over a node in which all of its records were met but these."""
+    with moot.database.write() as session:
+        met = [{"node_id": node_id, "id": one} for one in rows(moot.database) if one not in unmet]
+        session.connection().execute(table(Sighting).insert(), met)
+    with moot.database.write() as session:
+        reconcile.finish(session, node_id, now=moot.world.now)
+
+
+def test_a_pass_goes_by_what_its_own_node_was_met_with(moot: Aggregator, world: World) -> None:
+    """That another node still carries a record, or withdraws it itself, neither keeps nor ends this one's route."""
+    _relays, ids = _relayed(moot, world)
+    with moot.database.write() as session:
+        session.connection().execute(table(Sighting).insert(), [{"node_id": 2, "id": ids[0]}])
+    _wait(moot, ids[0], 2, HELD)
+    before = _all(moot, Removal)
+    _finish(moot, 1, unmet=[ids[0]])
+    held = rows(moot.database)
+    assert (held[ids[0]].deleted, held[ids[0]].node_id in (2, 3), held[ids[0]].rank) == (False, True, 2)
+    assert {held[one].node_id for one in ids[1:]} == {1}
+    assert [row for row in _all(moot, Removal) if row.node_id == 2] == before
+
+
+def test_what_came_back_may_go_again(moot: Aggregator, world: World) -> None:
+    """A record that went and was said again goes by a later silence; the rest of what has gone still counts."""
+    node = _published(world, moot, 60)
+    gone = node.delete("contract", "C-1")
+    world.pass_time(hours=1)
+    moot.crawl()
+    back, others = (f"{node.prefix}contract/C-{n}" for n in (2, 3))
+    moot.add(world.node("other.example", "OTH"))
+    _wait(moot, back, 1, GONE)
+    _wait(moot, others, 2, GONE)
+    counted = {(row.id, row.node_id, row.since) for row in _all(moot, Removal) if row.id != back}
+    assert {(one, node_id) for one, node_id, _since in counted} == {(gone, 1), (others, 2)}
+    world.pass_time(minutes=1)
+    _finish(moot, 1, unmet=[back])
+    row = rows(moot.database)[back]
+    assert (row.deleted, row.reason) == (True, "dropped")
+    found = {(one.id, one.node_id, one.since) for one in _all(moot, Removal)}
+    assert found == counted | {(back, 1, world.now)}
