@@ -486,7 +486,7 @@ def test_a_turn_ends_for_one_feed_and_its_host(moot: Aggregator, world: World, w
 
 
 def test_what_is_let_go_late_is_anothers(moot: Aggregator, world: World) -> None:
-    """A turn that breaks off after its feed was claimed again by the same worker frees neither feed nor host."""
+    """A turn whose feed was claimed again by the same worker neither frees nor holds it any more, nor its host."""
     moot.add(world.node())
     old = _claim(moot)
     world.pass_time(seconds=61)
@@ -494,6 +494,8 @@ def test_what_is_let_go_late_is_anothers(moot: Aggregator, world: World) -> None
     assert old is not None
     assert new is not None
     before = feed(moot.database), _hosts(moot)[new.place]
+    with pytest.raises(LeaseLost), moot.database.write() as session:
+        leases.renew(session, old, 60, clock=world.clock)
     with moot.database.write() as session:
         leases.let_go(session, old, clock=world.clock)
     assert (feed(moot.database), _hosts(moot)[new.place]) == before
