@@ -364,7 +364,7 @@ def test_a_visit_that_stopped_between_pages_leaves_where_it_is(moot: Aggregator,
     assert (row["epoch"], row["reconciling"], row["every"], row["etag"]) == ("first", False, 300, None)
     assert (row["fails"], row["last_error"], row["gone_since"], row["not_before"]) == (0, None, None, None)
     assert (row["owner"], row["leased_until"], row["last_good"]) == (None, None, None)
-    assert (row["accepted"], row["refused"], row["dropped"]) == (2, 1, 0)
+    assert (row["accepted"], row["refused"], row["dropped"], row["latency_ms"]) == (2, 1, 0, 1)
     assert (row["visits"], row["good_visits"], row["pages"], row["availability"]) == (1, 1, 3, 1.0)
     assert row["manifest_etag"] == world.etags[node.id]
     assert row["manifest_at"] <= row["due"] <= row["last_visit"] <= world.now + timedelta(seconds=5)
@@ -536,3 +536,34 @@ def test_a_rewound_feed_keeps_the_epoch_that_its_manifest_names(moot: Aggregator
     row = feed(moot.database)
     assert (result.outcome, result.applied.deleted) == ("ended", 1)
     assert (row.epoch, row.position, row.latest, row.reconciling) == ("first", 2, 2, False)
+
+
+def test_a_later_visit_does_not_go_back_behind_an_earlier_one(moot: Aggregator, world: World) -> None:
+    """What was read in a visit before is not read again as new: a page that begins with such a number is refused."""
+    node = world.node(size=50)
+    record_id = node.put("contract", "C-1")
+    moot.add(node)
+    moot.crawl()
+    first = node.page(0)
+    onward = f"{node.url}{node.feed_path}?afterChangeNumber=9"
+    node.page = lambda _after: first | {"next": onward}  # type: ignore[method-assign]
+    first["items"][1]["data"]["title"] = "From before"
+    world.pass_time(minutes=10)
+    (result,) = moot.crawl()
+    assert (result.outcome, feed(moot.database).position) == ("failed", 2)
+    assert [(told.rule, told.pointer) for told in problems(moot.database)] == [("items-ordered", "/items/0/modified")]
+    assert orjson.loads(rows(moot.database)[record_id].data)["title"] == "contract C-1"
+
+
+def test_a_feed_may_begin_with_the_number_0(moot: Aggregator, world: World) -> None:
+    """Numbers begin where a node likes: its first change may be number 0, and is read at the first visit."""
+    node = world.node(size=50)
+    record_id = node.put("contract", "C-1")
+    for item in node.items.values():
+        item["modified"] -= 1
+    page = node.page
+    node.page = lambda after: page(after or -1)  # type: ignore[method-assign]
+    moot.add(node)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.applied.created) == ("ended", 2)
+    assert record_id in rows(moot.database)
