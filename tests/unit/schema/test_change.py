@@ -310,14 +310,9 @@ def test_only_a_page_of_megabytes_is_looked_at_item_by_item() -> None:
     items = [ITEM, {name: value for name, value in (ITEM | gone).items() if name != "data"}]
     items += [ITEM | {"id": f"{ITEM['id']}{n}", "modified": n, "data": {"x": "y" * 100_000}} for n in range(7, 27)]
     body = _whole(items=items, pad="")
-    most = body.replace(b'"pad":""', b'"pad":"' + b"x" * (change.LARGE_PAGE - len(body)) + b'"')
-    assert len(most) == change.LARGE_PAGE
-    assert {type(item) for item in change.check_page(most, URL).items} == {change.Loose}
-    large = LARGE + most[1:]
-    assert {type(item) for item in change.check_page(large, URL).items} == {bytes}
-    for page in (most, large):
-        assert [change.read_item(item).deleted for item in change.check_page(page, URL).items[:3]] == [
-            False,
-            True,
-            False,
-        ]
+    for size, kind in ((change.LARGE_PAGE, change.Loose), (change.LARGE_PAGE + 1, bytes)):
+        padded = body.replace(b'"pad":""', b'"pad":"' + b"x" * (size - len(body)) + b'"')
+        assert len(padded) == size
+        page = change.check_page(padded, URL)
+        assert {type(item) for item in page.items} == {kind}
+        assert [change.read_item(item).deleted for item in page.items[:3]] == [False, True, False]
