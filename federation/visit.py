@@ -228,12 +228,14 @@ class Visit:
     async def _read(self, stop: asyncio.Event) -> bool:
         place = self._place
         fresh = place.reconciling
+        # After the manifest the last page is read too: whether rules of both are kept is not told by a 304.
+        whole = fresh or self._papers.asked or place.cursor != self.lease.cursor
         steps = walk(
             self._get,
             place.cursor,
             after=place.position or -1,
             budget=1 if self.delay > PATIENT_DELAY else self._budget - self.pages,
-            etag=None if fresh or place.cursor != self.lease.cursor else self.lease.etag,
+            etag=None if whole else self.lease.etag,
             headers=_NO_CACHE if fresh else None,
             waits=self._waits,
             empty=self._pass.empty,
@@ -347,16 +349,15 @@ class Visit:
 
     def _look(self, session: WriteSession, step: Step) -> None:
         """Hold the whole to the rules of a check, where there is anything new to look at."""
-        node_id, began = self.lease.node_id, self.lease.at
-        if step.same and not self._papers.asked:
+        node_id, began, page = self.lease.node_id, self.lease.at, step.page
+        if step.same:
             told.visit_mended(session, node_id, before=began)
             return
-        page = None if step.same else step.page
         seen = looks.Seen(
             self._papers.manifest,
             relays=self._papers.known.relays,
             page=page,
-            epochs=frozenset({self._place.epoch if page is None else page.epoch}),
+            epochs=frozenset({page.epoch}),
         )
         found = looks.look(seen)
         told.visit_mended(session, node_id, found=found, before=began)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import orjson
 import pytest
+from sqlalchemy import select
 
-from federation import status
+from federation import reconcile, status
 from federation.database import table
 from federation.told import REMOVAL_HELD
-from schema.tables import Sighting
+from federation.waiting import GONE, HELD, SAID
+from schema.errors import Refused
+from schema.tables import Removal, Shadow, Sighting
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, problems, rows
 
 
@@ -158,8 +164,8 @@ def test_latest_that_lies_is_refused(moot: Aggregator, world: World) -> None:
     page = node.page
     node.page = lambda after: page(after) | {"latest": 0}  # type: ignore[method-assign]
     (result,) = moot.crawl()
-    assert result.outcome == "failed"
-    assert [p.rule for p in problems(moot.database)] == ["latest"]
+    assert (result.outcome, result.error) == ("failed", "latest is 0, yet 1 was read.")
+    assert [(p.rule, p.pointer) for p in problems(moot.database)] == [("latest", "/latest")]
 
 
 def test_old_page_from_a_cache_is_ignored(moot: Aggregator, world: World) -> None:
@@ -171,6 +177,7 @@ def test_old_page_from_a_cache_is_ignored(moot: Aggregator, world: World) -> Non
     world.pass_time(hours=1)
     (result,) = moot.crawl()
     assert (result.outcome, result.applied.accepted, manifest()["epoch"]) == ("failed", 0, "second")
+    assert result.error == "The page is of another epoch than the manifest: one of them is an old copy."
     assert feed(moot.database).reconciling
     del node.page
     world.pass_time(hours=1)
@@ -200,3 +207,174 @@ def test_moved_feed_is_read_from_the_start(moot: Aggregator, world: World, path:
     (result,) = moot.crawl()
     assert (result.outcome, feed(moot.database).url) == ("ended", node.url + path)
     assert not any(row.deleted for row in rows(moot.database).values())
+
+
+def _all(moot: Aggregator, of: type[Any]) -> list[Any]:
+    """All rows of a table, in the order of their keys."""
+    with moot.database.read() as session:
+        return list(session.connection().execute(select(table(of)).order_by(*table(of).primary_key)))
+
+
+def test_what_waits_at_the_end_of_a_pass_says_whose_it_was(moot: Aggregator, world: World) -> None:
+    """A removal that is held after a reconcile keeps all of the record but its data, why it goes and since when."""
+    node = _published(world, moot, 60)
+    before = rows(moot.database)
+    lost = sorted(list(node.items)[-25:])
+    _restored(node, "second", without=25)
+    world.pass_time(hours=1)
+    moot.crawl()
+    waits = _all(moot, Removal)
+    assert [row.id for row in waits] == lost
+    kept = ("kind", "publisher", "node_id", "origin", "via", "origin_node", "seq", "rank", "signature")
+    for row in waits:
+        assert {name: getattr(row, name) for name in kept} == {name: getattr(before[row.id], name) for name in kept}
+        assert (row.state, row.ends, row.afresh, row.reason, row.moved_to) == (HELD, True, True, "dropped", None)
+        assert timedelta(0) <= world.now - row.since < timedelta(minutes=1)
+
+
+def test_a_tombstone_of_its_own_says_why_a_record_goes(moot: Aggregator, world: World) -> None:
+    """What the node itself withdrew, and that waits, is not told as dropped because the feed then lacks it."""
+    node = _published(world, moot, 60)
+    ended = [node.delete("contract", f"C-{n}") for n in range(25)]
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert {row.reason for row in _all(moot, Removal)} == {"ended"}
+    node.items = {one: item for one, item in node.items.items() if one not in ended}
+    _restored(node, "second")
+    world.pass_time(hours=1)
+    moot.crawl()
+    found = _all(moot, Removal)
+    assert [(row.id, row.reason, row.state) for row in found] == [(one, "ended", HELD) for one in sorted(ended)]
+
+
+def _relayed(moot: Aggregator, world: World) -> tuple[list[FakeNode], list[str]]:
+    """An origin's records, each by the origin itself and by two relays."""
+    origin = world.node(size=50)
+    ids = [origin.put("contract", f"C-{n}") for n in range(4)]
+    moot.add(origin)
+    moot.crawl()
+    relays = [world.node(f"{code.lower()}.example", code, role="aggregator", size=50) for code in ("ONE", "TWO")]
+    for relay in relays:
+        for one in ids:
+            relay.pass_on(origin.items[one])
+        moot.add(relay, relays=True)
+    moot.crawl()
+    return relays, ids
+
+
+def test_a_route_that_lost_a_record_says_nothing_of_it_any_more(moot: Aggregator, world: World) -> None:
+    """After a relay's reconcile its word on what it no longer carries is gone, and no other route's word is."""
+    (relay, _other), ids = _relayed(moot, world)
+    before = _all(moot, Shadow)
+    assert {(row.id, row.node_id) for row in before} == {(one, node) for one in ids for node in (2, 3)}
+    del relay.items[ids[0]], relay.items[ids[2]]
+    relay.epoch = "second"
+    world.pass_time(hours=1)
+    moot.crawl()
+    left = _all(moot, Shadow)
+    assert left == [row for row in before if row.node_id == 3 or row.id in (ids[1], ids[3])]
+    assert not any(row.deleted for row in rows(moot.database).values())
+
+
+def test_a_pass_forgets_what_its_own_node_carries(moot: Aggregator, world: World) -> None:
+    """The end of one node's pass, and the beginning of another of its own, leaves what other nodes were met with."""
+    _relayed(moot, world)
+    with moot.database.write() as session:
+        met = [{"node_id": node, "id": f"https://x.example/{n}"} for node in (1, 2) for n in range(3)]
+        session.connection().execute(table(Sighting).insert(), met)
+    with moot.database.write() as session:
+        reconcile.begin(session, 1)
+    assert {row.node_id for row in _all(moot, Sighting)} == {2}
+    with moot.database.write() as session:
+        session.connection().execute(table(Sighting).insert(), met[:3])
+    with moot.database.write() as session:
+        reconcile.finish(session, 2, now=world.now)
+    assert {row.node_id for row in _all(moot, Sighting)} == {1}
+
+
+def test_a_feed_that_has_become_empty_says_nothing(moot: Aggregator, world: World) -> None:
+    """A pass that met nothing is refused while the node has live records, and is good where it has none."""
+    _relayed(moot, world)
+    before = rows(moot.database)
+    with pytest.raises(Refused) as refused, moot.database.write() as session:
+        reconcile.finish(session, 1, now=world.now)
+    told = (refused.value.rule, refused.value.detail, refused.value.pointer)
+    assert told == ("empty-feed", "The feed has become empty; its records are kept as they were.", "/items")
+    assert rows(moot.database) == before
+    with moot.database.write() as session:
+        table_of = table(Sighting)
+        session.connection().execute(table_of.insert(), [{"node_id": 2, "id": "https://x.example/1"}])
+    with pytest.raises(Refused), moot.database.write() as session:
+        reconcile.finish(session, 1, now=world.now)
+    with moot.database.write() as session:  # another node's records are live, none of its own
+        session.connection().execute(table(Sighting).delete())
+        done = reconcile.finish(session, 99, now=world.now)
+    assert (done.deleted, rows(moot.database)) == (0, before)
+
+
+def test_what_is_over_goes_beside_the_guard(moot: Aggregator, world: World) -> None:
+    """Ids that have had their time end though the feed carries them no more, are counted, and wait for no person."""
+    node = _published(world, moot, 60)
+    over = [node.prefix + f"contract/C-{n}" for n in range(30)]
+    with moot.database.write() as session:
+        stays = [{"node_id": 1, "id": one} for one in rows(moot.database) if one not in over]
+        session.connection().execute(table(Sighting).insert(), stays)
+    with moot.database.write() as session:
+        done = reconcile.finish(session, 1, now=world.now, over=over)
+    held = rows(moot.database)
+    assert (done.deleted, done.held, _all(moot, Removal)) == (30, 0, [])
+    assert sorted(one for one, row in held.items() if row.deleted) == sorted(over)
+    assert {held[one].reason for one in over} == {"dropped"}
+    assert _all(moot, Sighting) == []
+
+
+def _wait(moot: Aggregator, record_id: str, node_id: int, state: str) -> None:
+    """Let one route's removal of a record wait, be held or have gone."""
+    row = rows(moot.database)[record_id]
+    said = {name: getattr(row, name) for name in SAID} | {"node_id": node_id, "reason": "ended"}
+    with moot.database.write() as session:
+        told = {"state": state, "since": moot.world.now, "ends": False, "afresh": False}
+        session.connection().execute(table(Removal).insert(), [said | told])
+
+
+def _finish(moot: Aggregator, node_id: int, *, unmet: list[str]) -> None:
+    """End a pass over a node in which all of its records were met but these."""
+    with moot.database.write() as session:
+        met = [{"node_id": node_id, "id": one} for one in rows(moot.database) if one not in unmet]
+        session.connection().execute(table(Sighting).insert(), met)
+    with moot.database.write() as session:
+        reconcile.finish(session, node_id, now=moot.world.now)
+
+
+def test_a_pass_goes_by_what_its_own_node_was_met_with(moot: Aggregator, world: World) -> None:
+    """That another node still carries a record, or withdraws it itself, neither keeps nor ends this one's route."""
+    _relays, ids = _relayed(moot, world)
+    with moot.database.write() as session:
+        session.connection().execute(table(Sighting).insert(), [{"node_id": 2, "id": ids[0]}])
+    _wait(moot, ids[0], 2, HELD)
+    before = _all(moot, Removal)
+    _finish(moot, 1, unmet=[ids[0]])
+    held = rows(moot.database)
+    assert (held[ids[0]].deleted, held[ids[0]].node_id in (2, 3), held[ids[0]].rank) == (False, True, 2)
+    assert {held[one].node_id for one in ids[1:]} == {1}
+    assert [row for row in _all(moot, Removal) if row.node_id == 2] == before
+
+
+def test_what_came_back_may_go_again(moot: Aggregator, world: World) -> None:
+    """A record that went and was said again goes by a later silence; the rest of what has gone still counts."""
+    node = _published(world, moot, 60)
+    gone = node.delete("contract", "C-1")
+    world.pass_time(hours=1)
+    moot.crawl()
+    back, others = (f"{node.prefix}contract/C-{n}" for n in (2, 3))
+    moot.add(world.node("other.example", "OTH"))
+    _wait(moot, back, 1, GONE)
+    _wait(moot, others, 2, GONE)
+    counted = {(row.id, row.node_id, row.since) for row in _all(moot, Removal) if row.id != back}
+    assert {(one, node_id) for one, node_id, _since in counted} == {(gone, 1), (others, 2)}
+    world.pass_time(minutes=1)
+    _finish(moot, 1, unmet=[back])
+    row = rows(moot.database)[back]
+    assert (row.deleted, row.reason) == (True, "dropped")
+    found = {(one.id, one.node_id, one.since) for one in _all(moot, Removal)}
+    assert found == counted | {(back, 1, world.now)}

@@ -214,13 +214,14 @@ class Aggregator:
 
 
 class World:
-    """All servers by their address, the clock, and what was asked. `faults` are raised instead of an answer."""
+    """All servers by their address, the clock, what was asked and answered. `faults` are raised instead of that."""
 
     def __init__(self) -> None:
         self.servers: dict[str, Server] = {}
         self.now = NOW
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.faults: dict[str, Exception] = {}
+        self.etags: dict[str, str] = {}
         self.before: Callable[[str], None] = lambda _url: None
 
     def node(self, host: str = "exa.example", code: str = "EXA", **options: Any) -> FakeNode:
@@ -244,7 +245,7 @@ class World:
                 raise fault
         host = "/".join(url.split("/")[:3])
         body = self.servers[host].answer(url)
-        etag = f'"{abs(hash(body)):x}"'
+        etag = self.etags[url] = f'"{abs(hash(body)):x}"'
         if (headers or {}).get("If-None-Match") == etag:
             return Answer(304, b"", {"etag": etag}, url, 1)
         return Answer(200, body, {"etag": etag}, url, 1)

@@ -108,6 +108,53 @@ def test_nesting_ends_at_32_levels(opening: bytes, closing: bytes, levels: int, 
     assert (faults(data) == []) is good
 
 
+@pytest.mark.parametrize(("levels", "good"), [(32, True), (33, False)])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_what_lies_beside_adds_no_level(opening: bytes, closing: bytes, levels: int, *, good: bool) -> None:
+    """Levels are counted along one way down: forty lists beside the deepest one are on the second level each."""
+    deep = opening * (levels - 1) + b"1" + closing * (levels - 1)
+    assert (faults(b"[" + b"[]," * 40 + deep + b"]") == []) is good
+    assert (faults(b"[" + deep + b",[]" * 40 + b"]") == []) is good
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"{", [Fault("", "This is not JSON: unexpected end of data.", None, "one JSON object, in UTF-8")]),
+        (
+            b'"' + b"x" * 262_143 + b'"',
+            [Fault("", "It is too large.", "262145 bytes", "at most 262144 bytes")],
+        ),
+        (b"[" * 33 + b"]" * 33, [Fault("", "It is nested too deeply.", None, "at most 32 levels")]),
+        (
+            b'{"a":"x\\u0000"}',
+            [Fault("/a", "It holds a control character.", "x\x00", "text; tabs and line breaks are allowed")],
+        ),
+        (
+            b'{"a":-9007199254740992}',
+            [Fault("/a", "The number is too large.", "-9007199254740992", "an integer within ±(2^53-1)")],
+        ),
+        (
+            b'{"a":{"x\\u0000":1}}',
+            [Fault("/a", "The name of a member holds a control character.", None, "plain text")],
+        ),
+        (b'{"a":{"b":1,"b":2}}', [Fault("/a/b", "The member is given twice.", "b", "each member once")]),
+    ],
+    ids=["no JSON", "large", "deep", "control", "number", "name", "twice"],
+)
+def test_a_fault_says_what_stood_there_and_what_would_be_right(data: bytes, told: list[Fault]) -> None:
+    """Who publishes a record is told of each fault its place, what is wrong, what was found and what is expected."""
+    assert faults(data) == told
+
+
+def test_all_faults_are_told_in_the_order_of_the_text() -> None:
+    """One fault hides no other: of a member and of what is in it both are told, and what comes first is told first."""
+    found = faults(
+        b'{"a":[9007199254740992,"\\b"],"b\\u0000":{"c":"\\f","d":1,"d":[true,-9007199254740993]},"e":"\x7f"}'
+    )
+    assert [fault.pointer for fault in found] == ["", "/a/0", "/a/1", "/b\x00/d", "/b\x00/c", "/b\x00/d/1", "/e"]
+
+
 def test_brackets_in_texts_are_no_levels() -> None:
     """Many brackets are no depth."""
     assert faults(orjson.dumps({"a": "[" * 100, "b": [[1]] * 40})) == []

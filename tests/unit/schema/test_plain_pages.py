@@ -13,7 +13,7 @@ from schema import change
 from schema.errors import Invalid, Refused
 
 URL = "https://exa.example/v1/changes?afterChangeNumber=0"
-ITEM = {
+ITEM: dict[str, Any] = {
     "state": "updated", "kind": "contract", "id": "https://exa.example/id/GB-LAE-EXA/contract/C-1", "modified": 5,
     "data": {"reference": "C-1", "title": "T"}, "futureMember": [1],
     "origin": {"node": "https://exa.example/n", "publisher": "GB-LAE-EXA", "seq": 5, "time": "2026-11-02T09:00:00Z"},
