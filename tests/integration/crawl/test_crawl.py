@@ -567,3 +567,18 @@ def test_a_feed_may_begin_with_the_number_0(moot: Aggregator, world: World) -> N
     (result,) = moot.crawl()
     assert (result.outcome, result.applied.created) == ("ended", 2)
     assert record_id in rows(moot.database)
+
+
+def test_an_item_that_names_no_record_is_told_of_the_feed(moot: Aggregator, world: World) -> None:
+    """What cannot be laid to a record stays told by the visit that met it, and goes with the next good one."""
+    node = world.node(size=50)
+    broken = node.put("contract", "C-1")
+    node.items[broken]["id"] = 7
+    good = node.put("contract", "C-2")
+    moot.add(node)
+    (result,) = moot.crawl()
+    assert (result.outcome, result.applied.refused, good in rows(moot.database)) == ("ended", 1, True)
+    assert [(told.rule, told.record_id) for told in problems(moot.database)] == [("item-members", "")]
+    world.pass_time(minutes=10)
+    moot.crawl()
+    assert problems(moot.database) == []
