@@ -39,6 +39,11 @@ LARGE = 20_000
 _LEFT_SECONDS = 3_600.0
 """How long nothing was written to a part that its writer must have left behind, killed."""
 PATIENCE = 20
+"""For how many times as long as it took to write it a file is given out though there is something new."""
+HASTE = 1
+"""The same where something was withdrawn since."""
+_REPLACED_SECONDS = 600.0
+"""How long a file that was replaced stays for those who are about to open it."""
 AFTER_FAILURE = 60.0
 """Seconds until what failed is tried again. To try fills a disk that is nearly full, and others write there too."""
 
@@ -179,8 +184,11 @@ class BulkFiles:
             # What was withdrawn for a person's sake is given out to nobody, whatever it costs to write the file.
             if latest < written.change_number or erasure.newest(session) > written.change_number:
                 return False
-        patience = PATIENCE * written.seconds if written.seconds > CHEAP_SECONDS else 0.0
-        return self._now() < datetime.fromisoformat(written.at) + timedelta(seconds=patience)
+            if written.seconds <= CHEAP_SECONDS:
+                return False
+            withdrawn = log.withdrawn(session, SHAPES[written.name].kind, after=written.change_number)
+        patience = timedelta(seconds=written.seconds * (HASTE if withdrawn else PATIENCE))
+        return self._now() < datetime.fromisoformat(written.at) + patience
 
     def _write(self, shape: Shape, replaced: Written | None) -> Written:
         if time.monotonic() < self._full_until.get(shape.name, 0.0):
@@ -241,7 +249,7 @@ class BulkFiles:
         self._apart.end()
 
     def purge(self) -> int:
-        """Remove the files, standing or replaced, that may hold what was withdrawn as personal data. Gives how many.
+        """Remove the files that may hold what was withdrawn as personal data, and what was replaced. Gives how many.
 
         One that is asked for again is written again. Parts that a killed writer left go too.
         """
@@ -249,7 +257,12 @@ class BulkFiles:
             self._sweep(name)
         with self._database.read() as session:
             newest = erasure.newest(session)
-        old = [path for path in self._folder.glob("*-*-*") if _number(path) < newest]
+        standing = {written.file for _shape, written in self.listed()}
+        old = [
+            path
+            for path in self._folder.glob("*-*-*")
+            if _number(path) < newest or (path.name not in standing and _is_left(path))
+        ]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
@@ -276,6 +289,14 @@ def _number(path: Path) -> int:
     """Up to which change a file is complete, by its name; one with another name is nobody's to remove."""
     first = path.name.partition("-")[0]
     return int(first) if first.isdecimal() else sys.maxsize
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a file that does not stand any more was written so long ago that nobody is about to open it."""
+    try:
+        return _number(path) != sys.maxsize and time.time() - path.stat().st_mtime > _REPLACED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class Report:
     asked: list[Part] = field(default_factory=list[Part])
     skipped: set[str] = field(default_factory=set)
     unreachable: bool = False
+    vanished: Vanished | None = None
     unseen: str = ""
 
     @property
@@ -123,6 +124,7 @@ class Report:
     def broke_off(self, error: Crawling, part: Part = "door") -> None:
         """Keep what ended the reading of a part: the rule that was broken, or that there was no answer."""
         self.unreachable = not isinstance(error, Refused)
+        self.vanished = error if isinstance(error, Vanished) else None
         self.troubles.append(Trouble(error.rule, error.pointer, verdicts.clean(error.public)))
         self.ended = verdicts.clean(error.detail)
         self.hints[error.rule] = advice_for(error, part)

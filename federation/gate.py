@@ -31,7 +31,8 @@ class NotYet(Refused):
 async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> None:
     """Hold a preview to every rule that is a gate, on its first pages, and let it in where it keeps them all.
 
-    Raises `NotYet` with the first rule that is broken, `Later` where the node did not answer.
+    Raises `NotYet` with the first rule that is broken, `Later` where the node did not answer, `Vanished` where it says
+    that nothing is there.
     """
     others = await write(lambda session: origins.taken(session, but=known.url))
     report = await examine(get, known.url, now=now, aggregator=known.relays, known=known, others=others, pages=PAGES)
@@ -39,7 +40,7 @@ async def passing(get: Get, write: Write, known: Known, *, now: datetime) -> Non
     for trouble in report.troubles:
         if gates(trouble.rule):
             if report.unreachable:
-                raise Later(trouble.message)
+                raise report.vanished or Later(trouble.message)
             raise NotYet(trouble.rule, trouble.message, trouble.pointer)
 
 

@@ -44,7 +44,7 @@ def signs(session: Reading) -> str | None:
 
 def first(session: WriteSession, *, now: datetime) -> Signer:
     """Make the key of a node that has published nothing yet: it signs from the first change on."""
-    return _make(session, now=now)
+    return _begin(session, now)
 
 
 def new(session: WriteSession, *, node: str, now: datetime) -> tuple[Signer, int]:
@@ -56,8 +56,7 @@ def new(session: WriteSession, *, node: str, now: datetime) -> tuple[Signer, int
     known = signs(session)
     if known is not None:
         raise Conflict(f"{known} signs already; folkmoot keys rotate puts another in its place.")
-    signer = _make(session, now=now)
-    audit.note(session, "keys.new", signer.kid, now)
+    signer = _begin(session, now)
     return signer, again(session, node=node, now=now, signer=signer)
 
 
@@ -91,8 +90,15 @@ def revoke(session: WriteSession, kid: str, reason: str, *, node: str, now: date
         raise Conflict(f"{kid} is revoked already.")
     _change(session, kid, revoked=now, reason=reason, seed=None)
     audit.note(session, "keys.revoke", kid, now)
-    signer = signing.active(session) or _make(session, now=now)
+    signer = signing.active(session) or _begin(session, now)
     return signer, again(session, node=node, now=now, signer=signer)
+
+
+def _begin(session: WriteSession, now: datetime) -> Signer:
+    """Make a key that no other gave its word for."""
+    signer = _make(session, now=now)
+    audit.note(session, "keys.new", signer.kid, now)
+    return signer
 
 
 def _make(session: WriteSession, *, now: datetime, by: Signer | None = None) -> Signer:

@@ -112,6 +112,12 @@ def latest(reading: Reading | Glance) -> int:
     return int(found)
 
 
+def withdrawn(session: Reading, kind: str, *, after: int) -> bool:
+    """Whether a record of this kind was withdrawn after a change."""
+    wanted = select(_record.c.id).where(_record.c.kind == kind, _record.c.number > after, _record.c.deleted).limit(1)
+    return session.connection().execute(wanted).first() is not None
+
+
 def entries(session: Reading, ids: Iterable[str]) -> dict[str, Entry]:
     """What the log holds of these ids, tombstones included."""
     wanted = list(dict.fromkeys(ids))

@@ -46,6 +46,7 @@ class Grant:
     publisher: str
     kinds: frozenset[str] | None
     name: str = ""
+    used: datetime | None = None
 
     def need(self, publisher: str, kind: str) -> None:
         """Raise `Forbidden` unless the token reaches this far.
@@ -152,7 +153,7 @@ def check(session: Reading, secret: str, now: datetime) -> Grant:
         raise BadToken("This token was revoked.")
     if row.expires <= now:
         raise BadToken(f"This token expired on {row.expires:%Y-%m-%d}.")
-    return Grant(row.id, row.publisher, _kinds(row.kinds), row.name)
+    return Grant(row.id, row.publisher, _kinds(row.kinds), row.name, row.last_used)
 
 
 def alive(session: Reading, token_id: int, now: datetime) -> bool:
@@ -170,11 +171,21 @@ def touch(session: WriteSession, grant: Grant, now: datetime, *, request: str = 
     if not alive(session, grant.token_id, now):
         raise BadToken("This token has ended.")
     audit.acting(session, grant.actor(request))
+    used(session, grant, now)
+
+
+def unnoted(grant: Grant, now: datetime) -> bool:
+    """Whether it is not noted yet that a token was used today."""
+    return grant.used is None or grant.used < _day(now)
+
+
+def used(session: WriteSession, grant: Grant, now: datetime) -> None:
+    """Remember the day of a token's last use."""
     day = _day(now)
-    used = update(_token).where(
+    noted = update(_token).where(
         _token.c.id == grant.token_id, _token.c.last_used.is_(None) | (_token.c.last_used < day)
     )
-    session.connection().execute(used.values(last_used=day))
+    session.connection().execute(noted.values(last_used=day))
 
 
 def _day(now: datetime) -> datetime:
@@ -214,6 +225,11 @@ def rotate(
     session.connection().execute(update(_token).where(_token.c.id == token_id).values(expires=end))
     audit.note(session, "token.rotate", f"token {token_id} to {made.id}", now, publisher=old.publisher)
     return made
+
+
+def ends(session: Reading, token_id: int) -> datetime:
+    """Until when a token is good that nobody revokes. Raises `NotFound`."""
+    return _row(session, token_id).expires  # type: ignore[no-any-return]
 
 
 def revoke(session: WriteSession, token_id: int, now: datetime) -> None:

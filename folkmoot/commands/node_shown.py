@@ -75,7 +75,7 @@ def listing(found: Sequence[dict[str, Any]], *, as_json: bool) -> None:
             node["state"],
             node["records"],
             node["refused"],
-            len(node["problems"]),
+            sum(node["problemCounts"].values()),
             node["lastGoodVisit"] or "never",
         )
         for node in found

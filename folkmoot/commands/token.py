@@ -69,7 +69,9 @@ def rotate(
 
     with _node() as base, base.write() as session:
         made = tokens.rotate(session, token, wiring.now(), overlap_days=overlap_days, days=days)
-    told = f"Token {made.id} takes the place of token {token}, which ends in {overlap_days} day(s). "
+        ends = tokens.ends(session, token)
+    last = f"is good until {ends:%Y-%m-%d %H:%M} UTC" if overlap_days else "has ended"
+    told = f"Token {made.id} takes the place of token {token}, which {last}. "
     typer.echo(f"{told}It is good until {made.expires:%Y-%m-%d}, and shown this once:", err=True)
     typer.echo(made.secret)
 

@@ -15,7 +15,7 @@ from federation.sign import Ring, payload
 from folkmoot.commands import keys as command
 from schema.change import Item, check_page, read_item
 from schema.errors import Conflict, Misconfigured, NotFound
-from schema.tables import History, SigningKey
+from schema.tables import Audit, History, SigningKey
 from tests.services import EXAMPLESHIRE, NODE, NOW, PREFIX, PUBLISHER
 
 NODE_ID = f"{NODE}/.well-known/folkmoot"
@@ -128,6 +128,12 @@ def test_a_revocation_signs_all_again(database: Database) -> None:
     first, second = _shown(database)
     assert (first["reason"], "revoked" in first, "endorsement" in second, changes) == ("stolen", True, False, 2)
     assert (second["kid"], _states(database)) == (signer.kid, ["valid"] * 2)
+    with database.read() as session:
+        log_of_writes = table(Audit).c
+        rows = session.connection().execute(select(log_of_writes.action, log_of_writes.record))
+        noted = [(row.action, row.record) for row in rows]
+    kept = [one for one in noted if one[0].startswith("keys.")]
+    assert kept == [("keys.new", stolen), ("keys.revoke", stolen), ("keys.new", signer.kid)]
     with database.write() as session, pytest.raises(Conflict, match="revoked already"):
         keys.revoke(session, stolen, "again", node=NODE_ID, now=NOW)
     with database.write() as session, pytest.raises(NotFound):

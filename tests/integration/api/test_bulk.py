@@ -222,6 +222,36 @@ def test_a_costly_file_is_given_for_a_while_but_never_with_what_was_erased(
     assert files.current("contracts.ndjson").count == 0
 
 
+def test_what_was_withdrawn_is_not_given_for_as_long_as_what_is_new(database: Database, tmp_path: Path) -> None:
+    """A file that took a minute is given for twenty beside what is new, and for one with what was withdrawn since."""
+    make_services(database, tmp_path)
+    publish(database, {"contract": CONTRACTS[:2]})
+    times = [NOW]
+    files = BulkFiles(database, tmp_path / "bulk", lambda: times[0])
+    first = files.current("contracts.ndjson")
+    note = tmp_path / "bulk" / "contracts.ndjson.json"
+    note.write_bytes(orjson.dumps(orjson.loads(note.read_bytes()) | {"seconds": 60.0}))
+    publish(database, {"contract": CONTRACTS[2:], "tool": [{"reference": "T-1", "name": "Plotwise"}]})
+    withdraw(database, "T-1", "error", kind="tool")
+    times[0] += timedelta(seconds=61)
+    assert files.current("contracts.ndjson").file == first.file, "no contract was withdrawn"
+    withdraw(database, "C-0", "error")
+    times[0] -= timedelta(seconds=30)
+    assert files.current("contracts.ndjson").file == first.file, "who withdraws often keeps nobody busy with it"
+    times[0] += timedelta(seconds=30)
+    second = files.current("contracts.ndjson")
+    assert b"/C-0" not in files.path(second).read_bytes()
+    assert second.count == 2
+    assert files.path(first).exists()
+    files.purge()
+    assert files.path(first).exists(), "somebody may be about to open it"
+    for written in (first, second):
+        os.utime(files.path(written), (time.time() - 700, time.time() - 700))
+    files.purge()
+    assert not files.path(first).exists()
+    assert files.path(second).exists()
+
+
 def test_a_large_file_is_written_by_another_process_and_is_the_same(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,6 +222,22 @@ def test_t13_silence_neither_ends_nor_completes_the_count(moot: Aggregator, worl
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite"])
+def test_t13_a_preview_that_is_gone_is_tried_daily(moot: Aggregator, world: World) -> None:
+    """One that was not let in yet and answers 410 is asked once a day, and let in when it is back."""
+    node = world.node()
+    node.put("contract", "C-1")
+    moot.add(node, state="preview")
+    world.faults[node.url] = Vanished("gone", 410)
+    waits = _until(moot, world, world.now + 10 * DAY)
+    assert 10 <= len(waits) <= 12
+    assert node_row(moot.database).state == "preview"
+    assert feed(moot.database).gone_since is not None
+    del world.faults[node.url]
+    _until(moot, world, world.now + DAY)
+    assert node_row(moot.database).state == "active"
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_t13_missing_is_tried_daily_and_never_retired(moot: Aggregator, world: World, council: FakeNode) -> None:
     """404 for a month is stale, asked about once a day."""
     world.faults[council.url] = Vanished("missing", 404)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -36,13 +38,13 @@ def test_what_was_done_by_command_is_listed_and_exported(tmp_path: Path) -> None
     register.write_text("reference,name\nT,PlanRight\n")
     run("import", str(register), "--kind", "tool")
     lines = run("audit", "list").stdout.splitlines()
-    assert [line.split("\t")[2] for line in lines] == ["publisher.add", "create", "token.create", "create"]
+    assert [line.split("\t")[2] for line in lines] == ["keys.new", "publisher.add", "create", "token.create", "create"]
     assert lines[-1].split("\t")[3] == f"{URL}/id/GB-LAE-EXA/tool/T"
     assert run("audit", "list", "--last", "1", "--record", f"{URL}/id/GB-LAE-EXA/tool/T").stdout.count("\n") == 1
     out = tmp_path / "audit.ndjson"
     run("audit", "export", "--out", str(out))
     rows = [orjson.loads(line) for line in out.read_bytes().splitlines()]
-    assert [row["id"] for row in rows] == [1, 2, 3, 4]
+    assert [row["id"] for row in rows] == [1, 2, 3, 4, 5]
     table = list(csv.DictReader(io.StringIO(run("audit", "export", "--format", "csv").stdout)))
     assert [row["action"] for row in table] == [row["action"] for row in rows]
     assert run("audit", "export", "--format", "xml", code=1).exception is not None
@@ -59,3 +61,18 @@ def test_a_token_is_rotated_with_an_overlap() -> None:
     assert first.split("\t")[5] < second.split("\t")[5]
     run("token", "revoke", "2")
     assert run("token", "rotate", "2", code=1).exception is not None
+
+
+def test_who_rotates_a_token_is_told_its_own_end() -> None:
+    """The old token's end is that of the overlap, or its own where that is sooner."""
+    run("publisher", "add", "GB-LAE-EXA", "--name", "Exampleshire")
+    for days, overlap, end in ((300, 3, 3), (2, 7, 2)):
+        run("token", "create", "--publisher", "GB-LAE-EXA", "--name", "system", "--days", str(days))
+        number = run("token", "list").stdout.splitlines()[-1].split("\t")[0]
+        before = datetime.now(UTC)
+        told = run("token", "rotate", number, "--overlap-days", str(overlap)).output
+        found = re.search(r"which is good until (\S+ \S+) UTC", told)
+        assert found is not None, told
+        ends = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+        assert abs(ends - before - timedelta(days=end)) < timedelta(minutes=2)
+    assert "which has ended" in run("token", "rotate", "4", "--overlap-days", "0").output

@@ -115,6 +115,14 @@ def test_the_last_day_of_use_is_kept(moot: Moot, contract: dict[str, Any]) -> No
     assert used.last_used == NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def test_to_read_with_a_token_is_to_use_it(moot: Moot) -> None:
+    """Who reads the audit log with a token is noted too, also where only that was done with it."""
+    assert moot.call("GET", "/v1/audit", moot.token()).status_code == 200
+    with moot.services.database.read() as session:
+        (used,) = tokens.every(session)
+    assert used.last_used == NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def test_the_secret_is_not_in_the_database(moot: Moot) -> None:
     """A token is fmt_, 43 URL-safe characters and 6 of a checksum; its row has a digest and a hint alone."""
     secret = moot.token()
