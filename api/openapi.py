@@ -195,7 +195,10 @@ _HAND: dict[str, Any] = {
             "data": {"type": "object", "description": "The record, as its kind's schema says."},
             "origin": {"$ref": "#/components/schemas/ItemOrigin"},
             "via": {"type": "array", "maxItems": 8, "items": {"$ref": "#/components/schemas/ItemVia"}},
-            "signature": {"type": "string", "description": "What its signature says: valid, invalid or unknown-key."},
+            "signature": {
+                "type": "string",
+                "description": "What its signature says: valid, absent, invalid, unknown-key.",
+            },
             "marks": {
                 "type": "array",
                 "items": _TEXT,

@@ -32,7 +32,7 @@ class ListItem(Shape):
     data: dict[str, Any] = Field(description="The record, as its kind's schema says.")
     origin: ItemOrigin = Field(description="Where it was first published.")
     via: list[ItemVia] = Field(default=[], description="The aggregators that it passed.")
-    signature: Literal["valid", "invalid", "unknown-key"] | None = Field(None, description="What its signature says.")
+    signature: Literal["valid", "absent", "invalid", "unknown-key"] = Field(description="What its signature says.")
     marks: list[Literal["stale", "removal-held", "unofficial", "vouched", "retired"]] = Field(
         default=[], description="What to know about it."
     )

@@ -155,10 +155,8 @@ def _texts(data: bytes | None) -> Iterable[tuple[str, Any]]:
 
 
 def item_json(item: Held) -> bytes:
-    """One item of a list: {id, kind, data, origin, via?, signature?, marks?, highlight?}."""
-    extra: dict[str, object] = {}
-    if item.signature != "absent":
-        extra["signature"] = item.signature
+    """One item of a list: {id, kind, data, origin, via?, signature, marks?, highlight?}."""
+    extra: dict[str, object] = {"signature": item.signature}
     if item.marks:
         extra["marks"] = item.marks
     if item.highlight:

@@ -19,6 +19,7 @@ from schema.identifiers import organisation_id
 
 SIGNATURES = {
     "valid": "Valid: the publisher's key confirms it.",
+    "absent": "None: who publishes it does not sign.",
     "unknown-key": "Not confirmed: signed with a key that is not known here.",
     "invalid": "Not valid.",
 }
@@ -28,7 +29,7 @@ def record_html(request: Request, here: Services, session: ReadSession, entry: E
     """A live record for people: everything that it says, where it comes from, and whom to tell about an error."""
     data = as_object(entry.data)
     origin = as_object(entry.origin)
-    known = whole.held(session, entry.id) or lists.Held(0, entry, publisher_of(entry.id), here.now(), "absent")
+    known = whole.held(session, entry.id) or lists.Held(0, entry, publisher_of(entry.id), here.now(), "")
     shown = items.brief(known, lists.names(session, [known.publisher]))
     return view.render(
         request,

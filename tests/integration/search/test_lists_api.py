@@ -87,7 +87,8 @@ def test_every_kind_has_its_list(site: Site) -> None:
         assert {item["id"] for item in items} == {one.id for one in site.made.values() if one.kind == kind}
         assert len(items) == len({item["id"] for item in items})
         for item in items:
-            assert set(item) == {"id", "kind", "data", "origin"}
+            assert set(item) == {"id", "kind", "data", "origin", "signature"}
+            assert item["signature"] == "absent", "nothing signs here"
             assert item["data"] == site.made[item["id"]].data
             assert item["origin"]["publisher"] == site.made[item["id"]].publisher
     assert len(site.walk("/v1/search?limit=50")) == len(site.made)
