@@ -546,7 +546,7 @@ def test_a_later_visit_does_not_go_back_behind_an_earlier_one(moot: Aggregator, 
     moot.crawl()
     first = node.page(0)
     onward = f"{node.url}{node.feed_path}?afterChangeNumber=9"
-    node.page = lambda _after: first | {"next": onward}  # type: ignore[method-assign]
+    node.page = lambda after: first | {"next": onward}  # type: ignore[method-assign]  # noqa: ARG005
     first["items"][1]["data"]["title"] = "From before"
     world.pass_time(minutes=10)
     (result,) = moot.crawl()
