@@ -242,7 +242,8 @@ def test_a_tombstone_of_its_own_says_why_a_record_goes(moot: Aggregator, world: 
     node.items = {one: item for one, item in node.items.items() if one not in ended}
     _restored(node, "second")
     world.pass_time(hours=1)
-    moot.crawl()
+    (result,) = moot.crawl()
+    assert (result.outcome, result.error) == ("ended", None)
     found = _all(moot, Removal)
     assert [(row.id, row.reason, row.state) for row in found] == [(one, "ended", HELD) for one in sorted(ended)]
 
