@@ -31,7 +31,8 @@ def screen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
 def _node(**members: Any) -> dict[str, Any]:
     node = {"key": "exa.example", "name": NAME, "role": "node", "state": "active", "records": 1, "refused": 0}
     problem = PROBLEM | {"message": f"It says {NAME}.", "count": 1}
-    return node | {"lastGoodVisit": None, "problems": [problem]} | members
+    told = {"problems": [problem], "problemCounts": {"error": 150, "warning": 3}}
+    return node | {"lastGoodVisit": None} | told | members
 
 
 def _told(screen: io.StringIO, capsys: pytest.CaptureFixture[str]) -> str:
@@ -47,6 +48,12 @@ def test_a_name_that_looks_like_markup_is_shown_and_hides_nobody(
     assert "Council [/x] [red]" in told
     assert "other.example" in told
     _steers_nothing(told)
+
+
+def test_all_problems_of_a_node_are_counted(screen: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list says how many there are, as the pages do, and not how many of them it was given to show."""
+    node_shown.listing([_node()], as_json=False)
+    assert "153" in _told(screen, capsys)
 
 
 def test_what_a_node_is_told_steers_no_terminal(screen: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
