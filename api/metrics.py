@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -112,48 +113,73 @@ def outward(checks: Mapping[str, int], webhooks: Mapping[str, int]) -> list[Fami
 
 def crawl(nodes: Iterable[Figures]) -> list[Family]:
     """Figures of each crawled node, by its key."""
-    items = CounterMetricFamily(
-        "folkmoot_crawl_items", "Items of a node, by what became of them.", labels=["node", "as"]
-    )
-    signed = GaugeMetricFamily(
-        "folkmoot_node_records",
-        "Live records of a node, by what their signatures are worth.",
-        labels=["node", "signature"],
-    )
-    gauges = {name: GaugeMetricFamily(f"folkmoot_{name}", text, labels=["node"]) for name, text in _OF_A_NODE.items()}
+    families = {
+        name: kind(f"folkmoot_{name}", text, labels=["node", *([label] if label else [])])
+        for name, (kind, label, text) in _OF_A_NODE.items()
+    }
     for node in nodes:
-        for name, value in (("accepted", node.accepted), ("refused", node.refused), ("dropped", node.dropped)):
-            items.add_metric([node.key, name], value)
-        for state, count in node.signatures.items():
-            signed.add_metric([node.key, state], count)
-        for name, found in _figures(node).items():
-            if found is not None:
-                gauges[name].add_metric([node.key], found)
-    return [items, signed, *gauges.values()]
+        for name, found in (_counts(node) | {name: {"": value} for name, value in _figures(node).items()}).items():
+            for label, value in found.items():
+                if value is not None:
+                    families[name].add_metric([node.key, *([label] if label else [])], value)
+    return list(families.values())
 
 
-_OF_A_NODE = {
-    "crawl_behind": "Changes of a node not yet taken.",
-    "crawl_fails": "Visits to a node that failed in a row.",
-    "crawl_latency_seconds": "How long a node's page takes.",
-    "crawl_last_good_timestamp_seconds": "When the last good visit to a node ended.",
-    "node_withdrawn": "Records that a node took away.",
-    "node_removals_held": "Removals of a node that wait for a person.",
-    "node_reconciling": "Whether a node's feed is read anew, to find what it no longer has.",
-    "node_quality": "How good a node is as a source, from 0 to 1.",
-    "node_freshness_kept": "Whether a node changes as often as it promises.",
+_COUNTER, _GAUGE = CounterMetricFamily, GaugeMetricFamily
+_OF_A_NODE: Mapping[str, tuple[type[Family], str, str]] = {
+    "crawl_items": (_COUNTER, "as", "Items of a node, by what became of them."),
+    "crawl_visits": (_COUNTER, "as", "Visits to a node, by how they ended."),
+    "crawl_pages": (_COUNTER, "", "Pages of a node that were read."),
+    "crawl_behind": (_GAUGE, "", "Changes of a node not yet taken."),
+    "crawl_fails": (_GAUGE, "", "Visits to a node that failed in a row."),
+    "crawl_latency_seconds": (_GAUGE, "", "How long a node's page takes."),
+    "crawl_last_visit_timestamp_seconds": (_GAUGE, "", "When the last visit to a node ended."),
+    "crawl_last_good_timestamp_seconds": (_GAUGE, "", "When the last good visit to a node ended."),
+    "crawl_next_visit_timestamp_seconds": (_GAUGE, "", "When a node is due for the next visit."),
+    "node_state": (_GAUGE, "state", "1 for the state that a node is in."),
+    "node_webhook": (_GAUGE, "state", "1 for how a node's webhook stands."),
+    "node_records": (_GAUGE, "signature", "Live records of a node, by what their signatures are worth."),
+    "node_withdrawn": (_GAUGE, "", "Records that a node took away."),
+    "node_removals_held": (_GAUGE, "", "Removals of a node that wait for a person."),
+    "node_reconciling": (_GAUGE, "", "Whether a node's feed is read anew, to find what it no longer has."),
+    "node_stale_since_timestamp_seconds": (_GAUGE, "", "Since when a node's last good copy is served."),
+    "node_newest_timestamp_seconds": (_GAUGE, "", "When a record of a node last changed."),
+    "node_quality": (_GAUGE, "", "How good a node is as a source, from 0 to 1."),
+    "node_quality_part": (_GAUGE, "part", "What a node's quality is made of, each from 0 to 1."),
+    "node_freshness_kept": (_GAUGE, "", "Whether a node changes as often as it promises."),
 }
+"""Name, after `folkmoot_`: what sort it is, its label beside the node, and its text."""
+
+
+def _counts(node: Figures) -> dict[str, Mapping[str, float | None]]:
+    return {
+        "crawl_items": {"accepted": node.accepted, "refused": node.refused, "dropped": node.dropped},
+        "crawl_visits": {"good": node.good_visits, "failed": node.visits - node.good_visits},
+        "node_state": {node.state: 1},
+        "node_webhook": {} if node.webhook is None else {node.webhook: 1},
+        "node_records": node.signatures,
+        "node_quality_part": node.parts,
+    }
 
 
 def _figures(node: Figures) -> dict[str, float | None]:
     return {
+        "crawl_pages": node.pages,
         "crawl_behind": node.behind,
         "crawl_fails": node.fails,
         "crawl_latency_seconds": node.latency,
-        "crawl_last_good_timestamp_seconds": None if node.last_good is None else node.last_good.timestamp(),
+        "crawl_last_visit_timestamp_seconds": _seconds(node.last_visit),
+        "crawl_last_good_timestamp_seconds": _seconds(node.last_good),
+        "crawl_next_visit_timestamp_seconds": _seconds(node.next_visit),
         "node_withdrawn": node.withdrawn,
         "node_removals_held": node.held,
         "node_reconciling": node.reconciling,
+        "node_stale_since_timestamp_seconds": _seconds(node.stale_since),
+        "node_newest_timestamp_seconds": _seconds(node.newest),
         "node_quality": node.quality,
         "node_freshness_kept": node.kept_promise,
     }
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

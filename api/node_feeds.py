@@ -17,11 +17,11 @@ from federation.database import ReadSession
 
 
 def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: str) -> bytes:
-    """The status of a node as Atom or as JSON Feed: its figures at the head, a problem an entry.
+    """The status of a node as Atom or as JSON Feed: figures at the head, an entry for what is to mend or went.
 
-    `item` is the node in brief: what its manifest says can be had at the node.
+    `item` is the node without its manifest: what that says can be had at the node.
 
-    A state that is not active is an entry too: whoever subscribes is told of what to mend, and of nothing else.
+    A state that is not active is an entry too: whoever subscribes is told of what to mend and of what went.
     """
     page = f"{here.public_url}/nodes/{quote(item['key'], safe='')}"
     name = item["name"] or item["key"]
@@ -33,9 +33,13 @@ def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: st
         license=here.license,
         updated=_time(item["lastVisit"]) or here.now(),
         about=_about(item),
-        figures={"node": {member: value for member, value in item.items() if member != "problems"}},
+        figures={"node": {member: value for member, value in item.items() if member not in ("problems", "withdrawn")}},
     )
-    entries = [*_state(item, page), *(_entry(one, name, page) for one in advised(item["problems"]))]
+    entries = [
+        *_state(item, page),
+        *(_entry(one, name, page) for one in advised(item["problems"])),
+        *(_gone(one, name) for one in item["withdrawn"]),
+    ]
     if form != "atom":
         return feeds.json_feed(made, entries)
     from exchange.atom import atom  # noqa: PLC0415 - XML is for few readers: a start does not wait for it
@@ -50,8 +54,34 @@ def _about(item: Mapping[str, Any]) -> str:
     told += [f"{item[member]:,} {what}" for what, member in counts]
     told += [f"{item['held']:,} removals held"] if item["held"] else []
     told += [f"signatures {item['signature']}"]
-    told += [f"quality {item['quality']:.2f}"] if item["quality"] is not None else []
+    told += [f"quality {item['quality']:.2f} ({_parts(item)})"] if item["quality"] is not None else []
+    told += [
+        f"{item['visits']['good']:,} of {item['visits']['all']:,} visits good",
+        f"{item['visits']['pages']:,} pages read",
+    ]
+    told += [f"a page in {item['latencyMs']:,} ms"] if item["latencyMs"] is not None else []
+    told += [f"updates promised every {item['freshnessPromised']}"] if item["freshnessPromised"] else []
+    told += [f"latest change {item['freshness']}"] if item["freshness"] else []
+    told += [f"webhook {item['webhook']['state']}"] if item["webhook"] else []
     return f"{item['state'].capitalize()}: {', '.join(told)}."
+
+
+def _parts(item: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {share:.2f}" for name, share in item["qualityParts"].items() if share is not None)
+
+
+def _gone(record: Mapping[str, Any], name: str) -> feeds.Entry:
+    moved = f" It is {record['movedTo']} now." if "movedTo" in record else ""
+    return feeds.Entry(
+        id=f"{record['id']}#withdrawn-{record['at']}",
+        title=f"taken away: {record['kind']}, {record['id']}",
+        text=f"The node took this record away: {record['reason']}.{moved}",
+        author=name,
+        tag="withdrawn",
+        published=record["at"],
+        updated=datetime.fromisoformat(record["at"]),
+        record=orjson.dumps(record),
+    )
 
 
 def _state(item: Mapping[str, Any], page: str) -> Sequence[feeds.Entry]:

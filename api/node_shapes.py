@@ -70,7 +70,7 @@ class WebhookState(Shape):
 
 
 class ProblemCounts(Shape):
-    """How many places break a rule: all of them, of which `problems` lists the latest hundred."""
+    """How many places break a rule: all of them. `problems` lists the latest hundred, of one node a thousand."""
 
     error: int
     warning: int

@@ -80,7 +80,7 @@ def nodes(
     responses={
         200: {
             "model": OneNode,
-            "description": "The node; or what to mend at it, as a feed.",
+            "description": "The node; or what to mend at it and what went, as a feed.",
             "content": {formats.MEDIA[name]: {"schema": {"type": "string"}} for name in ("jsonfeed", "atom")},
         }
     },
@@ -88,12 +88,12 @@ def nodes(
 def node(request: Request, here: Here, session: Read, key: Key, form: NodeFormat = None) -> Response:
     """Give one node: its state, its visits, its quality, and each problem by record and JSON pointer.
 
-    As Atom or JSON Feed: an entry for each problem, which is new when the problem is.
+    As Atom or JSON Feed: an entry for each problem, which is new when the problem is, and for each record taken away.
     """
     wanted = formats.choose(form, request.headers.get("accept"), ("json", "jsonfeed", "atom"))
     if wanted == "json":
         return _sent(request, status.one(session, key, now=here.now()), {})
-    found = status.brief_one(session, key, now=here.now())
+    found = status.told_one(session, key, now=here.now())
     return _bytes(request, node_feeds.feed(here, session, found, wanted), formats.content_type(wanted), {})
 
 

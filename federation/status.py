@@ -32,11 +32,16 @@ WITHDRAWN = 100
 class Figures:
     """What the crawl of one node has come to so far.
 
-    `behind` is how many changes are not yet taken, `latency` seconds to a page, `last_good` the end of the last good
-    visit, `signatures` the live records by what their signatures are worth; None where it is not known.
+    `behind` is how many changes are not yet taken, `latency` seconds to a page, `signatures` the live records by what
+    their signatures are worth, `newest` when a record last changed, `parts` what the quality is made of; None where it
+    is not known.
     """
 
     key: str
+    state: str
+    visits: int
+    good_visits: int
+    pages: int
     accepted: int
     refused: int
     dropped: int
@@ -45,10 +50,16 @@ class Figures:
     held: int
     withdrawn: int
     latency: float | None
+    last_visit: datetime | None
     last_good: datetime | None
+    next_visit: datetime | None
+    stale_since: datetime | None
+    newest: datetime | None
     quality: float | None
+    parts: Mapping[str, float | None]
     kept_promise: bool | None
     signatures: Mapping[str, int]
+    webhook: str | None
     reconciling: bool
 
 
@@ -88,30 +99,46 @@ def lag(session: Reading, reached: int, latest: int, now: datetime) -> Lag:
 
 def figures(session: Reading, now: datetime) -> list[Figures]:
     """The figures of every node, by key."""
-    chosen = select(_node.c.id, _node.c.key, _node.c.manifest, *_feed_columns()).select_from(_JOINED)
+    chosen = select(
+        _node.c.id, _node.c.key, _node.c.state, _node.c.stale_since, _node.c.manifest, *_feed_columns()
+    ).select_from(_JOINED)
     rows = session.connection().execute(chosen.order_by(_node.c.key)).all()
     ids = [row.id for row in rows]
     kept, held = holdings.of_nodes(session, ids), removals.counts(session, ids)
-    return [_figures(row, kept.get(row.id, Held()), held.get(row.id, 0), now) for row in rows]
+    hooks = hook_shown(session, ids)
+    return [
+        _figures(row, kept.get(row.id, Held()), held.get(row.id, 0), hooks.get(row.id, {}).get("state"), now)
+        for row in rows
+    ]
 
 
-def _figures(row: Any, kept: Held, held: int, now: datetime) -> Figures:
+def _figures(row: Any, kept: Held, held: int, webhook: str | None, now: datetime) -> Figures:
     promised = _promise.decode(row.manifest).update_frequency
     shares = quality.parts(_facts(row, kept, held, promised), now)
     return Figures(
         row.key,
-        row.feed_accepted,
-        row.feed_refused,
-        row.feed_dropped,
-        _behind(row),
-        row.feed_fails,
+        row.state,
+        visits=row.feed_visits,
+        good_visits=row.feed_good_visits,
+        pages=row.feed_pages,
+        accepted=row.feed_accepted,
+        refused=row.feed_refused,
+        dropped=row.feed_dropped,
+        behind=_behind(row),
+        fails=row.feed_fails,
         held=held,
         withdrawn=kept.gone,
         latency=None if row.feed_latency_ms is None else row.feed_latency_ms / 1_000,
+        last_visit=row.feed_last_visit,
         last_good=row.feed_last_good,
+        next_visit=_next(row),
+        stale_since=row.stale_since,
+        newest=kept.last,
         quality=quality.whole(shares),
+        parts=shares,
         kept_promise=_kept_promise(shares),
-        signatures=kept.signatures,
+        signatures=_signatures(kept),
+        webhook=webhook,
         reconciling=bool(row.feed_reconciling),
     )
 
@@ -176,10 +203,19 @@ def brief(session: Reading, *, limit: int, now: datetime) -> list[dict[str, Any]
 
 
 def one(session: Reading, key: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """One node by its key, with the records that it took away last. Raises `NotFound`."""
+    """One node by its key, with all problems that are kept and what it took away last. Raises `NotFound`."""
     row = _row(session, key)
-    (item,) = _items(session, [row], now or clock(session))
-    return item | _papers(row) | {"withdrawn": _withdrawn(session, row.id, row.url)}
+    return _whole(session, row, now or clock(session)) | _papers(row)
+
+
+def told_one(session: Reading, key: str, *, now: datetime) -> dict[str, Any]:
+    """One node by its key, as `one` gives it but for what its manifest says. Raises `NotFound`."""
+    return _whole(session, _row(session, key), now)
+
+
+def _whole(session: Reading, row: Any, now: datetime) -> dict[str, Any]:
+    (item,) = _items(session, [row], now, problems=told.MAX_ROWS)
+    return item | {"withdrawn": _withdrawn(session, row.id, row.url)}
 
 
 def brief_one(session: Reading, key: str, *, now: datetime) -> dict[str, Any]:
@@ -229,17 +265,26 @@ def _feed_columns() -> list[Any]:
     return [column.label("feed_" + column.name) for column in _feed.columns]
 
 
-def _items(session: Reading, rows: Sequence[Row[Any]], now: datetime) -> list[dict[str, Any]]:
+def _items(session: Reading, rows: Sequence[Row[Any]], now: datetime, *, problems: int = 100) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
-    problems = told.of_nodes(session, ids)
+    broken = told.of_nodes(session, ids, limit=problems)
     totals = told.totals(session, ids)
     kept, held = holdings.of_nodes(session, ids), removals.counts(session, ids)
     hooks = hook_shown(session, ids)
     return [
-        _item(row, kept.get(row.id, Held()), held.get(row.id, 0), problems[row.id], now)
+        _item(row, kept.get(row.id, Held()), held.get(row.id, 0), broken[row.id], now)
         | {"problemCounts": totals[row.id], "webhook": hooks.get(row.id)}
         for row in rows
     ]
+
+
+def _next(row: Any) -> datetime | None:
+    due: datetime | None = row.feed_due if row.state in CRAWLED else None
+    return due
+
+
+def _signatures(kept: Held) -> dict[str, int]:
+    return {state: kept.signatures.get(state, 0) for state in reversed(_WORST_FIRST)}
 
 
 def _worst(signatures: Mapping[str, int]) -> str:
@@ -264,7 +309,7 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "state": row.state,
         "lastVisit": _time(row.feed_last_visit),
         "lastGoodVisit": _time(row.feed_last_good),
-        "nextVisit": _time(row.feed_due) if row.state in CRAWLED else None,
+        "nextVisit": _time(_next(row)),
         "staleSince": _time(row.stale_since),
         "records": kept.live,
         "accepted": row.feed_accepted,
@@ -273,7 +318,7 @@ def _item(row: Any, kept: Held, held: int, problems: list[dict[str, object]], no
         "behind": _behind(row),
         "latencyMs": row.feed_latency_ms,
         "signature": _worst(kept.signatures),
-        "signatures": {state: kept.signatures.get(state, 0) for state in reversed(_WORST_FIRST)},
+        "signatures": _signatures(kept),
         "freshness": _time(kept.last),
         "quality": quality.whole(shares),
         "problems": problems,

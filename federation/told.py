@@ -194,7 +194,7 @@ def totals(session: Reading, node_ids: Sequence[int]) -> dict[int, dict[str, int
     return found
 
 
-def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int = 100) -> dict[int, list[dict[str, object]]]:
+def of_nodes(session: Reading, node_ids: Sequence[int], *, limit: int) -> dict[int, list[dict[str, object]]]:
     """The problems of each node as protocol section 5 writes them; at most `limit` a node.
 
     What waits for the operator stands first, then the latest seen.

@@ -31,6 +31,7 @@ def aggregator(here: Here) -> Services:
 Aggregator = Annotated[Services, Depends(aggregator)]
 router = strict_router(include_in_schema=False)
 _LISTED = 500
+_SHOWN = 100
 
 
 @router.get("/nodes")
@@ -60,7 +61,7 @@ def node(request: Request, session: Read, here: Aggregator, key: str) -> HTMLRes
         badge=told(found),
         ping=f"{here.public_url}/v1/nodes/{words.segment(found['key'])}/ping",
         publishers=[(_key(one), one.get("name", "")) for one in found["publishers"] if _key(one)],
-        problems=advised(found["problems"]),
+        problems=advised(found["problems"][:_SHOWN]),
         total=sum(found["problemCounts"].values()),
         failed=_failure(found["lastReport"]),
         waiting=to_decide(found["problems"]),

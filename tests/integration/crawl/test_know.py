@@ -146,7 +146,9 @@ def test_page_feeds_badge_and_validator_agree(moot: Aggregator, world: World, tm
     assert jsonfeed["description"] == (
         f"Active: last visit {item['lastVisit']}, last good visit {item['lastGoodVisit']}, next visit "
         f"{item['nextVisit']}, 2 shown, 2 accepted, 1 refused, 0 taken away, signatures valid, "
-        f"quality {item['quality']:.2f}."
+        f"quality {item['quality']:.2f} (accepted 0.67, availability 1.00, completeness 0.00, freshness 1.00, "
+        f"released 1.00), 1 of 1 visits good, 2 pages read, a page in {item['latencyMs']} ms, updates promised every "
+        f"P1D, latest change {item['freshness']}."
     )
     page = ask.get("/nodes/exa.example").text
     for name in ids:
@@ -158,6 +160,43 @@ def test_page_feeds_badge_and_validator_agree(moot: Aggregator, world: World, tm
     receiver = Receiver()
     assert tell(herald(moot, receiver)) == ["delivered"]
     assert orjson.loads(receiver.got[0][1])["data"]["problems"] == item["problemCounts"]
+
+
+def test_feeds_tell_what_a_node_took_away(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """Who follows a node by Atom or JSON Feed sees each record that went, and why, as who asks for JSON."""
+    node = world.node()
+    node.put("contract", "C-1")
+    gone = node.put("contract", "C-2")
+    moot.add(node)
+    moot.crawl()
+    node.delete("contract", "C-2")
+    world.pass_time(hours=1)
+    moot.crawl()
+    ask = served(moot, tmp_path)
+    (withdrawn,) = ask.get("/v1/nodes/exa.example").json()["withdrawn"]
+    assert withdrawn["id"] == gone
+    entries = ask.get("/v1/nodes/exa.example?format=jsonfeed").json()["items"]
+    (entry,) = [one for one in entries if "withdrawn" in one["tags"]]
+    assert (entry["_folkmoot"], entry["date_modified"]) == (withdrawn, withdrawn["at"])
+    assert withdrawn["reason"] in entry["content_text"]
+    atom = parsed(ask.get("/v1/nodes/exa.example?format=atom").content)
+    assert entry["id"] in [one.findtext(f"{ATOM}id") for one in atom.iter(f"{ATOM}entry")]
+
+
+def test_all_problems_of_a_node_can_be_read(moot: Aggregator, world: World, tmp_path: Path) -> None:
+    """A node's own answer and its feeds give each place; its page shows a hundred of them and says so."""
+    node = world.node(size=500)
+    for number in range(120):
+        node.items[node.put("contract", f"C-{number}")]["data"]["title"] = 7
+    moot.add(node)
+    moot.crawl()
+    ask = served(moot, tmp_path)
+    item = ask.get("/v1/nodes/exa.example").json()
+    assert item["problemCounts"]["error"] == len({p["recordId"] for p in item["problems"]} - {None}) == 120
+    assert len(ask.get("/v1/nodes/exa.example?format=jsonfeed").json()["items"]) == len(item["problems"])
+    assert f"{len(item['problems'])} problems to mend, 100 of them here" in ask.get("/nodes/exa.example").text
+    (listed,) = ask.get("/v1/nodes").json()["items"]
+    assert (len(listed["problems"]), listed["problemCounts"]) == (100, item["problemCounts"])
 
 
 def test_what_is_mended_is_gone_everywhere(moot: Aggregator, world: World, tmp_path: Path) -> None:
@@ -1466,10 +1505,20 @@ def test_figures_of_every_state(moot: Aggregator, world: World, tmp_path: Path) 
         "folkmoot_erasures_waiting 0.0",
         "folkmoot_erasures_overdue 0.0",
         'folkmoot_crawl_latency_seconds{node="exa.example"} 0.001',
+        'folkmoot_node_records{node="exa.example",signature="invalid"} 0.0',
+        'folkmoot_node_state{node="exa.example",state="active"} 1.0',
+        'folkmoot_node_quality_part{node="exa.example",part="availability"} 1.0',
+        'folkmoot_crawl_visits_total{as="good",node="exa.example"} 1.0',
+        'folkmoot_crawl_visits_total{as="failed",node="exa.example"} 0.0',
+        'folkmoot_crawl_pages_total{node="exa.example"} 2.0',
+        'folkmoot_node_webhook{node="exa.example",state="quiet"} 1.0',
     ):
         assert line in text.splitlines(), line
-    (told,) = re.findall(r'folkmoot_crawl_last_good_timestamp_seconds{node="exa.example"} (\S+)', text)
-    assert float(told) == feed(moot.database).last_good.timestamp()
+    row = feed(moot.database)
+    for name, moment in (("last_visit", row.last_visit), ("last_good", row.last_good), ("next_visit", row.due)):
+        (told,) = re.findall(rf'folkmoot_crawl_{name}_timestamp_seconds{{node="exa.example"}} (\S+)', text)
+        assert float(told) == moment.timestamp()
+    assert "node_stale_since_timestamp_seconds{" not in text, "it is not stale"
     with moot.database.write() as session:
         session.connection().execute(update(table(Feed)).values(reconciling=True))
     assert 'folkmoot_node_reconciling{node="exa.example"} 1.0' in served(moot, tmp_path).get("/metrics").text
