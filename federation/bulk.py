@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -28,10 +28,12 @@ from federation import directory, erasure, log, outages, snapshot
 from federation.apart import Apart, Broken
 from federation.database import Database, Reading
 from federation.scan import epoch
-from federation.tenant import Tenant
 from schema.entry import Entry, record_json, stamp
 from schema.errors import Busy, NotFound
 from schema.kinds import PLURALS
+
+if TYPE_CHECKING:  # the process that writes a large file needs no search engine
+    from federation.tenant import Tenant
 
 CHEAP_SECONDS = 1.0
 LARGE = 20_000
@@ -152,11 +154,15 @@ class BulkFiles:
         """
         if name not in SHAPES:
             raise NotFound(f"There is no bulk file '{name[:80]}'. There are {', '.join(SHAPES)}.")
-        if self._tenant is not None:
-            self._tenant.check()
+        self.check()
         with self._locks[name]:
             standing = self._standing(name)
             return standing if standing and self._good(standing) else self._write(SHAPES[name], standing)
+
+    def check(self) -> None:
+        """Raise `Busy` where the folder is another database's: there nothing is written, and nothing removed."""
+        if self._tenant is not None:
+            self._tenant.check()
 
     def path(self, written: Written) -> Path:
         """Where the file lies."""
@@ -251,8 +257,10 @@ class BulkFiles:
     def purge(self) -> int:
         """Remove the files that may hold what was withdrawn as personal data, and what was replaced. Gives how many.
 
-        One that is asked for again is written again. Parts that a killed writer left go too.
+        One that is asked for again is written again. Parts that a killed writer left go too. Raises `Busy` where the
+        folder is another database's.
         """
+        self.check()
         for name in SHAPES:
             self._sweep(name)
         with self._database.read() as session:

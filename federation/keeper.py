@@ -33,14 +33,19 @@ class Keeper:
         A file that cannot be written keeps neither the others from it nor what is withdrawn from being removed.
         """
         while not stop.is_set():
-            done = True
-            for name in SHAPES:
-                if not stop.is_set():
-                    work = unless_stopped(stop, partial(self._files.current, name), self._files.give_up)
-                    done &= await _told("a bulk file cannot be written", name, work)
-            done &= await _told("old bulk files cannot be removed", "", asyncio.to_thread(self._files.purge))
+            done = await _told("no bulk file can be kept", "", asyncio.to_thread(self._files.check))
+            done = done and await self._kept(stop)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every if done else min(self._every, AFTER_FAILURE))
+
+    async def _kept(self, stop: asyncio.Event) -> bool:
+        """Whether all was written and removed that should be."""
+        done = True
+        for name in SHAPES:
+            if not stop.is_set():
+                work = unless_stopped(stop, partial(self._files.current, name), self._files.give_up)
+                done &= await _told("a bulk file cannot be written", name, work)
+        return done & await _told("old bulk files cannot be removed", "", asyncio.to_thread(self._files.purge))
 
 
 async def _told(event: str, file: str, work: Awaitable[object]) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,13 +18,15 @@ import structlog
 
 from federation.database import Database
 from federation.scan import epoch
+from federation.search.folder import locked
 from schema.errors import Busy, Misconfigured
 
 LOOK = 5.0
 """Seconds until it is looked again whether the other database's processes are gone."""
 WORD = (
-    "The data folder is in use by a server with another database, so this one has no search, no bulk files and no "
-    "imports. Give it a folder of its own (FOLKMOOT_DATA_DIR), or end the other server."
+    "The data folder is in use by a server with another database, so this one has no search and no bulk files, and "
+    "does none of its work: imports, visits, erasures. Give it a folder of its own (FOLKMOOT_DATA_DIR), or end the "
+    "other server."
 )
 """What anybody may read of it."""
 _log = structlog.get_logger()
@@ -55,11 +58,8 @@ class Tenant:
         """Take the folder where it is nobody's or our database's already. Gives whether it is another's."""
         with self._database.present() as session:
             mine = epoch(session)
-        with self._lock:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with (self._folder / "door").open("w") as door:
-                fcntl.flock(door, fcntl.LOCK_EX)
-                self._foreign = foreign = not self._enter(mine)
+        with self._lock, locked(self._folder):
+            self._foreign = foreign = not self._enter(mine)
         return foreign
 
     def _enter(self, mine: str) -> bool:
@@ -72,14 +72,6 @@ class Tenant:
             _write(held, mine)
             self._noted = mine
         return True
-
-    def claim(self) -> None:
-        """Take the folder for a command. Raises `Misconfigured` where it is another database's."""
-        if self.look():
-            raise Misconfigured(
-                f"The data folder {self._data_dir} is in use by a server with another database. Set FOLKMOOT_DATA_DIR "
-                "to the folder of the server that this command is for, or to one of its own, or end the other server."
-            )
 
     def close(self) -> None:
         """Leave the folder."""
@@ -106,6 +98,21 @@ class Tenant:
         elif foreign != self._told:
             _log.warning("the data folder is this server's now", folder=str(self._data_dir))
         self._told = foreign
+
+
+@contextmanager
+def claimed(data_dir: Path, database: Database) -> Iterator[None]:
+    """Hold a folder for a command. Raises `Misconfigured` where it is another database's."""
+    tenant = Tenant(data_dir, database)
+    try:
+        if tenant.look():
+            raise Misconfigured(
+                f"The data folder {data_dir} is in use by a server with another database. Set FOLKMOOT_DATA_DIR "
+                "to the folder of the server that this command is for, or to one of its own, or end the other server."
+            )
+        yield
+    finally:
+        tenant.close()
 
 
 def _shared(file: IO[str], mine: str) -> bool:

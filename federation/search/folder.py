@@ -52,7 +52,7 @@ def point(root: Path, path: Path, *, instead: Path | None = None) -> None:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Let one process at a time choose what `current` names."""
+    """Let one process at a time choose what a folder is, such as what `current` names."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -99,13 +99,14 @@ def doctor(
 
 
 def _all(settings: Settings) -> list[dict[str, Any]]:
-    """Every look in order. What needs the database is not looked at where the database is not in order."""
+    """Every look in order. What needs another to be in order, as most need the database, is not looked at before."""
     found: list[dict[str, Any]] = []
     looks = {name: look for name, look in LOOKS.items() if name != "replica" or settings.read_database_url}
     for name, look in looks.items():
-        amiss = any(check["name"] == "database" and not check["ok"] for check in found)
-        waits = {"name": name, "ok": False, "detail": "not looked at: it needs the database."}
-        found.append(waits if amiss else _looked(name, look, settings))
+        amiss = [check["name"] for check in found if not check["ok"]]
+        needed = next((one for one in _NEEDED.get(name, ("database",)) if one in amiss), None)
+        waits = {"name": name, "ok": False, "detail": f"not looked at: it needs the {needed}."}
+        found.append(waits if needed else _looked(name, look, settings))
     return found
 
 
@@ -169,16 +170,14 @@ def _public_url(settings: Settings) -> str:
 
 def _folder(settings: Settings) -> str:
     from federation.database import Database
-    from federation.tenant import Tenant
+    from federation.tenant import claimed
 
     base = Database(settings.database)
-    tenant = Tenant(settings.data_dir, base)
     try:
-        tenant.claim()
+        with claimed(settings.data_dir, base):
+            return "no server with another database uses it"
     finally:
-        tenant.close()
         base.dispose()
-    return "no server with another database uses it"
 
 
 def _replica(settings: Settings) -> str:
@@ -238,3 +237,4 @@ LOOKS: dict[str, Callable[[Settings], str]] = {
     "replica": _replica,
     "index": _index,
 }
+_NEEDED = {"index": ("database", "data folder")}

@@ -60,7 +60,7 @@ def _opened() -> Iterator[tuple[Database, Index]]:
 
     Else a rebuild would put this database's records in the place of those that it serves.
     """
-    from federation.tenant import Tenant
+    from federation.tenant import claimed
     from folkmoot import wiring
     from folkmoot.settings import load
 
@@ -69,9 +69,7 @@ def _opened() -> Iterator[tuple[Database, Index]]:
         base = wiring.database(settings)
         stack.callback(base.dispose)
         if not settings.index_url:
-            tenant = Tenant(settings.data_dir, base)
-            stack.callback(tenant.close)
-            tenant.claim()
+            stack.enter_context(claimed(settings.data_dir, base))
         index = wiring.index(settings)
         stack.callback(index.close)
         yield base, index

@@ -10,8 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ from structlog.testing import capture_logs
 
 from benchmarks.places import free_port
 from federation import publishers, tenant
+from federation.bulk import BulkFiles
 from federation.database import Database
-from federation.tenant import Tenant
+from federation.tenant import Tenant, claimed
 from schema.errors import Busy, Misconfigured
-from tests.services import make_services
+from tests.services import NOW, make_services
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,8 +50,8 @@ def test_processes_with_one_database_share_its_folder(database: Database, other:
     assert (first.foreign, second.foreign, stranger.foreign) == (False, False, True)
     with pytest.raises(Busy, match="FOLKMOOT_DATA_DIR"):
         stranger.check()
-    with pytest.raises(Misconfigured, match=str(tmp_path)):
-        stranger.claim()
+    with pytest.raises(Misconfigured, match=str(tmp_path)), claimed(tmp_path, other):
+        pass
     first.close()
     assert stranger.look()
     second.close()
@@ -78,9 +81,9 @@ def test_a_server_says_whose_folder_it_is(database: Database, other: Database, t
     async def wait() -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(second.run(stop))
-        await asyncio.to_thread(_until, lambda: len(told) == 1)
+        await asyncio.to_thread(until, lambda: len(told) == 1)
         first.close()
-        await asyncio.to_thread(_until, lambda: len(told) == 2)
+        await asyncio.to_thread(until, lambda: len(told) == 2)
         stop.set()
         await running
 
@@ -92,6 +95,21 @@ def test_a_server_says_whose_folder_it_is(database: Database, other: Database, t
     ]
     assert told[0]["error"] == tenant.WORD
     assert not first.look()
+    first.close()
+
+
+def test_who_comes_second_removes_no_file_of_the_first(database: Database, other: Database, tmp_path: Path) -> None:
+    """However old it is: by the second's own log it is a file of long ago that nobody names."""
+    first, second = Tenant(tmp_path, database), Tenant(tmp_path, other)
+    folder = tmp_path / "bulk"
+    files = BulkFiles(database, folder, lambda: NOW, first)
+    standing = files.path(files.current("organisations.ndjson"))
+    os.utime(standing, (time.time() - 7_000, time.time() - 7_000))
+    foreign = BulkFiles(other, folder, lambda: NOW, second)
+    for act in (partial(foreign.current, "organisations.ndjson"), foreign.purge):
+        with pytest.raises(Busy, match="FOLKMOOT_DATA_DIR"):
+            act()
+    assert standing.exists()
     first.close()
 
 
@@ -122,7 +140,7 @@ class Server:
         command = [sys.executable, "-m", "folkmoot", "node", "serve"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.env, cwd=ROOT, stdout=log, stderr=log)
-        _until(lambda: self.get("/health/live")[0] == 200)
+        until(lambda: self.get("/health/live")[0] == 200)
 
     def get(self, path: str) -> tuple[int, str]:
         try:
@@ -140,20 +158,13 @@ class Server:
             self.process.wait()
 
 
-def _until(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
     """Yield two servers that were given one folder, the first of which serves."""
     first, second = Server("AAA", tmp_path), Server("BBB", tmp_path)
     try:
         first.start()
-        _until(lambda: first.get("/health/ready")[0] == 200)
+        until(lambda: first.get("/health/ready")[0] == 200)
         second.start()
         yield first, second
     finally:
@@ -167,7 +178,7 @@ def test_who_shares_a_folder_by_mistake_is_told_what_to_do(both: tuple[Server, S
     When that is gone, by whatever death, the folder is the second one's.
     """
     first, second = both
-    _until(lambda: "another server has the data folder" in second.log.read_text())
+    until(lambda: "another server has the data folder" in second.log.read_text())
     status, ready = second.get("/health/ready")
     assert (status, json.loads(ready)["checks"]["folder"]) == (503, {"status": "failing", "detail": tenant.WORD})
     assert second.get("/v1/bulk/organisations.csv")[0] == 503
@@ -180,7 +191,7 @@ def test_who_shares_a_folder_by_mistake_is_told_what_to_do(both: tuple[Server, S
     assert "AAA Council" in first.get("/v1/search")[1]
     assert "AAA Council" in first.get("/v1/bulk/organisations.csv")[1]
     first.kill()
-    _until(lambda: second.get("/health/ready")[0] == 200)
+    until(lambda: second.get("/health/ready")[0] == 200)
     assert "BBB Council" in second.get("/v1/search")[1]
     assert "BBB Council" in second.get("/v1/bulk/organisations.csv")[1]
     assert "AAA" not in second.get("/v1/search")[1] + second.get("/v1/bulk/organisations.csv")[1]
