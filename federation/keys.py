@@ -44,7 +44,7 @@ def signs(session: Reading) -> str | None:
 
 def first(session: WriteSession, *, now: datetime) -> Signer:
     """Make the key of a node that has published nothing yet: it signs from the first change on."""
-    return _begin(session, now)
+    return _make(session, now=now)
 
 
 def new(session: WriteSession, *, node: str, now: datetime) -> tuple[Signer, int]:
@@ -56,7 +56,7 @@ def new(session: WriteSession, *, node: str, now: datetime) -> tuple[Signer, int
     known = signs(session)
     if known is not None:
         raise Conflict(f"{known} signs already; folkmoot keys rotate puts another in its place.")
-    signer = _begin(session, now)
+    signer = _make(session, now=now)
     return signer, again(session, node=node, now=now, signer=signer)
 
 
@@ -90,15 +90,8 @@ def revoke(session: WriteSession, kid: str, reason: str, *, node: str, now: date
         raise Conflict(f"{kid} is revoked already.")
     _change(session, kid, revoked=now, reason=reason, seed=None)
     audit.note(session, "keys.revoke", kid, now)
-    signer = signing.active(session) or _begin(session, now)
+    signer = signing.active(session) or _make(session, now=now)
     return signer, again(session, node=node, now=now, signer=signer)
-
-
-def _begin(session: WriteSession, now: datetime) -> Signer:
-    """Make a key that no other gave its word for."""
-    signer = _make(session, now=now)
-    audit.note(session, "keys.new", signer.kid, now)
-    return signer
 
 
 def _make(session: WriteSession, *, now: datetime, by: Signer | None = None) -> Signer:
@@ -106,6 +99,7 @@ def _make(session: WriteSession, *, now: datetime, by: Signer | None = None) -> 
     word = None if by is None else orjson.dumps(by.endorse(signer.jwk)).decode()
     made = {"kid": signer.kid, "x": signer.jwk["x"], "seed": signer.seed, "created": now, "published": now}
     insert(session, SigningKey, [made | {"endorsement": word}])
+    audit.note(session, "keys.new", signer.kid, now)
     return signer
 
 

@@ -72,7 +72,7 @@ def rotate(
         ends = tokens.ends(session, token)
     last = f"is good until {ends:%Y-%m-%d %H:%M} UTC" if overlap_days else "has ended"
     told = f"Token {made.id} takes the place of token {token}, which {last}. "
-    typer.echo(f"{told}It is good until {made.expires:%Y-%m-%d}, and shown this once:", err=True)
+    typer.echo(f"{told}Token {made.id} is good until {made.expires:%Y-%m-%d}, and shown this once:", err=True)
     typer.echo(made.secret)
 
 
