@@ -63,9 +63,9 @@ class Worker(Protocol):
 def create_app(services: Services, *, background: Sequence[Worker] = ()) -> FastAPI:
     """Build the application. Its lifespan starts the follower of the index and the `background` workers."""
     metrics, feed = Metrics(services.figures), FeedPages(services, PageCache())
-    shared, an_hour = services.counts, checks.AN_HOUR if services.a_minute else 0
-    limits = Limits(services.a_minute, services.proxies, shared=shared)
-    looks = Limits(an_hour, services.proxies, window=3_600, shared=shared)
+    an_hour = checks.AN_HOUR if services.a_minute else 0
+    limits = Limits(services.a_minute, services.proxies, counts=services.counts)
+    looks = Limits(an_hour, services.proxies, window=3_600, counts=services.counts)
     https = services.public_url.startswith("https://")
     ways = search.ways() | records.ways()
     app = FastAPI(

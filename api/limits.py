@@ -2,7 +2,7 @@
 
 The fields are those of the IETF's draft "RateLimit header fields for HTTP" (httpapi, -11): `RateLimit-Policy` says the
 quota and its window in seconds, `RateLimit` what is left of it and for how long. A window begins with the first
-request in it. Several processes of one server count together (`api/shared_counts.py`); servers each for themselves.
+request in it. The processes of one server count together (`api/counts.py`); servers each for themselves.
 
 Whose address it is: that of the connection, or what a proxy that the operator trusts by name says it was. Where no
 proxy is named, private and loopback addresses are not limited: there stands a proxy of ours, and all the world behind
@@ -16,16 +16,13 @@ import time
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from itertools import islice
 from math import ceil
 from typing import Any, NamedTuple
 
-from api.shared_counts import SharedCounts
+from api.counts import Counts
 from schema.errors import Hurried
 
 WINDOW = 60
-MOST = 50_000
-"""So many addresses and tokens are remembered at a time; above it the oldest quarter is forgotten."""
 STANDINGS = "folkmoot.standings"
 """The key of the scope under which the standings of a request are gathered for its answer."""
 TOKENS = "folkmoot.tokens"
@@ -53,7 +50,7 @@ class Standing(NamedTuple):
 
 
 class Limits:
-    """Counts of one process, or of all that have `shared`. `most` 0 is no limit.
+    """How often who may ask, counted in `counts`, which others may have too. `most` 0 is no limit.
 
     `proxies` are networks whose `X-Forwarded-For` is believed; `window` is for how many seconds a count goes on.
     """
@@ -64,15 +61,14 @@ class Limits:
         proxies: Sequence[str] = (),
         *,
         window: int = WINDOW,
-        shared: SharedCounts | None = None,
+        counts: Counts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.most = most
         self._window = window
-        self._shared = shared
+        self._counts = counts or Counts()
         self._clock = clock
         self._proxies = tuple(ip_network(one) for one in proxies)
-        self._windows: dict[str | int, list[float]] = {}
         self._trusted = lru_cache(1024)(self._is_proxy)
 
     def address(self, scope: Scope) -> Standing | None:
@@ -91,35 +87,11 @@ class Limits:
         """Count a request of a token; None where there is no limit."""
         return self._count("token", token_id) if self.most else None
 
-    def __len__(self) -> int:
-        """How many addresses and tokens are remembered by this process alone."""
-        return len(self._windows)
-
     def _count(self, policy: str, key: str | int) -> Standing:
         now = self._clock()
-        if self._shared is None:
-            ends, counted = self._counted(key, now)
-        else:
-            ends, counted = self._shared.count(f"{self._window} {policy} {key}", now, self._window)
+        ends, counted = self._counts.count(f"{self._window} {policy} {key}", now, self._window)
         left = self.most - counted
         return Standing(policy, max(left, 0), max(1, ceil(ends - now)), left < 0)
-
-    def _counted(self, key: str | int, now: float) -> tuple[float, int]:
-        window = self._windows.get(key)
-        if window is None or window[0] <= now:
-            if window is None and len(self._windows) >= MOST:
-                self._forget(now)
-            window = self._windows[key] = [now + self._window, 0]
-        window[1] += 1
-        return window[0], int(window[1])
-
-    def _forget(self, now: float) -> None:
-        """Forget what is over; where that is little, the oldest quarter too, so that this is seldom done."""
-        for key in [key for key, window in self._windows.items() if window[0] <= now]:
-            del self._windows[key]
-        if len(self._windows) > MOST * 3 // 4:
-            for key in list(islice(self._windows, MOST // 4)):
-                del self._windows[key]
 
     def _key(self, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         if not self._proxies:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from api.shared_counts import SharedCounts
+from api.counts import Counts
 from federation.database import Database
 from federation.follow import Follower
 from federation.index import Index
@@ -48,7 +48,7 @@ class Services:
     a_minute: int = 0
     proxies: tuple[str, ...] = ()
     tenant: Tenant | None = None
-    counts: SharedCounts | None = None
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def node(self) -> str:

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from api.app import create_app
-from api.shared_counts import SIZE, SharedCounts
+from api.counts import SIZE, Counts
 from federation import publishers
 from federation.database import Database
 from federation.memory import SERVED, frugal
@@ -116,7 +116,7 @@ def application(settings: Settings, parent: int, counts: Array[c_ubyte] | None =
     base = wiring.database(settings)
     services = wiring.services(settings, wiring.reading(settings, base))
     if counts is not None:
-        services = replace(services, counts=SharedCounts(memoryview(counts)))
+        services = replace(services, counts=Counts(memoryview(counts)))
     workers = [*wiring.background(settings, base, services), StopsWithSignal()]
     if services.tenant is not None:
         workers.append(services.tenant)

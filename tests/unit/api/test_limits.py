@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from api import limits, shared_counts
+from api import counts
+from api.counts import SIZE, Counts
 from api.limits import WINDOW, Limits, Standing, fields
-from api.shared_counts import SIZE, SharedCounts
 
 
 class Clock:
@@ -104,29 +104,12 @@ def test_no_limit_is_none() -> None:
     counted = Limits(0)
     assert counted.address(scope("8.8.8.8")) is None
     assert counted.token(1) is None
-    assert len(counted) == 0
-
-
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many addresses ask, no more than the bound are remembered, and what is over goes first."""
-    monkeypatch.setattr(limits, "MOST", 100)
-    clock = Clock()
-    counted = Limits(5, clock=clock)
-    for number in range(90):
-        counted.address(scope(f"8.8.{number}.1"))
-    clock.now += WINDOW
-    for number in range(1_000):
-        counted.token(number)
-        assert len(counted) <= 100
-    found = counted.token(999)
-    assert found is not None
-    assert found.left == 3
 
 
 def test_processes_count_together() -> None:
     """What one counts, the other has counted too: within one window, that began with the first request of either."""
     clock, memory = Clock(), bytearray(SIZE)
-    here, there = (Limits(3, clock=clock, shared=SharedCounts(memoryview(memory))) for _ in range(2))
+    here, there = (Limits(3, clock=clock, counts=Counts(memoryview(memory))) for _ in range(2))
     said = []
     for one in (here, there, here, there):
         said.append(one.address(scope("8.8.8.8")))
@@ -144,18 +127,18 @@ def test_processes_count_together() -> None:
 
 def test_what_is_limited_apart_is_counted_apart() -> None:
     """Checks an hour and requests a minute of one address are two counts in the same memory."""
-    counts = SharedCounts(memoryview(bytearray(SIZE)))
-    for one in (Limits(5, shared=counts), Limits(5, window=3_600, shared=counts)):
+    both = Counts()
+    for one in (Limits(5, counts=both), Limits(5, window=3_600, counts=both)):
         found = one.address(scope("8.8.8.8"))
         assert found is not None
         assert found.left == 4
 
 
-def test_the_memory_of_processes_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a row is full the count goes that would end first, and no other."""
-    monkeypatch.setattr(shared_counts, "_ROWS", 1)
-    counts = SharedCounts(memoryview(bytearray(SIZE)))
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask, the memory stays as large: where a row is full the count goes that would end first alone."""
+    monkeypatch.setattr(counts, "_ROWS", 1)
+    kept = Counts()
     for second in range(9):
-        assert counts.count(str(second), second, WINDOW) == (second + WINDOW, 1)
-    assert [counts.count(str(second), 9, WINDOW)[1] for second in range(8, 0, -1)] == [2] * 8
-    assert counts.count("0", 9, WINDOW) == (9 + WINDOW, 1)
+        assert kept.count(str(second), second, WINDOW) == (second + WINDOW, 1)
+    assert [kept.count(str(second), 9, WINDOW)[1] for second in range(8, 0, -1)] == [2] * 8
+    assert kept.count("0", 9, WINDOW) == (9 + WINDOW, 1)
