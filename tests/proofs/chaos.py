@@ -326,7 +326,7 @@ def finish(base: Database, start: Callable[[], Process], *, seconds: float = 120
 
     A visit that ends after the first moment may have read before it; one that ends after the second has not.
     """
-    from tests.proofs.crawled import until
+    from tests.waiting import until
 
     with base.read() as session:
         count = session.connection().execute(select(func.count()).select_from(_feed)).scalar_one()

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from sqlalchemy import select
 
 from benchmarks.crowd import Crowd
 from federation.database import Database, table
 from schema.tables import Feed, Record
-
-
-def until(what: Callable[[], bool], seconds: float, told: str) -> None:
-    """Wait until something holds. Raises `AssertionError` with what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, f"after {seconds} s still not: {told}"
-        time.sleep(0.05)
 
 
 def check(base: Database, crowd: Crowd) -> int:

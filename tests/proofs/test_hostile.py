@@ -29,7 +29,7 @@ from tests.hostile.node import Node
 from tests.hostile.talk import Servers
 from tests.hostile.tls import trusted
 from tests.proof import figure, size
-from tests.proofs import crawled
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prove]
 CROWD = Crowd(nodes=500, records=20, net="127.77", delay=0.1)
@@ -79,7 +79,7 @@ def _seconds(base: Database, url: str, folder: Path, hostile: list[Node]) -> tup
         time.sleep(3)  # the process is up and looks for feeds
         moot.due(*hostile)
         began = joined.begin(base)
-        crawled.until(lambda: _good(base) == CROWD.nodes, 300, "every good node read")
+        until(lambda: _good(base) == CROWD.nodes, 300, "every good node read")
         seconds = time.monotonic() - began
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline and not all(moot.problems(node) for node in hostile):
@@ -109,7 +109,7 @@ def test_t04_hostile_nodes_among_five_hundred_good_ones(database: Database, data
     """Good nodes keep nine tenths of their rate alone, memory stays bounded, and each behaviour ends by its name."""
     command = (sys.executable, "-m", "benchmarks.crowd", json.dumps(asdict(CROWD)))
     with _process(*command, folder=tmp_path):
-        crawled.until(lambda: "ready" in (tmp_path / "told.log").read_text(), 60, "the crowd listens")
+        until(lambda: "ready" in (tmp_path / "told.log").read_text(), 60, "the crowd listens")
         joined.join(database, CROWD)
         alone, light = _seconds(database, database_url, tmp_path, [])
         for told, names in _mixes().items():

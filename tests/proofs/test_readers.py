@@ -30,9 +30,9 @@ from folkmoot.settings import Settings
 from tests import postgres
 from tests.absent import absent
 from tests.proofs import cluster
-from tests.proofs.crawled import until
 from tests.proofs.namespaces import DYING, ROOT
 from tests.services import EXAMPLESHIRE, PREFIX, PUBLISHER, client, make_services
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prove]
 URL = "http://127.0.0.1:8600"

@@ -20,7 +20,7 @@ from schema.tables import Feed
 from tests.proof import figure, sized
 from tests.proofs import chaos
 from tests.proofs.chaos import Process, Site
-from tests.proofs.crawled import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prove]
 STOPS = max(2, sized(50, 500) // 2)

@@ -32,7 +32,7 @@ from tests.absent import absent
 from tests.proof import figure, sized
 from tests.proofs import chaos, cluster
 from tests.proofs.chaos import Process, Site
-from tests.proofs.crawled import until
+from tests.waiting import until
 
 RESTARTS, DROPS, FULL = sized(10, 50), sized(20, 100), sized(5, 20)
 CROWD = Crowd(nodes=200, records=97, page=25, net="127.42", port=18_652, delay=0.005)

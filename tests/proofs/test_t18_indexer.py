@@ -16,8 +16,8 @@ from federation.database import Database
 from folkmoot.commands import index
 from tests.proof import figure, sized
 from tests.proofs import chaos, hatched
-from tests.proofs.crawled import until
 from tests.services import EXAMPLESHIRE, NODE, NOW, PREFIX, PUBLISHER
+from tests.waiting import until
 
 pytestmark = [pytest.mark.proof]
 KILLS = max(2, sized(200, 400) // 2)

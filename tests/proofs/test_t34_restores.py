@@ -22,8 +22,8 @@ from federation.tokens import Grant
 from federation.wishes import File, Wish
 from tests.integration.crawl.world import Aggregator, World, feed, rows
 from tests.proof import figure, sized
-from tests.proofs.crawled import until
 from tests.services import NOW
+from tests.waiting import until
 
 pytestmark = [pytest.mark.proof]
 DRILLS = max(2, sized(50, 200) // 2)

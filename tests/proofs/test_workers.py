@@ -24,6 +24,7 @@ from tests import postgres
 from tests.absent import absent
 from tests.proofs import cluster, crawled, namespaces
 from tests.proofs.namespaces import Machine, Network
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prove]
 CROWD = Crowd(nodes=500, records=20, text=8_000, delay=0.05, net="10.78", port=8000)
@@ -66,7 +67,7 @@ class Stage:
                 told = self.folder / f"worker-{number}.log"
                 its = env | {"FOLKMOOT_DATA_DIR": str(self.folder / f"worker-{number}")}
                 started.append(machine.start(sys.executable, "-m", "folkmoot", "crawl", env=its, log=told))
-            crawled.until(lambda: len(self.connected(base)) == count, 60, f"{count} workers connected")
+            until(lambda: len(self.connected(base)) == count, 60, f"{count} workers connected")
             yield started
         finally:
             for process in started:
@@ -121,7 +122,7 @@ def _stage(network: Network, server: cluster.Cluster, folder: Path) -> Iterator[
     told = folder / "crowd.log"
     process = crowd.start(sys.executable, "-m", "benchmarks.crowd", json.dumps(asdict(CROWD)), log=told)
     try:
-        crawled.until(lambda: "ready" in told.read_text(), 30, "the crowd listens")
+        until(lambda: "ready" in told.read_text(), 30, "the crowd listens")
         yield Stage(network, server, crowd, workers, folder)
     finally:
         process.kill()
@@ -134,7 +135,7 @@ def test_four_workers_are_three_times_one(stage: Stage) -> None:
     for count in (1, WORKERS):
         with stage.aggregator(f"speed{count}") as (base, url), stage.crawling(base, url, count):
             began = joined.begin(base)
-            crawled.until(lambda base=base: joined.read(base) == CROWD.nodes, 150, "every feed read")  # type: ignore[misc]
+            until(lambda base=base: joined.read(base) == CROWD.nodes, 150, "every feed read")  # type: ignore[misc]
             seconds[count] = time.monotonic() - began
             held = crawled.check(base, CROWD)
     seen = stage.seen()
@@ -152,14 +153,14 @@ def test_the_dead_and_the_sleeping_lose_nothing(stage: Stage) -> None:
     """With one worker killed and one asleep past its lease in the middle, every record is right, no host is pressed."""
     with stage.aggregator("faults") as (base, url), stage.crawling(base, url, WORKERS) as workers:
         joined.begin(base)
-        crawled.until(lambda: joined.read(base) > CROWD.nodes // 5, 60, "a fifth read")
+        until(lambda: joined.read(base) > CROWD.nodes // 5, 60, "a fifth read")
         workers[0].kill()
         _sleep(stage, base, workers[1])
         slept = time.monotonic()
-        crawled.until(lambda: joined.read(base) > CROWD.nodes * 4 // 5, 60, "most read by the other two")
+        until(lambda: joined.read(base) > CROWD.nodes * 4 // 5, 60, "most read by the other two")
         time.sleep(max(0.0, slept + LEASE + 2 - time.monotonic()))
         workers[1].send_signal(signal.SIGCONT)
-        crawled.until(lambda: joined.read(base) == CROWD.nodes, 60, "every feed read")
+        until(lambda: joined.read(base) == CROWD.nodes, 60, "every feed read")
         held = crawled.check(base, CROWD)
         assert workers[1].poll() is None
         lost = (stage.folder / "worker-1.log").read_text().count("taken over by another worker")

@@ -24,6 +24,7 @@ from folkmoot.patience import Patient
 from folkmoot.serving import StopsWithSignal, WithParent
 from folkmoot.settings import Settings
 from schema.errors import Misconfigured
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 QUOTA = 60
@@ -160,18 +161,11 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         process = subprocess.Popen(
             [*folkmoot, "node", "serve", "--workers", "2"], env=env, cwd=ROOT, stdout=told, stderr=told
         )
-    _until(lambda: _answers(address, "/health/ready"))  # it is alive before the first index is built
+    until(lambda: _answers(address, "/health/ready"))  # it is alive before the first index is built
     yield process, address
     process.kill()
     process.wait()
-    _until(lambda: not _answers(address))
-
-
-def _until(what: object, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not _answers(address))
 
 
 def _answers(address: str, path: str = "/health/live") -> str:
@@ -198,7 +192,7 @@ def test_processes_serve_together(server: tuple[subprocess.Popen[bytes], str]) -
         assert _answers(address, "/v1/contracts")
     assert 'route="/v1/contracts",status="200"} 10.0' in _answers(address, "/metrics")
     os.kill(before[0], signal.SIGKILL)
-    _until(lambda: len(_children(process)) == 2 and _children(process) != before)
+    until(lambda: len(_children(process)) == 2 and _children(process) != before)
     assert _answers(address)
 
 
@@ -208,7 +202,7 @@ def test_processes_count_together_who_asks(server: tuple[subprocess.Popen[bytes]
     half = [_asked(address) for _ in range(QUOTA // 2)]
     before = _children(process)
     os.kill(before[0], signal.SIGKILL)
-    _until(lambda: len(_children(process)) == 2 and _children(process) != before)
+    until(lambda: len(_children(process)) == 2 and _children(process) != before)
     whole = half + [_asked(address) for _ in range(QUOTA // 2 + 10)]
     assert whole == [(200, left) for left in reversed(range(QUOTA))] + [(429, 0)] * 10
 
@@ -234,7 +228,7 @@ def test_nobody_keeps_a_server_from_stopping(server: tuple[subprocess.Popen[byte
         assert one.recv(1_000).startswith(b"HTTP/1.1 100 ")  # it is being read
         process.terminate()
         began = time.monotonic()
-        _until(lambda: not _answers(address), 5)
+        until(lambda: not _answers(address), 5)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=10).close()
         assert process.poll() is None

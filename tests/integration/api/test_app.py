@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,14 +14,7 @@ from federation.database import Database
 from federation.keeper import Keeper
 from tests.contract.world import publish
 from tests.services import NOW, client, make_services
-
-
-def until(fulfilled: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not fulfilled():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+from tests.waiting import until
 
 
 class Steady:

@@ -35,6 +35,7 @@ from schema.errors import Busy
 from tests.contract.world import publish, withdraw
 from tests.integration.api.conftest import Site
 from tests.services import NODE, NOW, PREFIX, make_services
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -373,16 +374,9 @@ def test_a_process_that_writes_ends_with_a_server_that_is_killed() -> None:
         with subprocess.Popen(command, stdin=order, stdout=subprocess.PIPE, cwd=ROOT) as server:
             assert server.stdout is not None
             child = int(server.stdout.readline())
-            _wait(lambda: _tasks(child) > 1)  # it has begun to look whether its server is there
+            until(lambda: _tasks(child) > 1)  # it has begun to look whether its server is there
             server.kill()
-        _wait(lambda: _tasks(child) == 0)
-
-
-def _wait(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        until(lambda: _tasks(child) == 0)
 
 
 def _tasks(pid: int) -> int:
@@ -619,7 +613,7 @@ def test_a_file_that_cannot_be_written_keeps_nothing_else_waiting(
     async def turns() -> None:
         stop = asyncio.Event()
         task = asyncio.create_task(Keeper(files).run(stop))
-        await asyncio.to_thread(_until, lambda: failing.tries >= 3)
+        await asyncio.to_thread(until, lambda: failing.tries >= 3)
         stop.set()
         await task
 
@@ -632,10 +626,3 @@ def test_a_file_that_cannot_be_written_keeps_nothing_else_waiting(
         ("contracts.csv", level, level == "error")
     }
     assert failing.tries - 1 <= len(told) <= failing.tries  # it may have been stopped in the midst of a turn
-
-
-def _until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until, "it never comes"
-        time.sleep(0.01)

@@ -31,6 +31,7 @@ from federation.verify import verify
 from schema.errors import Busy
 from tests.integration.search.conftest import World
 from tests.integration.search.corpus import publish, records
+from tests.waiting import until
 
 ASKED = Query(words="parking", facets=("publisher", "cpv"))
 
@@ -98,27 +99,20 @@ def test_a_note_that_was_torn_is_none(world: World) -> None:
     assert world.index.scattered()
 
 
-def run(world: World, until: Callable[[], object], look: float = 0.05) -> list[Any]:
+def run(world: World, met: Callable[[], object], look: float = 0.05) -> list[Any]:
     """Run the worker until something holds. Gives what it logged."""
     worker = Compactor(world.database, world.index, world.index.root, look=look)
 
     async def working() -> None:
         stop = asyncio.Event()
         task = asyncio.create_task(worker.run(stop))
-        await asyncio.to_thread(_wait, until)
+        await asyncio.to_thread(until, met)
         stop.set()
         await task
 
     with capture_logs() as told:
         asyncio.run(asyncio.wait_for(working(), 60))
     return [one for one in told if one["log_level"] in ("info", "warning", "error")]
-
-
-def _wait(until: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not until():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_scattered_index_is_made_anew_while_it_serves(world: World) -> None:
@@ -231,7 +225,7 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     pid = int((tmp_path / "pid").read_text())
-    _wait(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
+    until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
 
 
 def test_a_walk_ends_where_the_log_is_numbered_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ from schema.errors import Busy
 from tests.integration.search.conftest import World
 from tests.integration.search.corpus import NODE, organisation, publish, records, withdraw
 from tests.services import NOW
+from tests.waiting import until
 
 
 def test_the_index_is_the_database(world: World) -> None:
@@ -447,7 +448,7 @@ def test_the_thread_rests_after_a_commit_whoever_nudges(world: World, monkeypatc
     monkeypatch.setattr(follow, "REST", 600)
     publish(world.database, [replace(one, id=one.id + "-r") for one in records(Random(8), 2)])
     world.follower.start()
-    _until(lambda: world.index.search(Query()).count == len(world.made) + 2)
+    until(lambda: world.index.search(Query()).count == len(world.made) + 2)
     publish(world.database, [replace(one, id=one.id + "-s") for one in records(Random(8), 2)])
     world.follower.nudge()
     time.sleep(0.3)
@@ -461,24 +462,17 @@ def test_a_follower_outlives_a_failure(world: World, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(staging, "document", _fail)
     publish(world.database, [replace(one, id=one.id + "-f") for one in records(Random(9), 3)])
     world.follower.start()
-    _until(lambda: "no space" in world.follower.problem)
+    until(lambda: "no space" in world.follower.problem)
     assert world.index.search(Query()).count == len(world.made)
     monkeypatch.undo()
     world.follower.nudge()
-    _until(lambda: world.index.search(Query()).count == len(world.made) + 3)
+    until(lambda: world.index.search(Query()).count == len(world.made) + 3)
     assert world.follower.problem == ""
     assert verify(world.database, world.index).differences == 0
 
 
 def _fail(*_: object) -> None:
     raise OSError("no space left")
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_verify_finds_what_differs(world: World) -> None:

@@ -36,6 +36,7 @@ from schema.errors import Busy
 from tests.integration.search.corpus import found, organisation, publish, records, withdraw
 from tests.integration.search.engines import EPOCH, contract, documents, put
 from tests.opensearch.cluster import Cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.prove
 SECONDS = 30.0
@@ -359,7 +360,7 @@ def test_a_node_killed_while_written_to_and_asked_loses_nothing(cluster: Cluster
             follower.start()
             for name in cluster.names:
                 _publish_and_kill(database, follower, cluster, name)
-                _until(lambda: verify(database, reader, patience=180).differences == 0)
+                until(lambda: verify(database, reader, patience=180).differences == 0, 300)
                 cluster.start(name)
                 cluster.wait(3)
         follower.stop()
@@ -408,10 +409,3 @@ def _publish_and_kill(database: Database, follower: Follower, cluster: Cluster, 
         time.sleep(dice.random() * 0.2)
         if turn == 4:
             cluster.kill(name)
-
-
-def _until(true: Callable[[], bool], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
