@@ -1,7 +1,9 @@
-"""The worker that has a scattered index made anew, in a process of its own, when the log is at rest.
+"""The worker that has a search index made anew, in a process of its own, when the log is at rest.
 
 An index that follows the log grows by a part with each commit, and every search goes through all of them: after a first
-crawl of 100,000 records there are eight, and a search takes a third less time when there is one (decision 0030).
+crawl of 100,000 records there are eight, and a search takes a third less time when there is one (decision 0030). And what
+was taken out of a part stands in its files, though nobody finds it, until the engine merges it, which may be never: words
+that were withdrawn as personal data must not.
 """
 
 from __future__ import annotations
@@ -11,19 +13,24 @@ import os
 import shutil
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import structlog
 
-from federation import log
+from federation import erasure, log
 from federation.apart import Apart, Broken, unless_stopped
-from federation.database import Database, DatabaseFault
+from federation.database import Database, DatabaseFault, clock
 from federation.index import Index, Reached
 
 LOOK, AFTER_FAILURE = 10.0, 3_600.0
 """Seconds until the next look, and after one that failed. Between two looks the index stood at the log's end."""
+PATIENCE = timedelta(hours=1)
+"""How long what was withdrawn waits for the log to be at rest."""
 _ROOM = 3
+_RESTS = 20
+"""After a making it is left alone for so many times as long as that took."""
 _BEGUN = "begun"
 _logger = structlog.get_logger("folkmoot.index")
 
@@ -45,31 +52,44 @@ class Compactor:
         wait = self._look
         while not await _stopped(stop, wait):
             reached, wait = self._index.reached(), self._look
-            if reached is not None and reached == before and self._index.scattered():
-                wait = wait if await self._compacted(stop, reached.number) else max(wait, AFTER_FAILURE)
+            if reached is not None:
+                wait = max(wait, await self._looked(stop, reached, at_rest=reached == before))
             before = reached
 
-    async def _compacted(self, stop: asyncio.Event, number: int) -> bool:
-        """Whether it was made, is not due, or was given up with the server. What it failed for is told in a line."""
+    async def _looked(self, stop: asyncio.Event, reached: Reached, *, at_rest: bool) -> float:
+        """Make it anew where that is due. Gives how many seconds it is to be left alone for.
+
+        What a making failed for is told in a line; a database that is away has told so itself.
+        """
         began = time.monotonic()
         try:
-            if not await asyncio.to_thread(self._due, number):
-                return True
+            if not await asyncio.to_thread(self._due, reached, at_rest=at_rest):
+                return 0
             self._begun.touch()
             await unless_stopped(stop, self._make, self._apart.end)
-        except (Broken, OSError, DatabaseFault) as error:
+        except DatabaseFault:
+            return 0
+        except (Broken, OSError) as error:
             _logger.warning("the search index cannot be made anew", error=str(error))
-            return False
+            return AFTER_FAILURE
         self._begun.unlink(missing_ok=True)
+        took = time.monotonic() - began
         if not stop.is_set():
-            _logger.info("the search index was made anew, in fewer parts", seconds=round(time.monotonic() - began, 1))
-        return True
+            _logger.info("the search index was made anew", seconds=round(took, 1))
+        return _RESTS * took
 
-    def _due(self, number: int) -> bool:
-        """Whether the log ends where the index does, and no try of the last hour took this very server with it.
+    def _due(self, reached: Reached, *, at_rest: bool) -> bool:
+        """Whether it is scattered or may hold what was withdrawn, and no try of the last hour took the server with it.
 
-        Raises `OSError` where the disk has no room for another one and to spare.
+        Only where the log is at rest, or what was withdrawn waits for that for too long. Raises `OSError` where the
+        disk has no room for another one and to spare.
         """
+        with self._database.read() as session:
+            withdrawn = erasure.later(session, reached.begun)
+            late = withdrawn is not None and clock(session) - withdrawn > PATIENCE
+            still = at_rest and log.latest(session) == reached.number
+        if not late and not (still and (withdrawn is not None or self._index.scattered())):
+            return False
         with suppress(FileNotFoundError):
             if time.time() - self._begun.stat().st_mtime < AFTER_FAILURE:
                 return False
@@ -78,8 +98,7 @@ class Compactor:
             raise OSError(
                 f"its disk has {free:,} bytes left; expected {_ROOM * held:,}, {_ROOM} times what it takes now"
             )
-        with self._database.read() as session:
-            return log.latest(session) == number
+        return True
 
     def _make(self) -> None:
         url = self._database.reader.url.render_as_string(hide_password=False)

@@ -144,6 +144,16 @@ def newest(session: Reading) -> int:
     return found or 0
 
 
+def later(session: Reading, number: int) -> datetime | None:
+    """Since when a record is withdrawn with a later change than this; None where none is.
+
+    What was made from the log as it stood at that change may hold such a record.
+    """
+    since = select(func.min(_erasure.c.since)).where(_erasure.c.number > number)
+    found: datetime | None = session.connection().execute(since).scalar_one()
+    return found
+
+
 def renumber(session: WriteSession) -> None:
     """Let what waits to be erased name its tombstone's number of now, after all records were appended again.
 

@@ -107,12 +107,14 @@ class Reached:
     """How far an index has followed the log, of which database.
 
     `row` is the highest row number of all records that it ever held, where that is known: a record with a higher one
-    is new to it.
+    is new to it. `begun` is the log's latest change when the index was begun: what was taken away up to that one was
+    never put in; what was taken away later may stand in its files still, though no search finds it.
     """
 
     epoch: str
     number: int
     row: int | None = field(default=None, compare=False)
+    begun: int = field(default=0, compare=False)
 
 
 Matcher = Callable[[str], Sequence[tuple[int, int]]]

@@ -51,6 +51,7 @@ class Walk:
         self.from_zero = reached is None
         self.top = reached.row if reached else 0
         self.first_sight = -1
+        self.begun = reached.begun if reached else 0
         self.used: dict[str, Place | None] = {}
         self.places: dict[str, Place] = {}
         self.asked: set[str] = set()
@@ -59,7 +60,7 @@ class Walk:
         """Stage and commit all that there is. Gives the change number reached."""
         if self.from_zero:
             with self.database.read() as session:
-                self.first_sight = log.latest(session)
+                self.begun = self.first_sight = log.latest(session)
         while self._step():
             pass
         return self.number
@@ -84,7 +85,7 @@ class Walk:
                     break
         more = len(rows) == scan.BATCH
         if (self.number > start or not self.committed) and not (self.unseen and more):
-            self.sink.commit(Reached(of, self.number, self.top))
+            self.sink.commit(Reached(of, self.number, self.top, self.begun))
             self.committed = True
         return more
 

@@ -79,7 +79,7 @@ def put(document: Document) -> str:
 
 def put_reached(reached: Reached) -> str:
     """How far the index goes, as a document of its own, so that one commit holds both."""
-    held = _bytes({"epoch": reached.epoch, "number": reached.number, "row": reached.row})
+    held = _bytes({"epoch": reached.epoch, "number": reached.number, "row": reached.row, "begun": reached.begun})
     return orjson.dumps({"id": REACHED, "stored": held}).decode()
 
 

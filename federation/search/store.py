@@ -143,7 +143,7 @@ class Store:
         if not found:
             return None
         held = orjson.loads(stored(searcher, found[0][1]))
-        reached = Reached(held["epoch"], held["number"], held.get("row"))
+        reached = Reached(held["epoch"], held["number"], held.get("row"), held.get("begun", 0))
         stamp = f"{self.path.name}.{reached.epoch}.{reached.number}"
         if known is None or known.stamp != stamp:
             return Snapshot(searcher, reached, stamp)

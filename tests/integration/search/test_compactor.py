@@ -1,4 +1,4 @@
-"""An index that lies in many parts is made anew beside the one that serves, in a process of its own."""
+"""An index in many parts, or with words of what was withdrawn, is made anew beside the one that serves, apart."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -20,17 +21,19 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from federation import apart, compact_child, compactor, scan, staging, tantivy_index
+from federation import apart, compact_child, compactor, erasure, log, scan, staging, tantivy_index
 from federation.compactor import Compactor
+from federation.database import DatabaseFault, Reading, clock
 from federation.follow import rebuild
-from federation.index import Query
+from federation.index import Query, Reached
 from federation.search import folder
 from federation.staging import Renumbered, Walk
 from federation.tantivy_index import TantivyIndex
 from federation.verify import verify
 from schema.errors import Busy
 from tests.integration.search.conftest import World
-from tests.integration.search.corpus import publish, records
+from tests.integration.search.corpus import NODE, Made, publish, records
+from tests.services import NOW
 from tests.waiting import until
 
 ASKED = Query(words="parking", facets=("publisher", "cpv"))
@@ -144,7 +147,7 @@ def test_nothing_is_made_anew_while_the_log_moves(world: World, monkeypatch: pyt
     assert not begun
     scatter(world)
     moving = iter(range(1_000))
-    monkeypatch.setattr(world.index, "reached", lambda: next(moving))
+    monkeypatch.setattr(world.index, "reached", lambda: Reached("e", next(moving)))
     run(world, iter([False] * 20 + [True]).__next__, look=0.01)
     assert not begun
     monkeypatch.undo()
@@ -164,6 +167,138 @@ def test_nothing_is_made_anew_that_the_log_has_left_behind(world: World, monkeyp
     assert not begun
     world.follower.catch_up()
     run(world, lambda: begun, look=0.01)
+
+
+SECRET = "quillfeather"  # a person who does not exist
+
+
+def withdrawn(world: World) -> Made:
+    """Publish a record of a sole trader among others, and withdraw it. Gives it."""
+    one, *others = (replace(one, id=one.id + "-more") for one in records(Random(5), 20))
+    data = {"title": f"Care by {SECRET}", "suppliers": [{"name": f"Ermintrude {SECRET}"}]}
+    one = replace(one, id=f"{one.id}-trader", kind="contract", data=data)
+    publish(world.database, [one, *others])
+    world.follower.catch_up()
+    assert world.index.search(Query(words=SECRET)).count == 1
+    with world.database.write() as session:
+        draft = log.Draft(one.id, one.kind, one.publisher, None, "personal-data")
+        done = log.append(session, [draft], node=NODE, now=NOW)
+        erasure.here(session, one.id, done.numbers[one.id], node=NODE, now=clock(session))
+    world.follower.catch_up()
+    assert world.index.search(Query(words=SECRET)).count == 0
+    return one
+
+
+def kept(world: World) -> list[Path]:
+    """The files of the index in which the person stands."""
+    files = [path for path in world.index.root.rglob("*") if path.is_file()]
+    return [path for path in files if SECRET.encode() in path.read_bytes().lower()]
+
+
+def test_t37_what_was_withdrawn_goes_from_the_files_of_the_index(world: World) -> None:
+    """Its words stand in the files after the tombstone, though nobody finds them; then the index is made anew, once."""
+    withdrawn(world)
+    assert kept(world)
+    before, serving = world.index.count(), folder.current(world.index.root)
+
+    def done() -> bool:
+        world.follower.catch_up()
+        return folder.current(world.index.root) != serving
+
+    told = run(world, done)
+    assert not [one for one in told if one["log_level"] != "info"]
+    world.follower.catch_up()
+    for path in folder_of_before(world):
+        folder.remove(path)
+    assert not kept(world)
+    assert (world.index.count(), verify(world.database, world.index).differences) == (before, 0)
+    serving = folder.current(world.index.root)
+    scatter(world, "later", 1, each=1)
+    assert not run(world, iter([False] * 20 + [True]).__next__, look=0.01)
+    assert folder.current(world.index.root) == serving
+
+
+def folder_of_before(world: World) -> list[Path]:
+    """What the writer takes away within a minute."""
+    serving = folder.current(world.index.root)
+    return [path for path in world.index.root.iterdir() if path.is_dir() and path != serving]
+
+
+def test_t37_an_index_that_is_withdrawn_from_while_it_is_made_is_made_once_more(world: World) -> None:
+    """What was staged before its tombstone came stands in the new files too: what counts is when the making began."""
+    real, steps = Walk._step, list[Walk]()
+
+    def step(walk: Walk) -> bool:
+        steps.append(walk)
+        if len(steps) == 1:
+            withdrawn(world)
+        return real(walk)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Walk, "_step", step)
+        began = world.index.reached()
+        other = TantivyIndex(world.index.root)
+        rebuild(world.database, other)
+        other.close()
+    world.follower.catch_up()
+    reached = world.index.reached()
+    assert began is not None
+    assert reached is not None
+    assert reached.begun == began.number < reached.number
+    with world.database.read() as session:
+        assert erasure.later(session, reached.begun) is not None
+        assert erasure.later(session, reached.number) is None
+
+
+@pytest.mark.parametrize("patience", [timedelta(hours=1), timedelta(0)])
+def test_t37_a_log_that_is_never_at_rest_keeps_it_for_an_hour(
+    world: World, monkeypatch: pytest.MonkeyPatch, patience: timedelta
+) -> None:
+    """What is withdrawn waits for a log at rest, but no longer than that."""
+    begun: list[float] = []
+    monkeypatch.setattr(compactor, "PATIENCE", patience)
+    monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
+    withdrawn(world)
+    moving = iter(range(1_000))
+    monkeypatch.setattr(world.index, "reached", lambda: Reached("e", next(moving)))
+    run(world, iter([False] * 20 + [True]).__next__ if patience else lambda: begun, look=0.01)
+    assert bool(begun) is not bool(patience)
+
+
+def test_after_a_making_the_index_is_left_alone_for_twenty_times_as_long(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A making takes a twentieth of the time at most, whatever is withdrawn meanwhile."""
+    begun: list[float] = []
+
+    def make(_self: Compactor) -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.1)
+
+    monkeypatch.setattr(Compactor, "_make", make)
+    withdrawn(world)
+    run(world, lambda: len(begun) > 1, look=0.01)
+    assert begun[1] - begun[0] >= 0.1 * 21
+
+
+def test_a_database_that_is_away_is_asked_again_at_the_next_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has told so itself: no line says that the index cannot be made, and no hour is waited."""
+    begun: list[float] = []
+    monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
+    scatter(world)
+    real, failed = erasure.later, []
+
+    def later(session: Reading, number: int) -> Any:
+        if len(failed) < 3:
+            failed.append(number)
+            raise DatabaseFault("It is away.")
+        return real(session, number)
+
+    monkeypatch.setattr(erasure, "later", later)
+    told = run(world, lambda: begun, look=0.01)
+    assert (len(failed), [one["log_level"] for one in told]) == (3, ["info"])
 
 
 def test_what_took_the_server_with_it_is_not_tried_again_at_its_next_start(
