@@ -26,12 +26,12 @@ def feed(here: Services, session: ReadSession, item: Mapping[str, Any], form: st
     page = f"{here.public_url}/nodes/{quote(item['key'], safe='')}"
     name = item["name"] or item["key"]
     made = feeds.Feed(
-        title=f"{name}: what to mend",
+        title=f"{name}: what to mend, and what went",
         url=f"{here.public_url}/v1/nodes/{quote(item['key'], safe='')}?format={form}",
         home=page,
         site=site(here, session).name,
         license=here.license,
-        updated=_time(item["lastVisit"]) or here.now(),
+        updated=_updated(item) or here.now(),
         about=_about(item),
         figures={"node": {member: value for member, value in item.items() if member not in ("problems", "withdrawn")}},
     )
@@ -53,6 +53,10 @@ def _about(item: Mapping[str, Any]) -> str:
     counts = (("shown", "records"), ("accepted", "accepted"), ("refused", "refused"), ("taken away", "deleted"))
     told += [f"{item[member]:,} {what}" for what, member in counts]
     told += [f"{item['held']:,} removals held"] if item["held"] else []
+    told += [f"{item['behind']:,} changes behind"] if item["behind"] else []
+    told += [f"{sum(item['problemCounts'].values()):,} problems"] if any(item["problemCounts"].values()) else []
+    told += [f"{item['failedInARow']:,} visits failed in a row"] if item["failedInARow"] else []
+    told += [f"served from the last good copy since {item['staleSince']}"] if item["staleSince"] else []
     told += [f"signatures {item['signature']}"]
     told += [f"quality {item['quality']:.2f} ({_parts(item)})"] if item["quality"] is not None else []
     told += [
@@ -66,6 +70,12 @@ def _about(item: Mapping[str, Any]) -> str:
     return f"{item['state'].capitalize()}: {', '.join(told)}."
 
 
+def _updated(item: Mapping[str, Any]) -> datetime | None:
+    """When the last visit ended, or a record went since: held removals are released between visits."""
+    gone = item["withdrawn"][0]["at"] if item["withdrawn"] else None
+    return max((datetime.fromisoformat(one) for one in (item["lastVisit"], gone) if one), default=None)
+
+
 def _parts(item: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {share:.2f}" for name, share in item["qualityParts"].items() if share is not None)
 
@@ -73,7 +83,7 @@ def _parts(item: Mapping[str, Any]) -> str:
 def _gone(record: Mapping[str, Any], name: str) -> feeds.Entry:
     moved = f" It is {record['movedTo']} now." if "movedTo" in record else ""
     return feeds.Entry(
-        id=f"{record['id']}#withdrawn-{record['at']}",
+        id=f"{record['id']}#withdrawn-{record['reason']}",  # not the time: a node that signs all anew says all anew
         title=f"taken away: {record['kind']}, {record['id']}",
         text=f"The node took this record away: {record['reason']}.{moved}",
         author=name,

@@ -70,7 +70,10 @@ class WebhookState(Shape):
 
 
 class ProblemCounts(Shape):
-    """How many places break a rule: all of them. `problems` lists the latest hundred, of one node a thousand."""
+    """How many places break a rule: all of them.
+
+    `problems` lists the latest hundred; where one node is asked for a thousand of them, or 1.5 MB.
+    """
 
     error: int
     warning: int

@@ -1,9 +1,9 @@
 """The worker that has a search index made anew, in a process of its own, when the log is at rest.
 
 An index that follows the log grows by a part with each commit, and every search goes through all of them: after a first
-crawl of 100,000 records there are eight, and a search takes a third less time when there is one (decision 0030). And what
-was taken out of a part stands in its files, though nobody finds it, until the engine merges it, which may be never: words
-that were withdrawn as personal data must not.
+crawl of 100,000 records there are eight, and a search takes a third less time when there is one (decision 0030). And
+what was taken out of a part stands in its files, though nobody finds it, until the engine merges that part, which may
+be never: words that were withdrawn as personal data must not (decision 0031).
 """
 
 from __future__ import annotations

@@ -205,7 +205,9 @@ def settle(
 
 def shown(session: Reading, node_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """How the webhook of each node stands, where it has one."""
-    rows = session.connection().execute(select(_hook).where(_hook.c.node_id.in_(node_ids)))
+    named = ("node_id", "disabled", "tries", "message", "delivered", "failed", "sent", "answer")
+    chosen = select(*(_hook.c[name] for name in named)).where(_hook.c.node_id.in_(node_ids))
+    rows = session.connection().execute(chosen)
     return {
         row.node_id: {
             "state": "disabled" if row.disabled else "retrying" if row.tries else "waiting" if row.message else "quiet",

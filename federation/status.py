@@ -180,7 +180,7 @@ def page(session: Reading, *, after: str, limit: int, now: datetime) -> NodesPag
 
 
 def _room(sizes: Iterable[int]) -> int:
-    """How many of the next nodes go on a page of `PAGE_BYTES`: one at least, for a manifest may be larger than that."""
+    """How many of the next go on a page of `PAGE_BYTES`: one at least, for a manifest may be larger than that."""
     total = place = 0
     for place, size in enumerate(sizes, 1):
         total += size
@@ -203,7 +203,7 @@ def brief(session: Reading, *, limit: int, now: datetime) -> list[dict[str, Any]
 
 
 def one(session: Reading, key: str, *, now: datetime | None = None) -> dict[str, Any]:
-    """One node by its key, with all problems that are kept and what it took away last. Raises `NotFound`."""
+    """One node by its key, with up to a thousand of its problems and what it took away last. Raises `NotFound`."""
     row = _row(session, key)
     return _whole(session, row, now or clock(session)) | _papers(row)
 
@@ -215,6 +215,7 @@ def told_one(session: Reading, key: str, *, now: datetime) -> dict[str, Any]:
 
 def _whole(session: Reading, row: Any, now: datetime) -> dict[str, Any]:
     (item,) = _items(session, [row], now, problems=told.MAX_ROWS)
+    item["problems"] = item["problems"][: _room(len(orjson.dumps(one)) for one in item["problems"])]
     return item | {"withdrawn": _withdrawn(session, row.id, row.url)}
 
 
@@ -240,8 +241,8 @@ def _rows_after(session: Reading, key: str, limit: int) -> Sequence[Row[Any]]:
 def _withdrawn(session: Reading, node_id: int, url: str) -> list[dict[str, Any]]:
     """The latest records that a node took away, and those that its feed no longer carried when it was read anew.
 
-    Two questions, for each has an index and their OR has none. The number of the second is summed, lest a planner
-    walk the whole log backwards for a hundred of what may be none.
+    Two questions, for each has an index and their OR has none: tombstones by node, in order. The number of the second
+    is summed, lest a planner walk the whole log backwards for a hundred of what may be none.
     """
     columns = (_record.c.id, _record.c.kind, _record.c.reason, _record.c.moved_to, _record.c.changed, _record.c.number)
     taken = select(*columns).where(_record.c.node_id == node_id, _record.c.deleted).order_by(_record.c.number.desc())

@@ -25,7 +25,7 @@ LOOK = 5.0
 """Seconds until it is looked again whether the other database's processes are gone."""
 WORD = (
     "The data folder is in use by a server with another database, so this one has no search and no bulk files, and "
-    "does none of its work: imports, visits, erasures. Give it a folder of its own (FOLKMOOT_DATA_DIR), or end the "
+    "its imports, visits and erasures may wait. Give it a folder of its own (FOLKMOOT_DATA_DIR), or end the "
     "other server."
 )
 """What anybody may read of it."""

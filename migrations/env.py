@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Index, create_engine, pool, text
 from sqlmodel import SQLModel
 
 from federation.database import driver_url
-from schema import tables as _tables  # noqa: F401 - importing it fills the metadata
+from schema import tables
 
+record = SQLModel.metadata.tables[str(tables.Record.__tablename__)]
+if "ix_record_gone" not in {index.name for index in record.indexes}:
+    # Not in schema/tables.py: its condition would load the dialects of both databases at every start of a server.
+    here, there = text("deleted = 1"), text("deleted")
+    Index("ix_record_gone", record.c.node_id, record.c.number, sqlite_where=here, postgresql_where=there)
 url = driver_url(context.config.attributes["url"])
 engine = create_engine(url, poolclass=pool.NullPool)
 with engine.connect() as connection:

@@ -91,6 +91,7 @@ class Record(Row, table=True):
     `node_id` is the route it came by (None: published here). `rank` and `seq` are what protocol section 5
     compares between routes: 0 straight from the origin, 1 relayed and signed, 2 relayed unsigned, 3 lapsed.
     `hidden`: its publisher has a node of its own here, and this comes from another (federation/precedence.py).
+    Tombstones have an index by node and number too, `ix_record_gone` (migrations/env.py says why it is not said here).
     """
 
     __table_args__ = (

@@ -104,7 +104,8 @@ def _all(settings: Settings) -> list[dict[str, Any]]:
     looks = {name: look for name, look in LOOKS.items() if name != "replica" or settings.read_database_url}
     for name, look in looks.items():
         amiss = [check["name"] for check in found if not check["ok"]]
-        needed = next((one for one in _NEEDED.get(name, ("database",)) if one in amiss), None)
+        in_folder = name == "index" and not settings.index_url
+        needed = next((one for one in ("database", *(["data folder"] * in_folder)) if one in amiss), None)
         waits = {"name": name, "ok": False, "detail": f"not looked at: it needs the {needed}."}
         found.append(waits if needed else _looked(name, look, settings))
     return found
@@ -237,4 +238,3 @@ LOOKS: dict[str, Callable[[Settings], str]] = {
     "replica": _replica,
     "index": _index,
 }
-_NEEDED = {"index": ("database", "data folder")}

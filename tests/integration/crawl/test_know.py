@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,10 +17,11 @@ from xml.etree import ElementTree as ET
 import orjson
 import pytest
 from nacl.signing import VerifyKey
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
+from api import node_feeds
 from api.app import create_app
 from api.checks import AN_HOUR
 from api.turns import CHECKS, Turns
@@ -145,7 +146,7 @@ def test_page_feeds_badge_and_validator_agree(moot: Aggregator, world: World, tm
     assert atom.findtext(f"{ATOM}subtitle") == jsonfeed["description"]
     assert jsonfeed["description"] == (
         f"Active: last visit {item['lastVisit']}, last good visit {item['lastGoodVisit']}, next visit "
-        f"{item['nextVisit']}, 2 shown, 2 accepted, 1 refused, 0 taken away, signatures valid, "
+        f"{item['nextVisit']}, 2 shown, 2 accepted, 1 refused, 0 taken away, 2 problems, signatures valid, "
         f"quality {item['quality']:.2f} (accepted 0.67, availability 1.00, completeness 0.00, freshness 1.00, "
         f"released 1.00), 1 of 1 visits good, 2 pages read, a page in {item['latencyMs']} ms, updates promised every "
         f"P1D, latest change {item['freshness']}."
@@ -181,6 +182,30 @@ def test_feeds_tell_what_a_node_took_away(moot: Aggregator, world: World, tmp_pa
     assert withdrawn["reason"] in entry["content_text"]
     atom = parsed(ask.get("/v1/nodes/exa.example?format=atom").content)
     assert entry["id"] in [one.findtext(f"{ATOM}id") for one in atom.iter(f"{ATOM}entry")]
+    node.all_again()
+    world.pass_time(hours=1)
+    moot.crawl()
+    entries = ask.get("/v1/nodes/exa.example?format=jsonfeed").json()["items"]
+    assert entry["id"] in [one["id"] for one in entries], "what is said anew is no other entry"
+    with moot.database.read() as session:
+        item = status.told_one(session, "exa.example", now=world.now)
+    later = item | {"withdrawn": [item["withdrawn"][0] | {"at": "2040-01-01T00:00:00Z"}]}
+    assert node_feeds._updated(later) == datetime(2040, 1, 1, tzinfo=UTC), "removals are released between visits"
+
+
+def test_what_a_node_took_away_is_found_by_an_index(database: Database) -> None:
+    """The latest tombstones of a node are read in their order, and not all records that it ever published."""
+    if database.dialect != "sqlite":
+        pytest.skip("plans of PostgreSQL depend on its statistics")
+    with database.read() as session:
+        asked: list[tuple[str, Any]] = []
+        event.listen(
+            session.get_bind(), "before_cursor_execute", lambda _c, _k, sql, values, *_: asked.append((sql, values))
+        )
+        status._withdrawn(session, 1, "https://exa.example")
+        sql, values = next(one for one in asked if "FROM record" in one[0])
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+    assert [row[3] for row in plan] == ["SEARCH record USING INDEX ix_record_gone (node_id=?)"]
 
 
 def test_all_problems_of_a_node_can_be_read(moot: Aggregator, world: World, tmp_path: Path) -> None:

@@ -281,14 +281,12 @@ def test_after_a_making_the_index_is_left_alone_for_twenty_times_as_long(
     assert begun[1] - begun[0] >= 0.1 * 21
 
 
-def test_a_database_that_is_away_is_asked_again_at_the_next_look(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_away_is_asked_again_at_the_next_look(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has told so itself: no line says that the index cannot be made, and no hour is waited."""
     begun: list[float] = []
     monkeypatch.setattr(Compactor, "_make", lambda _self: begun.append(time.monotonic()))
     scatter(world)
-    real, failed = erasure.later, []
+    real, failed = erasure.later, list[int]()
 
     def later(session: Reading, number: int) -> Any:
         if len(failed) < 3:
