@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import hooks, lapse, log, origins, pinning, precedence, rejudge, relations, told
+from federation import erasure, hooks, lapse, log, origins, pinning, precedence, reconcile, rejudge, relations, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import (
@@ -200,6 +200,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
         lapse.revive(session, known.id, now=now)
     told.visit_mended(session, known.id, rules=[told.IDENTITY_CHANGED])
     hooks.again(session, known.id)
+    hear_again(session, known, due=now)
     make_due(session, now=now, node_id=known.id)
     return replace(after, role=manifest.role, state=state, stale_since=None)
 
@@ -352,6 +353,21 @@ def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
         precedence.settle(session, known.own, now=now)
     if known.stale_since is not None:
         lapse.revive(session, known.id, now=now)
+
+
+def hear_again(session: WriteSession, known: Known, *, due: datetime) -> None:
+    """Have a node that is back read anew from 0 where a record of its was withdrawn for a person's sake meanwhile.
+
+    `known` is how it stood before. Another route's word erased its own, so there is nothing to give its rank back: only
+    its feed tells whether it says still what it said. A visit that is under way loses its lease.
+    """
+    if known.stale_since is None or not erasure.by_others(session, known.url, since=known.stale_since):
+        return
+    _fence_out(session, known.id)
+    reconcile.begin(session, known.id)
+    first = {"cursor": _feed.c.url, "position": 0, "reconciling": True, "etag": None, "latest": None}
+    session.connection().execute(update(_feed).where(_feed.c.node_id == known.id).values(first))
+    make_due(session, now=due, node_id=known.id)
 
 
 def hold(session: WriteSession, known: Known, *, since: datetime, now: datetime) -> None:
