@@ -373,14 +373,17 @@ def hear_again(session: WriteSession, known: Known, *, due: datetime) -> None:
 def hold(session: WriteSession, known: Known, *, since: datetime, now: datetime) -> None:
     """Note that a node is not who it was pinned as: its last good copy is served since `since`, until a person looks.
 
-    It is asked on, so that a change that was a mistake, and is taken back, mends itself. One that is a preview stays
-    so: nothing of it is served, and whoever it is has to pass the gate.
+    After seven days other routes apply, as where it is stale: whoever answers says nothing that is taken. It is asked
+    on, so that a change that was a mistake, and is taken back, mends itself. One that is a preview stays so: nothing of
+    it is served, and whoever it is has to pass the gate.
     """
     log.lock(session)  # before the node's row
     chosen = update(_node).where(_node.c.id == known.id, _node.c.state.not_in(("paused", "preview")))
     session.connection().execute(chosen.values(state="held", stale_since=func.coalesce(_node.c.stale_since, since)))
     if known.state == "retired":
         precedence.settle(session, known.own, now=now)
+    if now - since >= lapse.AFTER:
+        lapse.lapse(session, known.id, now=now)
 
 
 def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool, now: datetime) -> None:
