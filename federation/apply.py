@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select
@@ -17,10 +18,10 @@ from federation import rows as bulk
 from federation.database import Reading, WriteSession, table
 from federation.merge import PERSONAL, Held, Statement, end, hear, is_withdrawn, says_same, withdrawal
 from federation.verdicts import Judged
-from federation.waiting import Pending, waits
-from schema.tables import Record, Shadow, Sighting
+from federation.waiting import GONE, Pending, waits
+from schema.tables import Record, Removal, Shadow, Sighting
 
-_shadow = table(Shadow)
+_shadow, _removal = table(Shadow), table(Removal)
 _CHUNK, _NEVER = 500, -1
 _FIELDS = log.STATE[:-2]
 _SHADOW = log.STATE[:-1]
@@ -76,6 +77,7 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     pending.stand(judged.standing)
     pending.write(now)
     applied = settle(session, before, after, now=now)
+    _answer(session, node_id, [name for name in ids if _is_new(before.get(name, _NOTHING), after[name])], now)
     applied.accepted = len(heard) + len(judged.standing)
     applied.unchanged = applied.accepted - applied.created - applied.updated - applied.deleted - pending.count
     applied.held = pending.joined
@@ -138,6 +140,40 @@ def _not_withdrawn(session: WriteSession, words: Sequence[Statement]) -> list[St
     ids = [word.id for word in words]
     known, erased = (held(session, ids), erasure.words(session, ids)) if words else ({}, {})
     return [word for word in words if not is_withdrawn(word, known.get(word.id, _NOTHING).winner, erased.get(word.id))]
+
+
+def _is_new(before: Held, after: Held) -> bool:
+    """Whether a route has said something new of a record that lives."""
+    return after is not before and after.winner is not None and not after.winner.deleted
+
+
+def _answer(session: WriteSession, node_id: int, ids: Sequence[str], now: datetime) -> None:
+    """Cancel the removals by other routes that would take none of these records away, now that this one has spoken."""
+    if not ids or session.connection().execute(select(_removal.c.id).limit(1)).first() is None:
+        return
+    found = bulk.find(session, Removal, ("id", "node_id", "state"), ids)
+    hear_waiting(session, [name for name, route, state in found if route != node_id and state != GONE], now)
+
+
+def hear_waiting(session: WriteSession, ids: Sequence[str], now: datetime) -> Applied:
+    """Take what waits on these records, and would take none of them away any more, for a word as others are."""
+    done = Applied()
+    for start in range(0, len(ids), _CHUNK):
+        chosen = select(_removal).where(_removal.c.id.in_(ids[start : start + _CHUNK]), _removal.c.state != GONE)
+        found = session.connection().execute(chosen.order_by(_removal.c.node_id)).all()
+        for route, waiting_ones in groupby(found, lambda row: int(row.node_id)):
+            rows = {row.id: row for row in waiting_ones}
+            before = held(session, list(rows))
+            after = {name: then(state, rows[name]) for name, state in before.items()}
+            heard = {name: state for name, state in after.items() if not waits(before[name], state)}
+            done.add(settle(session, before, heard, now=now))
+            waiting.forget(session, route, heard)
+    return done
+
+
+def then(known: Held, row: Any) -> Held:
+    """What is held of a record once a removal is applied."""
+    return end(known, row.node_id) if row.ends else hear(known, waiting.statement(row), afresh=row.afresh)
 
 
 def settle(session: WriteSession, before: Mapping[str, Held], after: Mapping[str, Held], *, now: datetime) -> Applied:

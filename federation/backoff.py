@@ -51,10 +51,10 @@ def failed(visit: Visit, error: Crawling) -> datetime:
         if not isinstance(error, NotYet):
             told.tell(session, lease.node_id, [Trouble(rule, pointer, detail)], now)
         known = nodes.load(session, lease.node_id)
+        since = known.stale_since or lease.last_good or now
         if rule == told.IDENTITY_CHANGED:
-            nodes.hold(session, known, since=lease.last_good or now, now=now)
+            nodes.hold(session, known, since=since, now=now)
         elif fails >= STALE_AFTER or isinstance(error, Vanished) or rule in _NO_FEED:
-            since = known.stale_since or lease.last_good or now
             retired = gone is not None and (known.state == "retired" or (_gone(error) and now - gone >= RETIRED_AFTER))
             nodes.went_wrong(session, known, since=since, retired=retired, now=now)
     visit.due = due

@@ -93,6 +93,12 @@ def words(session: Reading, ids: Sequence[str]) -> dict[str, Withdrawal]:
     return {record: Withdrawal(*said) for record, *said in found if None not in said}
 
 
+def by_others(session: Reading, origin: str, *, since: datetime) -> bool:
+    """Whether another route's word has withdrawn a record of this origin since then."""
+    theirs = (_erasure.c.origin_node == origin) & (_erasure.c.rank > DIRECT) & (_erasure.c.since >= since)
+    return session.connection().execute(select(_erasure.c.id).where(theirs).limit(1)).first() is not None
+
+
 def sweep(database: Database, *, now: datetime) -> int:
     """Erase all that is due at `now`, some records a transaction. Gives how many records that were."""
     with database.present() as session:

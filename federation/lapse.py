@@ -1,4 +1,4 @@
-"""Routes that no longer hold their rank: a node that is retired, or stale for seven days (protocol section 5).
+"""Routes that no longer hold their rank: a node that is retired, or stale or held for seven days (protocol section 5).
 
 While it is so, the best other route of each record applies; where there is none the last good copy stays. What
 that route says has gone is a removal like others, under the guard: no record goes by silence.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import delete, func, select, update
 
-from federation import hooks, lapse, log, origins, pinning, precedence, rejudge, relations, told
+from federation import erasure, hooks, lapse, log, origins, pinning, precedence, reconcile, rejudge, relations, told
 from federation.apply import Applied, end_routes
 from federation.database import Reading, WriteSession, table
 from federation.identity import (
@@ -200,6 +200,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
         lapse.revive(session, known.id, now=now)
     told.visit_mended(session, known.id, rules=[told.IDENTITY_CHANGED])
     hooks.again(session, known.id)
+    hear_again(session, known, due=now)
     make_due(session, now=now, node_id=known.id)
     return replace(after, role=manifest.role, state=state, stale_since=None)
 
@@ -354,17 +355,35 @@ def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
         lapse.revive(session, known.id, now=now)
 
 
+def hear_again(session: WriteSession, known: Known, *, due: datetime) -> None:
+    """Have a node that is back read anew from 0 where a record of its was withdrawn for a person's sake meanwhile.
+
+    `known` is how it stood before. Another route's word erased its own, so there is nothing to give its rank back: only
+    its feed tells whether it says still what it said. A visit that is under way loses its lease.
+    """
+    if known.stale_since is None or not erasure.by_others(session, known.url, since=known.stale_since):
+        return
+    _fence_out(session, known.id)
+    reconcile.begin(session, known.id)
+    first = {"cursor": _feed.c.url, "position": 0, "reconciling": True, "etag": None, "latest": None}
+    session.connection().execute(update(_feed).where(_feed.c.node_id == known.id).values(first))
+    make_due(session, now=due, node_id=known.id)
+
+
 def hold(session: WriteSession, known: Known, *, since: datetime, now: datetime) -> None:
     """Note that a node is not who it was pinned as: its last good copy is served since `since`, until a person looks.
 
-    It is asked on, so that a change that was a mistake, and is taken back, mends itself. One that is a preview stays
-    so: nothing of it is served, and whoever it is has to pass the gate.
+    After seven days other routes apply, as where it is stale: whoever answers says nothing that is taken. It is asked
+    on, so that a change that was a mistake, and is taken back, mends itself. One that is a preview stays so: nothing of
+    it is served, and whoever it is has to pass the gate.
     """
     log.lock(session)  # before the node's row
     chosen = update(_node).where(_node.c.id == known.id, _node.c.state.not_in(("paused", "preview")))
     session.connection().execute(chosen.values(state="held", stale_since=func.coalesce(_node.c.stale_since, since)))
     if known.state == "retired":
         precedence.settle(session, known.own, now=now)
+    if now - since >= lapse.AFTER:
+        lapse.lapse(session, known.id, now=now)
 
 
 def went_wrong(session: WriteSession, known: Known, *, since: datetime, retired: bool, now: datetime) -> None:

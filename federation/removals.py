@@ -2,32 +2,30 @@
 
 By origin node, over all routes: where more than 20 % of its live records (and at least 20) would go within 24 hours,
 those that went among them, they are held: the records stay served and marked, and later tombstones of that route join
-them. One rule for a crawl and for the end of a full reconcile (`federation/reconcile.py`); an import asks the same
-`guard` before it publishes.
+them. What another route carries does not go, so it does not count. One rule for a crawl and for the end of a full
+reconcile (`federation/reconcile.py`); an import asks the same `guard` before it publishes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import groupby
-from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 
 from federation import hooks, log, told, waiting
-from federation.apply import Applied, held, settle
+from federation.apply import Applied, hear_waiting, held, settle, then
 from federation.database import Reading, WriteSession, table
 from federation.guard import DAY, LEAST, guard
-from federation.merge import Held, Statement, end, hear, weigh
+from federation.merge import Held, Statement, weigh
 from federation.sign import INVALID
 from federation.verdicts import Trouble
 from federation.waiting import GONE, HELD, WAITING, Pending
-from schema.tables import Node, Record, Removal
+from schema.tables import Node, Record, Removal, Shadow
 
 logger = structlog.get_logger("folkmoot.crawl")
-_node, _record, _removal = table(Node), table(Record), table(Removal)
+_node, _record, _removal, _shadow = table(Node), table(Record), table(Removal), table(Shadow)
 _CHUNK = 500
 _NAMED = 5
 """How many origin nodes the warning of a relay names."""
@@ -45,7 +43,7 @@ def close_pass(session: WriteSession, node_id: int, *, now: datetime) -> Applied
     log.lock(session)
     yesterday = (_removal.c.state == GONE) & (_removal.c.since <= now - DAY)
     session.connection().execute(delete(_removal).where(_removal.c.node_id == node_id, yesterday))
-    done = Applied()
+    done = _hear_carried(session, node_id, now)
     for origin, held_back in _judged(session, node_id, now).items():
         if held_back:
             done.held += _hold(session, node_id, origin)
@@ -80,6 +78,13 @@ def counts(session: Reading, node_ids: Sequence[int]) -> dict[int, int]:
     """How many removals of each node wait for a person."""
     chosen = select(_removal.c.node_id, func.count()).where(_removal.c.node_id.in_(node_ids), _removal.c.state == HELD)
     return dict(session.connection().execute(chosen.group_by(_removal.c.node_id)).all())
+
+
+def _hear_carried(session: WriteSession, node_id: int, now: datetime) -> Applied:
+    """Let a route end where another carries the record, before it is reckoned what would go: that does not."""
+    others = exists().where(_shadow.c.id == _removal.c.id, _shadow.c.node_id != node_id)
+    mine = select(_removal.c.id).where(_removal.c.node_id == node_id, _removal.c.state == WAITING, others)
+    return hear_waiting(session, session.connection().execute(mine).scalars().all(), now)
 
 
 def _judged(session: Reading, node_id: int, now: datetime) -> dict[str, bool]:
@@ -136,7 +141,7 @@ def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, o
     done = Applied()
     while rows := session.connection().execute(next_ones).all():
         before = held(session, [row.id for row in rows])
-        after = {row.id: _then(before[row.id], row) for row in rows if row.id in before}
+        after = {row.id: then(before[row.id], row) for row in rows if row.id in before}
         done.add(settle(session, before, after, now=now))
         these = (_removal.c.node_id == node_id) & _removal.c.id.in_([row.id for row in rows])
         if state == WAITING:
@@ -144,11 +149,6 @@ def _remove(session: WriteSession, node_id: int, state: str, *, now: datetime, o
         else:
             session.connection().execute(delete(_removal).where(these))
     return done
-
-
-def _then(known: Held, row: Any) -> Held:
-    """What is held of a record once a removal is applied."""
-    return end(known, row.node_id) if row.ends else hear(known, waiting.statement(row), afresh=row.afresh)
 
 
 def reweigh(
@@ -171,7 +171,7 @@ def reweigh(
                 pending.wait(word, ends=False)
             pending.write(now)
         settle(session, before, {name: state for name, (state, _going) in stay.items()}, now=now)
-        _hear_waiting(session, list(before), now)
+        hear_waiting(session, list(before), now)
     for route, goes_on in in_a_pass.items():
         if not goes_on:
             close_pass(session, route, now=now)
@@ -211,18 +211,6 @@ def _by_route(words: Iterable[Statement]) -> dict[int, list[Statement]]:
         assert word.node_id is not None
         found.setdefault(word.node_id, []).append(word)
     return found
-
-
-def _hear_waiting(session: WriteSession, ids: Sequence[str], now: datetime) -> None:
-    """Take what waits on these records, and would take none of them away any more, for a word as others are."""
-    chosen = select(_removal).where(_removal.c.id.in_(ids), _removal.c.state != GONE).order_by(_removal.c.node_id)
-    for route, found in groupby(session.connection().execute(chosen).all(), lambda row: int(row.node_id)):
-        rows = {row.id: row for row in found}
-        before = held(session, list(rows))
-        after = {name: _then(state, rows[name]) for name, state in before.items()}
-        heard = {name: state for name, state in after.items() if not waiting.waits(before[name], state)}
-        settle(session, before, heard, now=now)
-        waiting.forget(session, route, heard)
 
 
 def _tell(session: WriteSession, node_id: int, now: datetime) -> None:

@@ -334,12 +334,15 @@ class Visit:
             node_id, known = self.lease.node_id, self._papers.known
             close = self._reconciled if self._place.reconciling else removals.close_pass
             done.add(close(session, node_id, now=self.now))
-            if known.state != "active" or known.stale_since is not None:
+            back = known.state != "active" or known.stale_since is not None
+            if back:
                 nodes.went_well(session, known, now=self.now)
             if self._papers.asked:
                 relations.note(session, node_id, self._papers.manifest)
             self._look(session, step)
             self._give_back(session, step, wish, done)
+            if back:
+                nodes.hear_again(session, known, due=self.now + self.pause)
 
         await self._finish(last)
 

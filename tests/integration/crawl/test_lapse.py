@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from federation import nodes, removals
+from federation.identity import read_manifest
 from schema.errors import Later, Vanished
 from tests.integration.crawl.world import Aggregator, FakeNode, World, live_contracts, node_row, problems, rows
 
@@ -72,6 +73,125 @@ def test_t13_a_record_without_another_route_stays(moot: Aggregator, origin: Fake
     _days(moot, 9)
     row = rows(moot.database)[alone]
     assert (row.deleted, row.rank, relay.role) == (False, 0, "aggregator")
+
+
+def _confirm(moot: Aggregator, origin: FakeNode) -> None:
+    """An operator takes the node as it is now."""
+    body = origin.answer(origin.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, "exa.example")
+        nodes.release(session, known, read_manifest(body, origin.id), body, now=moot.world.now)
+
+
+LAST = 2**53 - 1
+"""The highest number that a word can have."""
+
+
+def _withdrawn_meanwhile(moot: Aggregator, origin: FakeNode, relay: FakeNode) -> str:
+    """A relay says of a node that is silent for eight days that it has withdrawn its contract. Gives that one's id."""
+    record_id = f"{origin.prefix}contract/C-1"
+    moot.world.faults[origin.url] = Later("It hangs.")
+    _days(moot, 8)
+    _withdraw(relay, record_id, LAST, "personal-data")
+    _days(moot, 4)
+    assert rows(moot.database)[record_id].deleted
+    return record_id
+
+
+def test_t37_a_silent_node_that_is_back_is_heard_on_what_was_withdrawn(
+    moot: Aggregator, origin: FakeNode, relay: FakeNode
+) -> None:
+    """What a relay withdrew for a person's sake is erased at once; its node is heard when it is back."""
+    record_id = _withdrawn_meanwhile(moot, origin, relay)
+    moot.world.faults.clear()
+    _days(moot, 1)
+    row = rows(moot.database)[record_id]
+    assert (row.deleted, row.rank, node_row(moot.database).state) == (False, 0, "active")
+    assert _title(moot, origin) == "first"
+
+
+def test_t37_what_a_silent_node_withdrew_itself_stays_withdrawn(
+    moot: Aggregator, origin: FakeNode, relay: FakeNode
+) -> None:
+    """Where the relay told the truth, the node's own tombstone takes the place of the relay's, and nothing is shown."""
+    record_id = _withdrawn_meanwhile(moot, origin, relay)
+    origin.delete("contract", "C-1", "personal-data")
+    moot.world.faults.clear()
+    _days(moot, 1)
+    row = rows(moot.database)[record_id]
+    assert (row.deleted, row.rank, row.reason) == (True, 0, "personal-data")
+
+
+def test_t37_a_silent_node_that_was_confirmed_is_heard_on_what_was_withdrawn(
+    moot: Aggregator, origin: FakeNode, relay: FakeNode
+) -> None:
+    """An operator's word that it is who it says brings it back as a good visit does."""
+    record_id = _withdrawn_meanwhile(moot, origin, relay)
+    moot.world.faults.clear()
+    _confirm(moot, origin)
+    moot.crawl()
+    assert not rows(moot.database)[record_id].deleted
+
+
+def test_t13_a_node_that_is_back_is_read_on_where_nothing_was_withdrawn(
+    moot: Aggregator, origin: FakeNode, relay: FakeNode
+) -> None:
+    """Its words were kept, and have their rank again: the feed is not read from the beginning."""
+    moot.world.faults[origin.url] = Later("It hangs.")
+    _days(moot, 8)
+    _newer(moot, origin, relay)
+    moot.world.faults.clear()
+    moot.world.asked.clear()
+    _days(moot, 1)
+    assert origin.url + origin.feed_path not in [url for url, _headers in moot.world.asked]
+    assert _title(moot, origin) == "second"
+
+
+@pytest.fixture
+def held(moot: Aggregator, world: World) -> tuple[FakeNode, FakeNode]:
+    """Return a node that signs and shows a strange key since nine days, and a relay with a newer word of its."""
+    origin, relay = world.node(), world.node(RELAY, "REL", role="aggregator", size=50)
+    signer = origin.key("2026-1")
+    origin.all_again()
+    relay.pass_on(origin.items[origin.put("contract", "C-1", title="first")])
+    moot.add(origin)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    shown, origin.keys = origin.keys, {}
+    origin.key("2027-1")
+    _days(moot, 2)
+    origin.signer = signer
+    _newer(moot, origin, relay)
+    assert (_title(moot, origin), node_row(moot.database).state) == ("first", "held")
+    _days(moot, 7)
+    origin.keys = shown
+    return origin, relay
+
+
+def test_t13_a_held_node_gives_way_as_a_stale_one(moot: Aggregator, held: tuple[FakeNode, FakeNode]) -> None:
+    """Held for its identity for seven days, a node gives way to a relay's signed word, though it answers all along."""
+    origin, _relay = held
+    row = rows(moot.database)[f"{origin.prefix}contract/C-1"]
+    assert (_title(moot, origin), row.rank, row.signature) == ("second", 1, "valid")
+    assert node_row(moot.database).state == "held"
+
+
+def test_t13_a_held_node_that_shows_its_own_identity_has_its_rank_back(
+    moot: Aggregator, held: tuple[FakeNode, FakeNode]
+) -> None:
+    """A strange key that was a mistake, and is taken back, mends itself."""
+    origin, _relay = held
+    _days(moot, 1)
+    row = rows(moot.database)[f"{origin.prefix}contract/C-1"]
+    assert (_title(moot, origin), row.rank, node_row(moot.database).state) == ("second", 0, "active")
+
+
+def test_t13_a_held_node_that_is_released_has_its_rank_back(moot: Aggregator, held: tuple[FakeNode, FakeNode]) -> None:
+    """What it said last goes before a relay's word at once, before it is read again."""
+    origin, _relay = held
+    _confirm(moot, origin)
+    row = rows(moot.database)[f"{origin.prefix}contract/C-1"]
+    assert (_title(moot, origin), row.rank, node_row(moot.database).state) == ("first", 0, "active")
 
 
 SILENT = Later("It hangs.")

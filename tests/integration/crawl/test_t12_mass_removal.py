@@ -457,3 +457,84 @@ def test_t12_what_two_routes_withdraw_counts_once(moot: Aggregator, world: World
         ("r0.example", "ended"),
     ]
     assert (_live(moot, origin), _held_of(moot)) == (100, [0, 0])
+
+
+def _carried(moot: Aggregator, world: World, relays: int) -> tuple[FakeNode, list[FakeNode], list[str]]:
+    """A council that is not read itself, with forty contracts, and relays that carry them all."""
+    origin = world.node(size=500)
+    ids = [origin.put("contract", f"C-{n}") for n in range(40)]
+    made = [world.node(f"r{n}.example", f"R{'AB'[n]}", role="aggregator", size=500) for n in range(relays)]
+    for relay in made:
+        for record_id in ids:
+            relay.pass_on(origin.items[record_id])
+        moot.add(relay, relays=True)
+    moot.crawl()
+    return origin, made, ids
+
+
+def _epoch_without(relay: FakeNode, ids: list[str]) -> None:
+    relay.epoch = "second"
+    for record_id in ids:
+        del relay.items[record_id]
+
+
+def test_t12_what_another_route_carries_does_not_go(moot: Aggregator, world: World) -> None:
+    """A relay that began anew without most of its records removes none that another relay carries: nothing is held."""
+    origin, (one, two), ids = _carried(moot, world, 2)
+    _epoch_without(one, ids[:35])
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot), problems(moot.database)) == (40, [0, 0], [])
+    _drop(two, ids[:35])
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot)) == (40, [0, 35])
+
+
+def test_t12_of_two_routes_that_lack_a_record_the_last_is_held(moot: Aggregator, world: World) -> None:
+    """Two relays that begin anew without the same records remove them together, and so the guard stands."""
+    origin, (one, two), ids = _carried(moot, world, 2)
+    _epoch_without(one, ids[:35])
+    _epoch_without(two, ids[:35])
+    _again(world, moot)
+    assert (_live(moot, origin), sum(_held_of(moot))) == (40, 35)
+
+
+def test_t12_what_goes_besides_is_judged_by_what_would_go(moot: Aggregator, world: World) -> None:
+    """Of the records that a relay lacks, those that nobody else carries go for themselves, as few as they are."""
+    origin, (one, two), ids = _carried(moot, world, 2)
+    _drop(two, ids[:5])
+    _again(world, moot)
+    _epoch_without(one, ids[:35])
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot)) == (35, [0, 0])
+
+
+@pytest.mark.parametrize("reason", ["dropped", "withdrawn"])
+def test_t12_an_update_by_another_route_answers_what_is_held(moot: Aggregator, world: World, reason: str) -> None:
+    """A council that is read itself, and publishes what a relay's held removals would take, cancels them."""
+    origin, (relay,), ids = _carried(moot, world, 1)
+    for record_id in ids[:35]:
+        relay.pass_on(relay.items[record_id], state="deleted", reason=reason)
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot)) == (40, [35])
+    origin.all_again()
+    moot.add(origin)
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot), problems(moot.database)) == (41, [0, 0], [])
+    gone = origin.delete("contract", "C-0")
+    _again(world, moot)
+    assert rows(moot.database)[gone].deleted
+
+
+def test_t12_an_older_word_of_another_route_answers_nothing(moot: Aggregator, world: World) -> None:
+    """What a second relay says late, of before the tombstones that are held, cancels none of them."""
+    origin, (relay,), ids = _carried(moot, world, 1)
+    late = [origin.items[record_id] for record_id in ids]
+    for n in range(35):
+        relay.pass_on(origin.items[origin.delete("contract", f"C-{n}")])
+    _again(world, moot)
+    two = world.node("r1.example", "RB", role="aggregator", size=500)
+    for item in late:
+        two.pass_on(item)
+    moot.add(two, relays=True)
+    _again(world, moot)
+    assert (_live(moot, origin), _held_of(moot)) == (40, [35, 0])
