@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,6 +32,8 @@ from schema.tables import Node, Origin, Publisher
 _origin, _node, _publisher = table(Origin), table(Node), table(Publisher)
 MEMBER_PAGES = 50
 MEMBERS_A_PAGE = 1_000
+MOST_PREFIXES = 10_000
+"""How many prefixes an origin is known by: as many as a manifest may name."""
 LIST_SECONDS = 120.0
 """How long a visit reads the list of a relay for one origin."""
 IN_VAIN = timedelta(hours=1)
@@ -181,11 +184,9 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     for origin in order:
         row = known.get(origin.id)
         before: list[Jwk] = [] if row is None else orjson.loads(row.jwks)
-        after, prefixes, voucher = before, origin.prefixes, origin.vouched_by
-        if row is not None and origin.manifest is None:
+        after, prefixes, voucher = before, _after(row, origin), origin.vouched_by
+        if row is not None and not _counts(row, origin):
             voucher = row.vouched_by
-        elif row is not None and voucher is not None and row.vouched_by is None and row.prefixes != "{}":
-            prefixes, voucher = orjson.loads(row.prefixes), None
         elif origin.manifest is not None and origin.id not in pinned:
             itself = row is not None and row.vouched_by is not None and voucher is None
             after = _keys(before, origin.manifest, anew=itself, now=now)
@@ -198,6 +199,33 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     for name, before, after in changed:
         rejudge.keys_changed(session, name, Ring(after), before=before, now=now)
     return kept
+
+
+def _counts(row: Any, heard: Heard) -> bool:
+    """Whether what was heard changes what is known of an origin: not where it was asked in vain.
+
+    No relay's word does where the origin has spoken itself.
+    """
+    if heard.manifest is None:
+        return False
+    return heard.vouched_by is None or row.vouched_by is not None or row.prefixes == "{}"
+
+
+def _after(row: Any, heard: Heard) -> Prefixes:
+    """The prefixes of an origin after this was heard.
+
+    Those stay that it said itself before, so that the tombstones of a publisher that has left are still taken; what a
+    relay vouched for stays while that relay alone speaks. They are no more than a manifest may name, the last first.
+    """
+    if row is None:
+        return heard.prefixes
+    had: dict[str, str] = orjson.loads(row.prefixes)
+    if not _counts(row, heard):
+        return had
+    if row.vouched_by != heard.vouched_by:
+        return heard.prefixes
+    both = {**heard.prefixes, **had, **heard.prefixes}  # what it lists now stands first, and says whose it is
+    return dict(islice(both.items(), MOST_PREFIXES))
 
 
 def _locked(session: WriteSession, names: Sequence[str]) -> dict[str, Any]:
@@ -263,8 +291,8 @@ def confirm(session: WriteSession, origin: str, manifest: Manifest, *, now: date
     if row is None:
         raise NotFound(f"{origin} is no node here, and no relay has told of it.")
     before, after = orjson.loads(row.jwks), pinning.anew(manifest, now=now)
-    chosen = update(_origin).where(_origin.c.id == origin)
-    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode(), vouched_by=None))
+    chosen = update(_origin).where(_origin.c.id == origin)  # who vouched stays, so that no prefix of that word does
+    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode()))
     rejudge.keys_changed(session, origin, Ring(after), before=before, now=now)
     remember(session, [Heard(origin, prefixes_of(manifest), None, manifest)], now=now)
 
