@@ -68,6 +68,11 @@ class Heard:
     vouched_by: str | None = None
     manifest: Manifest | None = None
 
+    @property
+    def itself(self) -> bool:
+        """Whether the origin has said this itself: it was neither asked in vain, nor vouched for."""
+        return self.manifest is not None and self.vouched_by is None
+
 
 async def learn(get: Get, node: str, *, relay: Manifest | None, wait: bool = False) -> Heard | None:
     """Ask the origin itself, else the relay's list of members (where one is given). None where neither knows it.
@@ -163,9 +168,10 @@ def overdue(session: Reading, *, now: datetime) -> list[str]:
 def rings(session: Reading) -> dict[str, Ring]:
     """The keys of all origins that are pinned or were heard of, of those that publish any."""
     found: dict[str, Ring] = {}
-    for name, keys in ((_origin.c.id, _origin.c.jwks), (_node.c.url, _node.c.jwks)):
-        rows = session.connection().execute(select(name, keys).where(keys != "[]"))
-        found |= {row[0]: Ring(orjson.loads(row[1])) for row in rows}
+    unpinned = _origin.c.id.not_in(select(_node.c.url))  # what was heard of one while it was pinned may still stand
+    heard = select(_origin.c.id, _origin.c.jwks).where(_origin.c.jwks != "[]", unpinned)
+    for chosen in (heard, select(_node.c.url, _node.c.jwks).where(_node.c.jwks != "[]")):
+        found |= {name: Ring(orjson.loads(keys)) for name, keys in session.connection().execute(chosen)}
     return found
 
 
@@ -174,22 +180,26 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
 
     Its keys are taken as those of a pinned node are: of a change that no known key stands behind, only
     the ends of keys count. What a relay vouched for gives way to the origin's own word, and never the other way round.
+    Of a node that is pinned nothing is kept: its own visits do that.
     """
     kept: dict[str, Prefixes] = {}
     changed: list[tuple[str, list[Jwk], list[Jwk]]] = []
-    pinned = set(session.connection().execute(select(_node.c.url)).scalars())
     order = sorted(heard, key=lambda one: one.id)  # one for all, so that no two workers wait for each other
-    known = _locked(session, [origin.id for origin in order])
-    spoken_for = _Spoken(session, order)
+    names = [origin.id for origin in order]
+    pinned, known, spoken_for = _pinned(session, names), _locked(session, names), _Spoken(session, order)
     for origin in order:
+        if origin.id in pinned:
+            new = spoken_for.less(origin.prefixes if origin.itself else {}, origin.id)
+            kept[origin.id] = {**new, **pinned[origin.id]}
+            continue
         row = known.get(origin.id)
         before: list[Jwk] = [] if row is None else orjson.loads(row.jwks)
         after, prefixes, voucher = before, _after(row, origin), origin.vouched_by
         if row is not None and not _counts(row, origin):
             voucher = row.vouched_by
-        elif origin.manifest is not None and origin.id not in pinned:
-            itself = row is not None and row.vouched_by is not None and voucher is None
-            after = _keys(before, origin.manifest, anew=itself, now=now)
+        elif origin.manifest is not None:
+            anew = origin.itself and row is not None and row.vouched_by is not None
+            after = _keys(before, origin.manifest, anew=anew, now=now)
         kept[origin.id] = spoken_for.less(prefixes, origin.id)
         text = orjson.dumps(dict(kept[origin.id])).decode()
         values = {"id": origin.id, "prefixes": text, "vouched_by": voucher, "fetched": now}
@@ -226,6 +236,12 @@ def _after(row: Any, heard: Heard) -> Prefixes:
         return heard.prefixes
     both = {**heard.prefixes, **had, **heard.prefixes}  # what it lists now stands first, and says whose it is
     return dict(islice(both.items(), MOST_PREFIXES))
+
+
+def _pinned(session: Reading, names: Sequence[str]) -> dict[str, Prefixes]:
+    """The prefixes of those origins that are read here themselves."""
+    chosen = select(_node.c.url, _node.c.prefixes).where(_node.c.url.in_(names))
+    return {row.url: orjson.loads(row.prefixes) for row in session.connection().execute(chosen)}
 
 
 def _locked(session: WriteSession, names: Sequence[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from federation import hosts, origins, reader, rounds, unproven
+from federation import hosts, lists, origins, reader, rounds, unproven
 from federation.database import Reading, table
 from federation.identity import prefixes_of, read_manifest
 from federation.merge import Statement
@@ -623,6 +623,93 @@ def test_an_origin_keeps_no_more_prefixes_than_a_manifest_may_name(
         with moot.database.write() as session:
             kept = origins.remember(session, [_said(origin)], now=world.now)
     assert list(kept[origin.id].values()) == ["GB-LAE-FOU", "GB-LAE-THR", "GB-LAE-TWO"]
+
+
+def test_no_relay_adds_a_prefix_to_a_node_that_is_read_here(moot: Aggregator, world: World) -> None:
+    """While a pinned node is down, a relay that lists another body of it cannot make up records of that body."""
+    origin = world.node()
+    record = origin.put("contract", "A")
+    moot.add(origin)
+    moot.crawl()
+    made_up = _two_bodies(origin, "XYZ")
+    relay = _vouching(world, origin, origin.manifest())
+    world.faults[origin.url] = Later("down")
+    relay.pass_on(made_up.items[made_up.put("contract", "A")])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert {problem.rule for problem in problems(moot.database)} >= {"id-prefix"}
+    assert not [name for name in rows(moot.database) if name.startswith(made_up.prefix)]
+    assert (_marks(moot, record), _known(moot, origin)) == ((), [])
+
+
+def test_no_relay_vouches_for_a_node_that_is_read_here(moot: Aggregator, world: World) -> None:
+    """While a pinned node is down, a record under a key that only a relay shows marks nothing, and waits for it."""
+    origin = world.node()
+    first = origin.key("1")
+    origin.all_again()
+    record = origin.put("contract", "A")
+    moot.add(origin)
+    moot.crawl()
+    origin.key("2", by=first)
+    later = origin.put("contract", "B")
+    relay = _vouching(world, origin, origin.manifest())
+    relay.pass_on(origin.items[later])
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert (_marks(moot, record), _known(moot, origin), later in rows(moot.database)) == ((), [], False)
+    world.faults.clear()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert (rows(moot.database)[later].signature, _marks(moot, later)) == ("valid", ())
+
+
+def test_what_a_pinned_node_says_at_a_relays_asking_takes_nothing_from_it(moot: Aggregator, world: World) -> None:
+    """A pinned node that is asked for a new body has that one too, and still those that it was pinned with."""
+    origin, relay = world.node(), world.node("relay.example", "REL", role="aggregator", size=50)
+    left = _two_bodies(origin)
+    moot.add(origin)
+    moot.crawl()
+    origin.more = {}
+    joined = _two_bodies(origin, "XYZ")
+    relay.pass_on(joined.items[joined.put("contract", "A")])
+    relay.pass_on(left.items[left.put("contract", "A")])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert problems(moot.database) == []
+    assert {f"{body.prefix}contract/A" for body in (left, joined)} <= set(rows(moot.database))
+    assert (_asked(world, origin), _known(moot, origin)) == (2, [])
+
+
+def test_what_a_relay_said_of_a_node_before_it_was_pinned_says_nothing_now(moot: Aggregator, world: World) -> None:
+    """A word that was written while a node was pinned, or is left of a time before, gives it no key and no mark."""
+    origin = world.node()
+    record = origin.put("contract", "A")
+    origin.key("9")
+    with moot.database.write() as session:
+        origins.remember(session, [_said(origin, "https://relay.example/x")], now=world.now)
+        left = session.connection().execute(select(table(Origin))).one()._asdict()
+    origin.keys = {}
+    moot.add(origin)
+    with moot.database.write() as session:
+        session.connection().execute(table(Origin).insert().values(left))
+    moot.crawl()
+    with moot.database.read() as session:
+        assert origin.id not in origins.rings(session)
+    assert (left["jwks"] != "[]", _marks(moot, record)) == (True, ())
+
+
+def _marks(moot: Aggregator, record: str) -> tuple[str, ...]:
+    with moot.database.read() as session:
+        held = lists.by_id(session, record)
+    assert held is not None
+    return held.marks
+
+
+def _known(moot: Aggregator, origin: FakeNode) -> list[Any]:
+    """What is written of an origin that was heard of."""
+    with moot.database.read() as session:
+        return list(session.connection().execute(select(table(Origin)).where(table(Origin).c.id == origin.id)))
 
 
 def test_a_vouched_origin_is_asked_again_after_an_hour(moot: Aggregator, world: World) -> None:
