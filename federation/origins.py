@@ -294,9 +294,11 @@ def heard_of(session: Reading, origin: str) -> bool:
     return session.connection().execute(select(_origin.c.id).where(_origin.c.id == origin)).first() is not None
 
 
-def keys(session: Reading, origin: str) -> list[Jwk]:
-    """The keys of an origin that was heard of; none of one that is not known."""
+def keys(session: Reading, origin: str, *, itself: bool = False) -> list[Jwk]:
+    """The keys of an origin that was heard of; none of one that is not known, or, with `itself`, was vouched for."""
     chosen = select(_origin.c.jwks).where(_origin.c.id == origin)
+    if itself:
+        chosen = chosen.where(_origin.c.vouched_by.is_(None))
     found: list[Jwk] = orjson.loads(session.connection().execute(chosen).scalar_one_or_none() or "[]")
     return found
 

@@ -699,6 +699,27 @@ def test_what_a_relay_said_of_a_node_before_it_was_pinned_says_nothing_now(moot:
     assert (left["jwks"] != "[]", _marks(moot, record)) == (True, ())
 
 
+def test_t11_no_relay_revokes_a_key_of_a_node_that_is_pinned_later(moot: Aggregator, world: World) -> None:
+    """What a relay said of a key while its node was down revokes nothing when that node joins, and holds nobody."""
+    origin = world.node()
+    origin.key("1")
+    origin.all_again()
+    record = origin.put("contract", "A")
+    revoked = origin.keys["1"] | {"revoked": "2026-11-02T09:00:00Z", "reason": "false"}
+    relay = _vouching(world, origin, origin.manifest() | {"keys": [revoked]})
+    relay.pass_on(origin.items[record])
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert (_heard(moot, origin).vouched_by, "revoked" in _heard(moot, origin).jwks) == (relay.id, True)
+    world.faults.clear()
+    moot.add(origin)
+    moot.crawl()
+    pinned = node_row(moot.database)
+    assert (pinned.state, "revoked" in pinned.jwks) == ("active", False)
+    assert rows(moot.database)[record].signature == "valid"
+
+
 def _marks(moot: Aggregator, record: str) -> tuple[str, ...]:
     with moot.database.read() as session:
         held = lists.by_id(session, record)
