@@ -103,7 +103,8 @@ def by_id(session: Reading, record: str) -> Held | None:
 
 
 # Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
-# What a node says of others' records whose route it is (`federation/relations.py`) marks none of them.
+# What a node says of others' records whose route it is (`federation/relations.py`) marks none of them, and what a relay
+# said of a node that is pinned now marks none of that one's.
 _MARKED = f"""
 SELECT r."row", r.publisher, r.changed, r.signature, {_NODE_MARK},
     CASE WHEN r.origin_node = n.url AND instr(u.value, '"' || r.publisher || '"') > 0 THEN '{relations.KEY}'
@@ -116,7 +117,7 @@ FROM record AS r
 LEFT JOIN node AS n ON n.id = r.node_id
 LEFT JOIN publisher AS p ON p.id = r.publisher AND r.node_id IS NULL
 LEFT JOIN meta AS u ON u.key = '{relations.KEY}.' || r.node_id
-LEFT JOIN origin AS o ON o.id = r.origin_node
+LEFT JOIN origin AS o ON o.id = r.origin_node AND NOT EXISTS (SELECT 1 FROM node AS w WHERE w.url = o.id)
 WHERE NOT r.deleted AND """  # noqa: S608 - our own words alone
 _OF_ROWS, _OF_ID = texts(_MARKED + 'r."row" = any(?)'), texts(_MARKED + "r.id = ?")
 

@@ -84,9 +84,9 @@ def pin(
     """
     key, prefixes = key_of(manifest.id), prefixes_of(manifest)
     check_free(session, manifest.id, key, prefixes, me=me)
-    heard = origins.keys(session, manifest.id)
+    heard, said = origins.keys(session, manifest.id), origins.keys(session, manifest.id, itself=True)
     origins.give_way(session, manifest.id, prefixes)
-    keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), heard)
+    keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), said)  # no relay ends a key of a node that joins
     put_in(session, manifest, body, keys=keys, relays=relays, every=every, now=now, state=state)
     if keys:
         rejudge.keys_changed(session, manifest.id, Ring(keys), before=heard, now=now)

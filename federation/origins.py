@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,6 +32,8 @@ from schema.tables import Node, Origin, Publisher
 _origin, _node, _publisher = table(Origin), table(Node), table(Publisher)
 MEMBER_PAGES = 50
 MEMBERS_A_PAGE = 1_000
+MOST_PREFIXES = 10_000
+"""How many prefixes an origin is known by: as many as a manifest may name."""
 LIST_SECONDS = 120.0
 """How long a visit reads the list of a relay for one origin."""
 IN_VAIN = timedelta(hours=1)
@@ -64,6 +67,11 @@ class Heard:
     prefixes: Prefixes
     vouched_by: str | None = None
     manifest: Manifest | None = None
+
+    @property
+    def itself(self) -> bool:
+        """Whether the origin has said this itself: it was neither asked in vain, nor vouched for."""
+        return self.manifest is not None and self.vouched_by is None
 
 
 async def learn(get: Get, node: str, *, relay: Manifest | None, wait: bool = False) -> Heard | None:
@@ -160,9 +168,10 @@ def overdue(session: Reading, *, now: datetime) -> list[str]:
 def rings(session: Reading) -> dict[str, Ring]:
     """The keys of all origins that are pinned or were heard of, of those that publish any."""
     found: dict[str, Ring] = {}
-    for name, keys in ((_origin.c.id, _origin.c.jwks), (_node.c.url, _node.c.jwks)):
-        rows = session.connection().execute(select(name, keys).where(keys != "[]"))
-        found |= {row[0]: Ring(orjson.loads(row[1])) for row in rows}
+    unpinned = _origin.c.id.not_in(select(_node.c.url))  # what was heard of one while it was pinned may still stand
+    heard = select(_origin.c.id, _origin.c.jwks).where(_origin.c.jwks != "[]", unpinned)
+    for chosen in (heard, select(_node.c.url, _node.c.jwks).where(_node.c.jwks != "[]")):
+        found |= {name: Ring(orjson.loads(keys)) for name, keys in session.connection().execute(chosen)}
     return found
 
 
@@ -171,24 +180,26 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
 
     Its keys are taken as those of a pinned node are: of a change that no known key stands behind, only
     the ends of keys count. What a relay vouched for gives way to the origin's own word, and never the other way round.
+    Of a node that is pinned nothing is kept: its own visits do that.
     """
     kept: dict[str, Prefixes] = {}
     changed: list[tuple[str, list[Jwk], list[Jwk]]] = []
-    pinned = set(session.connection().execute(select(_node.c.url)).scalars())
     order = sorted(heard, key=lambda one: one.id)  # one for all, so that no two workers wait for each other
-    known = _locked(session, [origin.id for origin in order])
-    spoken_for = _Spoken(session, order)
+    names = [origin.id for origin in order]
+    pinned, known, spoken_for = _pinned(session, names), _locked(session, names), _Spoken(session, order)
     for origin in order:
+        if origin.id in pinned:
+            new = spoken_for.less(origin.prefixes if origin.itself else {}, origin.id)
+            kept[origin.id] = {**new, **pinned[origin.id]}
+            continue
         row = known.get(origin.id)
         before: list[Jwk] = [] if row is None else orjson.loads(row.jwks)
-        after, prefixes, voucher = before, origin.prefixes, origin.vouched_by
-        if row is not None and origin.manifest is None:
+        after, prefixes, voucher = before, _after(row, origin), origin.vouched_by
+        if row is not None and not _counts(row, origin):
             voucher = row.vouched_by
-        elif row is not None and voucher is not None and row.vouched_by is None and row.prefixes != "{}":
-            prefixes, voucher = orjson.loads(row.prefixes), None
-        elif origin.manifest is not None and origin.id not in pinned:
-            itself = row is not None and row.vouched_by is not None and voucher is None
-            after = _keys(before, origin.manifest, anew=itself, now=now)
+        elif origin.manifest is not None:
+            anew = origin.itself and row is not None and row.vouched_by is not None
+            after = _keys(before, origin.manifest, anew=anew, now=now)
         kept[origin.id] = spoken_for.less(prefixes, origin.id)
         text = orjson.dumps(dict(kept[origin.id])).decode()
         values = {"id": origin.id, "prefixes": text, "vouched_by": voucher, "fetched": now}
@@ -198,6 +209,39 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     for name, before, after in changed:
         rejudge.keys_changed(session, name, Ring(after), before=before, now=now)
     return kept
+
+
+def _counts(row: Any, heard: Heard) -> bool:
+    """Whether what was heard changes what is known of an origin: not where it was asked in vain.
+
+    No relay's word does where the origin has spoken itself.
+    """
+    if heard.manifest is None:
+        return False
+    return heard.vouched_by is None or row.vouched_by is not None or row.prefixes == "{}"
+
+
+def _after(row: Any, heard: Heard) -> Prefixes:
+    """The prefixes of an origin after this was heard.
+
+    Those stay that it said itself before, so that the tombstones of a publisher that has left are still taken; what a
+    relay vouched for stays while that relay alone speaks. They are no more than a manifest may name, the last first.
+    """
+    if row is None:
+        return heard.prefixes
+    had: dict[str, str] = orjson.loads(row.prefixes)
+    if not _counts(row, heard):
+        return had
+    if row.vouched_by != heard.vouched_by:
+        return heard.prefixes
+    both = {**heard.prefixes, **had, **heard.prefixes}  # what it lists now stands first, and says whose it is
+    return dict(islice(both.items(), MOST_PREFIXES))
+
+
+def _pinned(session: Reading, names: Sequence[str]) -> dict[str, Prefixes]:
+    """The prefixes of those origins that are read here themselves."""
+    chosen = select(_node.c.url, _node.c.prefixes).where(_node.c.url.in_(names))
+    return {row.url: orjson.loads(row.prefixes) for row in session.connection().execute(chosen)}
 
 
 def _locked(session: WriteSession, names: Sequence[str]) -> dict[str, Any]:
@@ -250,9 +294,11 @@ def heard_of(session: Reading, origin: str) -> bool:
     return session.connection().execute(select(_origin.c.id).where(_origin.c.id == origin)).first() is not None
 
 
-def keys(session: Reading, origin: str) -> list[Jwk]:
-    """The keys of an origin that was heard of; none of one that is not known."""
+def keys(session: Reading, origin: str, *, itself: bool = False) -> list[Jwk]:
+    """The keys of an origin that was heard of; none of one that is not known, or, with `itself`, was vouched for."""
     chosen = select(_origin.c.jwks).where(_origin.c.id == origin)
+    if itself:
+        chosen = chosen.where(_origin.c.vouched_by.is_(None))
     found: list[Jwk] = orjson.loads(session.connection().execute(chosen).scalar_one_or_none() or "[]")
     return found
 
@@ -263,8 +309,8 @@ def confirm(session: WriteSession, origin: str, manifest: Manifest, *, now: date
     if row is None:
         raise NotFound(f"{origin} is no node here, and no relay has told of it.")
     before, after = orjson.loads(row.jwks), pinning.anew(manifest, now=now)
-    chosen = update(_origin).where(_origin.c.id == origin)
-    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode(), vouched_by=None))
+    chosen = update(_origin).where(_origin.c.id == origin)  # who vouched stays, so that no prefix of that word does
+    session.connection().execute(chosen.values(jwks=orjson.dumps(after).decode()))
     rejudge.keys_changed(session, origin, Ring(after), before=before, now=now)
     remember(session, [Heard(origin, prefixes_of(manifest), None, manifest)], now=now)
 

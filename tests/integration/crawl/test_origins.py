@@ -14,19 +14,20 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from federation import hosts, origins, reader, rounds, unproven
+from federation import hosts, lists, origins, reader, rounds, unproven
 from federation.database import Reading, table
-from federation.identity import read_manifest
+from federation.identity import prefixes_of, read_manifest
 from federation.merge import Statement
 from federation.seam import Answer
 from federation.sign import Signer
 from federation.visit import BUSY_WAIT
 from folkmoot.commands import node_decisions
 from schema.errors import Later, LeaseLost, Refused, Vanished
-from schema.tables import Origin, Unproven
+from schema.manifest import Manifest
+from schema.tables import Node, Origin, Unproven
 from tests.integration.crawl.world import (
     Aggregator,
     FakeNode,
@@ -329,17 +330,18 @@ def test_prefixes_of_origins_heard_of_at_once_are_those_of_the_first(moot: Aggre
     one, under, two = (f"https://exa.example/id/{path}/" for path in ("ONE", "ONE/x", "TWO"))
     moot.add(world.node("two.example", "TWO"))
     pinned = world.servers["https://two.example"].prefix  # type: ignore[attr-defined]
+    manifest = _read(world.node())
 
     def kept(*heard: tuple[str, list[str]]) -> dict[str, set[str]]:
         with moot.database.write() as session:
-            said = [origins.Heard(name, dict.fromkeys(prefixes, "P")) for name, prefixes in heard]
+            said = [origins.Heard(name, dict.fromkeys(prefixes, "P"), None, manifest) for name, prefixes in heard]
             return {name: set(left) for name, left in origins.remember(session, said, now=world.now).items()}
 
     assert kept((b, [under, two]), (a, [one, pinned])) == {a: {one}, b: {two}}
     assert kept((a, [one, two])) == {a: {one}}
-    assert kept((a, [two]), (b, [one, two])) == {a: set(), b: {one, two}}, "what another has until now is its own"
-    assert kept((a, [under]), (b, [two])) == {a: set(), b: {two}}
-    assert kept((a, [under])) == {a: {under}}
+    assert kept((a, []), (b, [one, two])) == {a: {one}, b: {two}}, "what another has stays its own"
+    assert kept((b, [under])) == {b: {two}}
+    assert kept((a, [under])) == {a: {one, under}}
 
 
 def _learn(pages: Mapping[str, Any], node: FakeNode, relay: FakeNode) -> origins.Heard | None:
@@ -512,6 +514,223 @@ def test_the_mark_of_a_vouched_origin_stays(moot: Aggregator, world: World) -> N
     moot.crawl()
     with moot.database.read() as session:
         assert origins.vouchers(session, [origin.id]) == {origin.id: one.id}
+
+
+def _two_bodies(origin: FakeNode, code: str = "HOS") -> FakeNode:
+    """Another body that an origin publishes for from now on, with records of its own."""
+    body = FakeNode(code=code)
+    origin.more = {"publishers": [*origin.manifest()["publishers"], *body.manifest()["publishers"]]}
+    return body
+
+
+def _read(origin: FakeNode) -> Manifest:
+    return read_manifest(orjson.dumps(origin.manifest()), origin.id)
+
+
+def test_t37_what_a_body_withdraws_that_has_left_its_origin_is_taken(moot: Aggregator, world: World) -> None:
+    """An origin that is relayed keeps the prefixes that it had: its tombstones and a relay's `dropped` still land."""
+    origin, relay = world.node(), world.node("relay.example", "REL", role="aggregator", size=50)
+    body = _two_bodies(origin)
+    gone, ended, dropped = (body.put("contract", f"C-{n}") for n in range(3))
+    for record in (gone, ended, dropped):
+        relay.pass_on(body.items[record])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    origin.more = {}
+    relay.pass_on(body.items[body.delete("contract", "C-0", "personal-data")])
+    relay.pass_on(body.items[body.delete("contract", "C-1")])
+    relay.pass_on(body.items[dropped], state="deleted", reason="dropped")
+    world.pass_time(hours=26)
+    moot.crawl()
+    found = rows(moot.database)
+    assert (_asked(world, origin), problems(moot.database)) == (2, [])
+    assert [found[record].reason for record in (gone, ended, dropped)] == ["personal-data", "ended", "dropped"]
+
+
+def test_a_prefix_that_an_origin_left_is_anothers_once_that_is_pinned_with_it(moot: Aggregator, world: World) -> None:
+    """What an origin had and lists no more gives way to a node that is pinned with it, as what it lists does."""
+    origin, other = world.node(), world.node("two.example", "TWO")
+    body = _two_bodies(origin)
+    moot.add(other)
+    with moot.database.write() as session:
+        origins.remember(session, [_said(origin)], now=world.now)
+        has = update(table(Node)).where(table(Node).c.url == other.id)
+        session.connection().execute(has.values(prefixes=orjson.dumps({body.prefix: body.publisher}).decode()))
+        origin.more = {}
+        assert origins.remember(session, [_said(origin)], now=world.now) == {origin.id: {origin.prefix: "GB-LAE-EXA"}}
+
+
+def _said(origin: FakeNode, by: str | None = None) -> origins.Heard:
+    """What an origin says of itself now, or what a relay says of it."""
+    manifest = _read(origin)
+    return origins.Heard(origin.id, prefixes_of(manifest), by, manifest)
+
+
+@pytest.mark.parametrize("had", ["by asking it", "from a person"])
+def test_prefixes_that_a_relay_alone_vouched_for_go_with_its_word(moot: Aggregator, world: World, had: str) -> None:
+    """What an origin never said itself is none of its own once its word is had, however that is had."""
+    origin = world.node()
+    body = _two_bodies(origin)
+    vouched = _said(origin, "https://relay.example/x")
+    origin.more = {}
+    with moot.database.write() as session:
+        kept = origins.remember(session, [vouched], now=world.now)
+        assert set(kept[origin.id]) == {origin.prefix, body.prefix}
+        if had == "by asking it":
+            origins.remember(session, [_said(origin)], now=world.now)
+        else:
+            origins.confirm(session, origin.id, _read(origin), now=world.now)
+    assert (set(orjson.loads(_heard(moot, origin).prefixes)), _heard(moot, origin).vouched_by) == (
+        {origin.prefix},
+        None,
+    )
+
+
+def test_prefixes_that_a_relay_vouched_for_stay_while_it_alone_speaks(moot: Aggregator, world: World) -> None:
+    """While an origin is silent, what its relay vouched for stays too; another relay's word takes the place of it."""
+    origin = world.node()
+    body = _two_bodies(origin)
+    both = _said(origin, "https://relay.example/x")
+    origin.more = {}
+    with moot.database.write() as session:
+        origins.remember(session, [both], now=world.now)
+        kept = origins.remember(session, [_said(origin, "https://relay.example/x")], now=world.now)
+        assert set(kept[origin.id]) == {origin.prefix, body.prefix}
+        kept = origins.remember(session, [_said(origin, "https://other.example/x")], now=world.now)
+        assert set(kept[origin.id]) == {origin.prefix}
+
+
+def test_an_origin_that_is_asked_in_vain_is_known_as_it_stands_now(moot: Aggregator, world: World) -> None:
+    """Who learns nothing of an origin writes nothing back that it read before another learnt more."""
+    origin = world.node()
+    _two_bodies(origin)
+    vouched = _said(origin, "https://relay.example/x")
+    origin.more = {}
+    with moot.database.write() as session:
+        for heard in (vouched, _said(origin), origins.Heard(origin.id, vouched.prefixes)):
+            kept = origins.remember(session, [heard], now=world.now)
+    assert (set(kept[origin.id]), _heard(moot, origin).vouched_by) == ({origin.prefix}, None)
+
+
+def test_an_origin_keeps_no_more_prefixes_than_a_manifest_may_name(
+    moot: Aggregator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that names others day after day has those that it names, and of the others the last that it had."""
+    monkeypatch.setattr(origins, "MOST_PREFIXES", 3)
+    origin = world.node()
+    for code in ("ONE", "TWO", "THR", "FOU"):
+        origin.more = {"publishers": FakeNode(code=code).manifest()["publishers"]}
+        with moot.database.write() as session:
+            kept = origins.remember(session, [_said(origin)], now=world.now)
+    assert list(kept[origin.id].values()) == ["GB-LAE-FOU", "GB-LAE-THR", "GB-LAE-TWO"]
+
+
+def test_no_relay_adds_a_prefix_to_a_node_that_is_read_here(moot: Aggregator, world: World) -> None:
+    """While a pinned node is down, a relay that lists another body of it cannot make up records of that body."""
+    origin = world.node()
+    record = origin.put("contract", "A")
+    moot.add(origin)
+    moot.crawl()
+    made_up = _two_bodies(origin, "XYZ")
+    relay = _vouching(world, origin, origin.manifest())
+    world.faults[origin.url] = Later("down")
+    relay.pass_on(made_up.items[made_up.put("contract", "A")])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert {problem.rule for problem in problems(moot.database)} >= {"id-prefix"}
+    assert not [name for name in rows(moot.database) if name.startswith(made_up.prefix)]
+    assert (_marks(moot, record), _known(moot, origin)) == ((), [])
+
+
+def test_no_relay_vouches_for_a_node_that_is_read_here(moot: Aggregator, world: World) -> None:
+    """While a pinned node is down, a record under a key that only a relay shows marks nothing, and waits for it."""
+    origin = world.node()
+    first = origin.key("1")
+    origin.all_again()
+    record = origin.put("contract", "A")
+    moot.add(origin)
+    moot.crawl()
+    origin.key("2", by=first)
+    later = origin.put("contract", "B")
+    relay = _vouching(world, origin, origin.manifest())
+    relay.pass_on(origin.items[later])
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert (_marks(moot, record), _known(moot, origin), later in rows(moot.database)) == ((), [], False)
+    world.faults.clear()
+    world.pass_time(hours=1)
+    moot.crawl()
+    assert (rows(moot.database)[later].signature, _marks(moot, later)) == ("valid", ())
+
+
+def test_what_a_pinned_node_says_at_a_relays_asking_takes_nothing_from_it(moot: Aggregator, world: World) -> None:
+    """A pinned node that is asked for a new body has that one too, and still those that it was pinned with."""
+    origin, relay = world.node(), world.node("relay.example", "REL", role="aggregator", size=50)
+    left = _two_bodies(origin)
+    moot.add(origin)
+    moot.crawl()
+    origin.more = {}
+    joined = _two_bodies(origin, "XYZ")
+    relay.pass_on(joined.items[joined.put("contract", "A")])
+    relay.pass_on(left.items[left.put("contract", "A")])
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert problems(moot.database) == []
+    assert {f"{body.prefix}contract/A" for body in (left, joined)} <= set(rows(moot.database))
+    assert (_asked(world, origin), _known(moot, origin)) == (2, [])
+
+
+def test_what_a_relay_said_of_a_node_before_it_was_pinned_says_nothing_now(moot: Aggregator, world: World) -> None:
+    """A word that was written while a node was pinned, or is left of a time before, gives it no key and no mark."""
+    origin = world.node()
+    record = origin.put("contract", "A")
+    origin.key("9")
+    with moot.database.write() as session:
+        origins.remember(session, [_said(origin, "https://relay.example/x")], now=world.now)
+        left = session.connection().execute(select(table(Origin))).one()._asdict()
+    origin.keys = {}
+    moot.add(origin)
+    with moot.database.write() as session:
+        session.connection().execute(table(Origin).insert().values(left))
+    moot.crawl()
+    with moot.database.read() as session:
+        assert origin.id not in origins.rings(session)
+    assert (left["jwks"] != "[]", _marks(moot, record)) == (True, ())
+
+
+def test_t11_no_relay_revokes_a_key_of_a_node_that_is_pinned_later(moot: Aggregator, world: World) -> None:
+    """What a relay said of a key while its node was down revokes nothing when that node joins, and holds nobody."""
+    origin = world.node()
+    origin.key("1")
+    origin.all_again()
+    record = origin.put("contract", "A")
+    revoked = origin.keys["1"] | {"revoked": "2026-11-02T09:00:00Z", "reason": "false"}
+    relay = _vouching(world, origin, origin.manifest() | {"keys": [revoked]})
+    relay.pass_on(origin.items[record])
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert (_heard(moot, origin).vouched_by, "revoked" in _heard(moot, origin).jwks) == (relay.id, True)
+    world.faults.clear()
+    moot.add(origin)
+    moot.crawl()
+    pinned = node_row(moot.database)
+    assert (pinned.state, "revoked" in pinned.jwks) == ("active", False)
+    assert rows(moot.database)[record].signature == "valid"
+
+
+def _marks(moot: Aggregator, record: str) -> tuple[str, ...]:
+    with moot.database.read() as session:
+        held = lists.by_id(session, record)
+    assert held is not None
+    return held.marks
+
+
+def _known(moot: Aggregator, origin: FakeNode) -> list[Any]:
+    """What is written of an origin that was heard of."""
+    with moot.database.read() as session:
+        return list(session.connection().execute(select(table(Origin)).where(table(Origin).c.id == origin.id)))
 
 
 def test_a_vouched_origin_is_asked_again_after_an_hour(moot: Aggregator, world: World) -> None:
