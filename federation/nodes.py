@@ -88,7 +88,7 @@ def pin(
     origins.give_way(session, manifest.id, prefixes)
     keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), said)  # no relay ends a key of a node that joins
     put_in(session, manifest, body, keys=keys, relays=relays, every=every, now=now, state=state)
-    if keys:
+    if keys or heard:
         rejudge.keys_changed(session, manifest.id, Ring(keys), before=heard, now=now)
     precedence.settle(session, precedence.claimed(manifest), now=now)
     return key

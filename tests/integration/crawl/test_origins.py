@@ -720,6 +720,25 @@ def test_t11_no_relay_revokes_a_key_of_a_node_that_is_pinned_later(moot: Aggrega
     assert rows(moot.database)[record].signature == "valid"
 
 
+def test_t11_a_key_that_a_relay_made_up_proves_nothing_once_its_node_is_pinned(moot: Aggregator, world: World) -> None:
+    """What was signed under a false key that a relay vouched for is no longer valid when the node joins without any."""
+    origin = world.node()
+    record = origin.put("contract", "A", title="True")
+    false = Signer("false", bytes(range(32)))
+    relay = _vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
+    item = origin.items[record]
+    relay.pass_on(_forged(item | {"origin": item["origin"] | {"sig": ""}}, "A lie", false, later=9))
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert rows(moot.database)[record].signature == "valid"
+    world.faults.clear()
+    moot.add(origin)
+    assert (rows(moot.database)[record].signature, rows(moot.database)[record].rank) == ("unknown-key", 2)
+    moot.crawl()
+    assert (rows(moot.database)[record].signature, rows(moot.database)[record].rank) == ("absent", 0)
+
+
 def _marks(moot: Aggregator, record: str) -> tuple[str, ...]:
     with moot.database.read() as session:
         held = lists.by_id(session, record)
