@@ -153,7 +153,9 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     keys = pinning.take(known.keys, manifest, now=now)
     taken = pinning.anew(manifest, now=now) if keys.objections else keys.keys
     moved.remember(session, pairs, now=now)
-    pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": precedence.claimed(manifest)}
+    # Neither a key nor who is asked about the address says whose own node it is: other claims wait for `node release`.
+    own = precedence.kept(known.own, manifest)
+    pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": own}
     _pin_there(session, known, manifest, body, **pinned)
     relations.note(session, known.id, manifest)
     _read_there(session, known, manifest, now=now)
@@ -162,7 +164,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
         lapse.revive(session, known.id, now=now)
     _end_others(session, known.id, pairs, now=now)
     audit.note(session, "node.moved", f"{known.url} to {manifest.id}", now)
-    precedence.settle(session, {*known.own, *precedence.claimed(manifest)}, now=now)
+    precedence.settle(session, known.own, now=now)
     return key_of(manifest.id)
 
 

@@ -586,3 +586,24 @@ def test_t17_our_own_old_ids_come_back_by_no_relay(moot: Aggregator, world: Worl
     moot.add(relay, relays=True)
     moot.crawl()
     assert _live(moot.database) == set()
+
+
+@pytest.mark.parametrize("claimed", ["own", "hosted"])
+def test_t17_a_move_takes_no_claim_that_nobody_confirmed(
+    moot: Aggregator, world: World, old: FakeNode, claimed: str
+) -> None:
+    """A node that moves goes before others for those bodies that it did before and still claims, and no others."""
+    hosts = {code: world.node(f"{code.lower()}-host.example", code) for code in ("EXA", "HOS")}
+    for host in hosts.values():
+        host.more = {"publishers": [host.manifest()["publishers"][0] | {"relation": "hosted"}]}
+        moot.add(host)
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    ours = new.manifest()["publishers"][0]
+    theirs = hosts["HOS"].manifest()["publishers"][0] | {"idPrefix": f"{new.url}/id/GB-LAE-HOS/", "relation": "own"}
+    new.more = {"publishers": [ours | {"relation": claimed}, theirs]}
+    _follow(moot, new)
+    moot.crawl()
+    hidden = {row.publisher for row in rows(moot.database).values() if row.hidden and "-host." in row.id}
+    assert hidden == ({"GB-LAE-EXA"} if claimed == "own" else set())
