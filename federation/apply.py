@@ -65,7 +65,11 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
     pending = Pending(session, node_id, [*ids, *judged.standing], afresh=reconciling)
     erased = erasure.words(session, ids)
+    left = moved.left(session, node_id)
     for statement, ends in heard:
+        # A relay that has not followed a move, or was judged before that was: its word brings no old id back.
+        if not (ends or statement.deleted) and left.overlaps(statement.id):
+            continue
         known = after[statement.id]
         gone = erased.get(statement.id)
         then = end(known, node_id) if ends else hear(known, statement, afresh=reconciling, erased=gone)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import orjson
 from sqlalchemy import delete, or_, select
 
 from federation.database import Reading, WriteSession, table, upsert
-from schema.tables import Moved
+from federation.identity import Taken
+from schema.tables import Moved, Node
 
-_moved = table(Moved)
+_moved, _node = table(Moved), table(Node)
 
 
 def leads_to(session: Reading, record_id: str) -> str | None:
@@ -41,6 +43,16 @@ def _led_to(record_id: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
         last = [name for name in dict.fromkeys(led) if name not in found]
         found = found + last
     return found
+
+
+def left(session: Reading, node_id: int) -> Taken:
+    """The prefixes that were left behind in moves, less those of this node: it may be its own word on its old ids."""
+    olds = session.connection().execute(select(_moved.c.old)).scalars().all()
+    if not olds:
+        return Taken(())
+    known = session.connection().execute(select(_node.c.prefixes).where(_node.c.id == node_id)).scalar_one()
+    mine = orjson.loads(known)
+    return Taken(old for old in olds if old not in mine)
 
 
 def remember(session: WriteSession, prefixes: Mapping[str, str], *, now: datetime) -> None:

@@ -5,7 +5,7 @@ Ids begin with the public URL, so a move gives every record a new id. The old on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
@@ -14,21 +14,24 @@ import orjson
 from sqlalchemy import bindparam, delete, exists, func, literal, select, update
 
 from federation import audit, judge, lapse, log, moved, pinning, precedence, publishers, reconcile, relations, signing
+from federation import rows as bulk
 from federation.again import again
+from federation.apply import end_routes
 from federation.crawl import walk
 from federation.database import WriteSession, table
-from federation.identity import feed_of, key_of, name_of, prefixes_of, without_overlap
+from federation.identity import Taken, feed_of, key_of, name_of, prefixes_of, without_overlap
 from federation.nodes import Known, check_free, confirmed, lock
 from federation.seam import Get
 from federation.sign import VALID, Ring
 from federation.verdicts import Source
+from federation.waiting import forget
 from schema.errors import Conflict, Crawling
 from schema.identifiers import place_of
 from schema.manifest import Manifest
-from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record
+from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record, Shadow
 
 _record, _publisher, _meta, _moved = table(Record), table(Publisher), table(Meta), table(Moved)
-_node, _feed, _answer = table(Node), table(Feed), table(Idempotency)
+_node, _feed, _answer, _shadow = table(Node), table(Feed), table(Idempotency), table(Shadow)
 _there = _record.alias()
 _AT_ONCE = 5_000
 
@@ -135,8 +138,9 @@ async def signed(get: Get, known: Known, manifest: Manifest, *, now: datetime) -
 def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, me: str, now: datetime) -> str:
     """Follow a node to another address: it is read there from 0, and old ids lead to the new. Gives its key.
 
-    What it published under the old address stays until the reading has ended, and goes then where the new is there.
-    Raises `Conflict` where another is there already, or one that publishes for nobody that it did.
+    What it published under the old address stays until the reading has ended, and goes then where the new is there;
+    what others pass on of that ends at once, for no route is to take over under an old id. Raises `Conflict` where
+    another is there already, or one that publishes for nobody that it did.
     """
     known = lock(session, known)
     if manifest.id == known.url:
@@ -149,15 +153,18 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     keys = pinning.take(known.keys, manifest, now=now)
     taken = pinning.anew(manifest, now=now) if keys.objections else keys.keys
     moved.remember(session, pairs, now=now)
-    pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": precedence.claimed(manifest)}
+    # Neither a key nor who is asked about the address says whose own node it is: other claims wait for `node release`.
+    own = precedence.kept(known.own, manifest)
+    pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": own}
     _pin_there(session, known, manifest, body, **pinned)
     relations.note(session, known.id, manifest)
     _read_there(session, known, manifest, now=now)
     reconcile.begin(session, known.id)
     if known.stale_since is not None:
         lapse.revive(session, known.id, now=now)
+    _end_others(session, known.id, pairs, now=now)
     audit.note(session, "node.moved", f"{known.url} to {manifest.id}", now)
-    precedence.settle(session, {*known.own, *precedence.claimed(manifest)}, now=now)
+    precedence.settle(session, known.own, now=now)
     return key_of(manifest.id)
 
 
@@ -191,8 +198,41 @@ def _read_there(session: WriteSession, known: Known, manifest: Manifest, *, now:
     session.connection().execute(chosen.values(values | {"fence": _feed.c.fence + 1}))
 
 
+def _end_others(session: WriteSession, node_id: int, prefixes: Iterable[str], *, now: datetime) -> None:
+    """End what other routes say under these prefixes beside the node itself."""
+    left, routes = Taken(prefixes), dict[int, list[str]]()
+    chosen = select(_shadow.c.node_id, _shadow.c.id).join(_record, _record.c.id == _shadow.c.id)
+    for route, name in session.connection().execute(chosen.where(_record.c.node_id == node_id)):
+        if left.overlaps(name):
+            routes.setdefault(route, []).append(name)
+    for route, ids in routes.items():
+        end_routes(session, route, ids, now=now)
+        forget(session, route, ids)
+
+
+def _take_on(session: WriteSession, node_id: int) -> None:
+    """Make the node's own what others alone carry under its old ids: it goes as the rest does, under one guard."""
+    known = session.connection().execute(select(_node.c.prefixes).where(_node.c.id == node_id)).scalar_one()
+    prefixes, routes = orjson.loads(known), dict[int, list[str]]()
+    for old in session.connection().execute(select(_moved.c.old)).scalars().all():
+        if old in prefixes:
+            # The publisher is asked for because an index knows it.
+            below = (_record.c.publisher == prefixes[old], func.substr(_record.c.id, 1, len(old)) == old)
+            others = select(_record.c.node_id, _record.c.id).where(_record.c.node_id != node_id, ~_record.c.deleted)
+            for route, name in session.connection().execute(others.where(*below)):
+                routes.setdefault(route, []).append(name)
+    for route, ids in routes.items():
+        bulk.change(session, Record, ("id", "node_id"), [(name, node_id) for name in ids])
+        session.connection().execute(delete(_shadow).where(_shadow.c.id == bindparam("old")), [{"old": i} for i in ids])
+        forget(session, route, ids)
+
+
 def arrived(session: WriteSession, node_id: int) -> list[str]:
-    """The old ids of a node that have had their time: their records live under their new ids."""
+    """The old ids of a node that have had their time: their records live under their new ids.
+
+    What others alone carry under old ids is the node's own from then on, so that it does not outlive them.
+    """
+    _take_on(session, node_id)
     over: list[str] = []
     for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():
         onward = literal(new) + func.substr(_record.c.id, len(old) + 1)

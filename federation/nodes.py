@@ -147,6 +147,7 @@ def check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes, *,
 def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:
     """Take over what may change in a manifest: names, new publishers, keys that a pinned one endorsed.
 
+    A claim to be a publisher's own node ends with it; one that is new waits for a person (decision 0012).
     Prefixes that were pinned stay, so that the tombstones of a publisher that has left are still taken. Raises
     `Refused` for another role, or a change of keys that no known key stands behind: it waits for a person.
     """
@@ -202,7 +203,7 @@ def release(session: WriteSession, known: Known, manifest: Manifest, body: bytes
     hooks.again(session, known.id)
     hear_again(session, known, due=now)
     make_due(session, now=now, node_id=known.id)
-    return replace(after, role=manifest.role, state=state, stale_since=None)
+    return replace(after, role=manifest.role, state=state, stale_since=None, own=tuple(own))
 
 
 def confirmed(known: Known) -> str:
@@ -225,12 +226,15 @@ def _take_over(
     session: WriteSession, known: Known, manifest: Manifest, body: bytes, keys: Sequence[Jwk], *, now: datetime
 ) -> Known:
     new = without_overlap(prefixes_of(manifest), origins.taken(session, but=known.url))
-    after = replace(known, prefixes={**new, **known.prefixes}, manifest=body, keys=tuple(keys))
+    own = precedence.kept(known.own, manifest)
+    after = replace(known, prefixes={**new, **known.prefixes}, manifest=body, keys=tuple(keys), own=own)
     values: dict[str, Any] = {"name": name_of(manifest), "manifest": body, "webhook": webhook_of(manifest)}
     values["prefixes"] = orjson.dumps(dict(after.prefixes)).decode()
     values["jwks"] = orjson.dumps(list(keys)).decode()
+    values["own"] = orjson.dumps(own).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
     relations.note(session, known.id, manifest)
+    precedence.settle(session, set(known.own) - set(own), now=now)
     if list(keys) != list(known.keys):
         rejudge.keys_changed(session, known.url, after.ring, before=known.keys, now=now)
     return after

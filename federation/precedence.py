@@ -34,6 +34,12 @@ def claimed(manifest: Manifest) -> list[str]:
     return sorted({one.publisher_id for one in manifest.publishers if one.relation == "own"})
 
 
+def kept(own: Iterable[str], manifest: Manifest) -> tuple[str, ...]:
+    """The confirmed claims that a manifest still makes. One that is given up, and made again, comes later."""
+    still = claimed(manifest)
+    return tuple(publisher for publisher in own if publisher in still)
+
+
 def owners(session: Reading) -> Owners:
     """The publishers with a node of their own, each with the ids of those nodes; this server may be one."""
     found: Owners = {}

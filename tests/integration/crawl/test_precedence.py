@@ -8,6 +8,7 @@ import pytest
 
 from federation import nodes, precedence, publishers, scan, snapshot
 from federation.database import Database
+from federation.identity import read_manifest
 from schema.errors import Later, Vanished
 from tests.integration.crawl.world import Aggregator, FakeNode, World, node_row, rows
 
@@ -232,3 +233,50 @@ def test_where_nobody_has_a_node_of_its_own_nothing_is_hidden(moot: Aggregator, 
     moot.crawl()
     assert _seen(moot.database) == {HOSTED}
     assert not any(row.hidden for row in rows(moot.database).values())
+
+
+def _claims(own: FakeNode, relation: str | None) -> None:
+    """Let the node claim the council so, or not name it any more; it publishes for another body all along."""
+    theirs = own.manifest()["publishers"][0] | {"identifiers": [{"scheme": "GB-LAE", "id": "EXA"}]}
+    other = {"name": "Other", "identifiers": [{"scheme": "GB-LAE", "id": "OTH"}], "relation": "own"}
+    other["idPrefix"] = f"{own.url}/id/GB-LAE-OTH/"
+    own.more["publishers"] = [other] if relation is None else [theirs | {"idPrefix": own.prefix, "relation": relation}]
+
+
+def _visit(moot: Aggregator) -> None:
+    moot.world.pass_time(hours=2)
+    moot.crawl()
+
+
+@pytest.mark.parametrize("relation", [None, "hosted"])
+def test_a_claim_that_is_given_up_hides_nobody(
+    moot: Aggregator, hosted: FakeNode, own: FakeNode, relation: str | None
+) -> None:
+    """What others publish for a body is shown again when its own node no longer says that it is; with it or alone."""
+    moot.add(hosted)
+    moot.add(own)
+    moot.crawl()
+    own.delete("contract", "C-1")
+    _claims(own, relation)
+    _visit(moot)
+    assert _seen(moot.database) == {HOSTED}
+    hosted.put("contract", "C-2")
+    _visit(moot)
+    assert not any(row.hidden for row in rows(moot.database).values() if row.id.startswith(hosted.url))
+
+
+def test_a_claim_that_is_made_again_came_later(moot: Aggregator, hosted: FakeNode, own: FakeNode) -> None:
+    """A claim that was given up, and is made again, hides nobody until a person has confirmed it."""
+    moot.add(hosted)
+    moot.add(own)
+    moot.crawl()
+    _claims(own, None)
+    _visit(moot)
+    _claims(own, "own")
+    _visit(moot)
+    assert _seen(moot.database) == {OWN, HOSTED}
+    body = own.answer(own.id)
+    with moot.database.write() as session:
+        known = nodes.find(session, OWN)
+        nodes.release(session, known, read_manifest(body, own.id), body, now=moot.world.now)
+    assert _seen(moot.database) == {OWN}

@@ -459,3 +459,151 @@ def test_t17_back_at_an_old_address_its_ids_lead_nowhere_else(database: Database
         moved.remember(session, {there: here}, now=NOW)
         assert moved.leads_to(session, f"{here}contract/C-1") is None
         assert moved.leads_to(session, f"{there}contract/C-1") == f"{here}contract/C-1"
+
+
+def _relay(world: World, old: FakeNode, **options: Any) -> FakeNode:
+    """An aggregator that carries the node as it is at its old address."""
+    relay = world.node("relay.example", "REL", role="aggregator", **{"size": 500, **options})
+    for item in list(old.items.values()):
+        relay.pass_on(item)
+    return relay
+
+
+def _left(database: Database) -> tuple[set[str], set[str]]:
+    """The ids under the old address that live here, and those that live in the feed."""
+    here = {row.id for row in rows(database).values() if not row.deleted and row.id.startswith(f"https://{OLD}/")}
+    said = {item["id"] for item in _says(database) if item["state"] == "updated" and f"//{OLD}/" in item["id"]}
+    return here, said
+
+
+def _words(database: Database, host: str) -> int:
+    """How many words of routes that do not win there are on ids of this host."""
+    with database.read() as session:
+        ids = session.connection().execute(select(table(Shadow).c.id)).scalars()
+        return sum(record.startswith(f"https://{host}/") for record in ids)
+
+
+def test_t17_a_relay_leaves_no_ghost_under_an_old_id(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """Once a move is followed nothing lives under the old ids by another route, whether that has followed or not."""
+    relay = _relay(world, old)
+    moot.add(old)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    before = list(old.items.values())
+    new = _moved(world, old)
+    _follow(moot, new)
+    assert (len(_left(moot.database)[0]), _words(moot.database, OLD)) == (31, 0)
+    moot.crawl()
+    assert (_live(moot.database), _left(moot.database)) == ({NEW}, (set(), set()))
+    old.all_again()
+    relay.pass_on(list(old.items.values())[3])
+    relay.epoch = "again"
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert _left(moot.database) == (set(), set())
+    for item in before:
+        relay.pass_on(item, state="deleted", reason="dropped")
+    for item in list(new.items.values()):
+        relay.pass_on(item)
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert (_live(moot.database), _left(moot.database)) == ({NEW}, (set(), set()))
+
+
+def test_t17_what_is_gone_at_the_new_address_comes_back_by_no_relay(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """A record that did not come along goes under the guard, and no relay's older word takes its place."""
+    moot.add(old)
+    moot.add(_relay(world, old), relays=True)
+    moot.crawl()
+    new = _moved(world, old, lost=2)
+    new.delete("contract", "C-1", "withdrawn")
+    _follow(moot, new)
+    moot.crawl()
+    assert _left(moot.database) == (set(), set())
+
+
+def test_t17_a_visit_to_a_relay_that_goes_on_brings_no_old_id_back(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """A relay that is being read while the move is followed was judged by what was known before: that is not taken."""
+    relay = _relay(world, old, size=20)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    moot.add(old)
+    moot.crawl()
+    old.all_again()
+    for item in list(old.items.values()):
+        relay.pass_on(item)
+    new = _moved(world, old)
+    followed: list[str] = []
+
+    def follow(url: str) -> None:
+        if url.startswith(f"{relay.url}/v1/changes") and url != asked and not followed:
+            followed.append(_follow(moot, new))
+
+    asked = f"{relay.url}/v1/changes?afterChangeNumber={relay.number - len(old.items)}"
+    world.before = follow
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert followed == [NEW]
+    assert (_live(moot.database), _left(moot.database), _words(moot.database, OLD)) == ({NEW}, (set(), set()), 0)
+
+
+@pytest.mark.parametrize(("lost", "left"), [(0, 0), (5, 0), (25, 25)])
+def test_t17_what_a_relay_alone_carried_goes_with_the_old_ids(
+    moot: Aggregator, world: World, old: FakeNode, lost: int, left: int
+) -> None:
+    """Where only relays had told of the old ids, they go as the node's own would: at once, or held by the guard."""
+    relays = [_relay(world, old), world.node("second.example", "SEC", role="aggregator", size=500)]
+    for item in list(old.items.values()):
+        relays[1].pass_on(item)
+    for relay in relays:
+        moot.add(relay, relays=True)
+    moot.crawl()
+    assert _live(moot.database) == {OLD}
+    moot.add(old)
+    new = _moved(world, old, lost=lost)
+    _follow(moot, new)
+    assert len(_left(moot.database)[0]) == 31
+    moot.crawl()
+    here, said = _left(moot.database)
+    assert (len(here), here, _words(moot.database, OLD)) == (left, said, 0)
+    held = [problem.message for problem in problems(moot.database) if problem.rule == "removal-held"]
+    assert len(held) == (1 if left else 0)
+
+
+def test_t17_our_own_old_ids_come_back_by_no_relay(moot: Aggregator, world: World) -> None:
+    """When this server itself has moved, a relay of what stood at its old address brings nothing back."""
+    still = world.node("moot.example", "EXA")
+    still.items, still.publisher, still.prefix = {}, "XM-TEST-AGG", f"{moot.url}/id/XM-TEST-AGG/"
+    still.put("contract", "C-1")
+    relay = _relay(world, still)
+    with moot.database.write() as session:
+        moving.here(session, f"https://{NEW}", now=NOW)
+    moot.url, moot.id = f"https://{NEW}", f"https://{NEW}/.well-known/folkmoot"
+    moot.add(relay, relays=True)
+    moot.crawl()
+    assert _live(moot.database) == set()
+
+
+@pytest.mark.parametrize("claimed", ["own", "hosted"])
+def test_t17_a_move_takes_no_claim_that_nobody_confirmed(
+    moot: Aggregator, world: World, old: FakeNode, claimed: str
+) -> None:
+    """A node that moves goes before others for those bodies that it did before and still claims, and no others."""
+    hosts = {code: world.node(f"{code.lower()}-host.example", code) for code in ("EXA", "HOS")}
+    for host in hosts.values():
+        host.more = {"publishers": [host.manifest()["publishers"][0] | {"relation": "hosted"}]}
+        moot.add(host)
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    ours = new.manifest()["publishers"][0]
+    theirs = hosts["HOS"].manifest()["publishers"][0] | {"idPrefix": f"{new.url}/id/GB-LAE-HOS/", "relation": "own"}
+    new.more = {"publishers": [ours | {"relation": claimed}, theirs]}
+    _follow(moot, new)
+    moot.crawl()
+    hidden = {row.publisher for row in rows(moot.database).values() if row.hidden and "-host." in row.id}
+    assert hidden == ({"GB-LAE-EXA"} if claimed == "own" else set())
