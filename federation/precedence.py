@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import orjson
-from sqlalchemy import bindparam, false, select, update
+from sqlalchemy import bindparam, false, func, select, update
 
 from federation import log
 from federation.database import Reading, WriteSession, table
-from federation.merge import Statement
+from federation.merge import DIRECT, Statement
 from schema.manifest import Manifest
 from schema.tables import Meta, Node, Publisher, Record
 
@@ -55,12 +55,27 @@ def owners(session: Reading) -> Owners:
     return found
 
 
+def _routes(session: Reading) -> dict[str, set[int]]:
+    """The publishers with a node of their own that is read here, each with the row numbers of those nodes.
+
+    What came straight from one of them is its own, also what it said at an address that it has left since.
+    """
+    found: dict[str, set[int]] = {}
+    chosen = select(_node.c.id, _node.c.own).where(_node.c.own != "[]", _node.c.state.in_(THERE))
+    for node, own in session.connection().execute(chosen):
+        for publisher in orjson.loads(own):
+            found.setdefault(publisher, set()).add(node)
+    return found
+
+
 def cover(session: WriteSession, statements: Iterable[Statement]) -> None:
     """Hide those records, just written, that come from another node than their publisher's own."""
     known = owners(session)
     if not known:
         return
-    hidden = [s.id for s in statements if s.origin_node not in known.get(s.publisher, {s.origin_node})]
+    others = [s for s in statements if s.origin_node not in known.get(s.publisher, {s.origin_node})]
+    routes = _routes(session) if others else {}
+    hidden = [s.id for s in others if s.rank != DIRECT or s.node_id not in routes.get(s.publisher, ())]
     for start in range(0, len(hidden), _AT_ONCE):
         chosen = update(_record).where(_record.c.id.in_(hidden[start : start + _AT_ONCE]))
         session.connection().execute(chosen.values(hidden=True))
@@ -73,10 +88,11 @@ def settle(session: WriteSession, publishers: Collection[str], *, now: datetime)
     no change.
     """
     log.lock(session)
-    known, changed = owners(session), 0
+    known, routes, changed = owners(session), _routes(session), 0
     for publisher in publishers:
         own = known.get(publisher)
-        covered = _record.c.origin_node.not_in(own) if own else false()
+        straight = (_record.c.rank == DIRECT) & func.coalesce(_record.c.node_id, 0).in_(routes.get(publisher, ()))
+        covered = _record.c.origin_node.not_in(own) & ~straight if own else false()
         wrong = select(_record.c.row).where(_record.c.publisher == publisher, _record.c.hidden != covered)
         rows = session.connection().execute(wrong.order_by(_record.c.number)).scalars().all()
         if rows:

@@ -76,6 +76,10 @@ class _Door:
         return Answer(404, b"", {}, place)
 
 
+def _hidden(database: Database) -> set[str]:
+    return {row.id for row in rows(database).values() if row.hidden and not row.deleted}
+
+
 def _live(database: Database) -> set[str]:
     return {row.id.split("/")[2] for row in rows(database).values() if not row.deleted and row.kind == "contract"}
 
@@ -184,8 +188,9 @@ def test_t17_what_did_not_come_along_is_guarded(moot: Aggregator, world: World, 
     moot.crawl()
     new = _moved(world, old, lost=25)
     _follow(moot, new)
+    assert _hidden(moot.database) == set()
     moot.crawl()
-    assert _live(moot.database) == {OLD, NEW}
+    assert (_live(moot.database), _hidden(moot.database)) == ({OLD, NEW}, set())
     assert [problem.rule for problem in problems(moot.database)] == ["removal-held"]
 
 
