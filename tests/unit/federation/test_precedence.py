@@ -73,7 +73,20 @@ def publish(session: WriteSession, number: int, node: str, publisher: str = BODY
 
 def said(number: int, node: str, publisher: str = BODY) -> Statement:
     """What was just written of a record."""
-    return Statement(f"{node}/{number}", "contract", publisher, 1 if node == OWN else 2, b"{}", b"{}", None, None, None, node, number, 0)
+    return Statement(
+        f"{node}/{number}",
+        "contract",
+        publisher,
+        1 if node == OWN else 2,
+        b"{}",
+        b"{}",
+        None,
+        None,
+        None,
+        node,
+        number,
+        0,
+    )
 
 
 def log(session: WriteSession) -> list[tuple[str, int, bool]]:
