@@ -147,7 +147,8 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
         raise Conflict(f"{known.key} is at {known.url} already.")
     shown = prefixes_of(manifest)
     check_free(session, manifest.id, key_of(manifest.id), shown, me=me, but=known.url)
-    pairs = _pairs(known.prefixes, without_overlap(shown, known.prefixes))
+    back = {prefix: publisher for prefix, publisher in shown.items() if known.prefixes.get(prefix) == publisher}
+    pairs = _pairs(known.prefixes, {**without_overlap(shown, known.prefixes), **back})
     if not pairs:
         raise Conflict(f"{manifest.id} publishes for none of the bodies of {known.key}.")
     keys = pinning.take(known.keys, manifest, now=now)
@@ -171,7 +172,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
 def _pairs(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     """The prefixes that a publisher had, each with the one that it has at the new address."""
     there = {publisher: prefix for prefix, publisher in new.items()}
-    return {prefix: there[publisher] for prefix, publisher in old.items() if publisher in there}
+    return {prefix: there[publisher] for prefix, publisher in old.items() if there.get(publisher, prefix) != prefix}
 
 
 def _pin_there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, **pinned: Any) -> None:

@@ -97,6 +97,28 @@ def test_t17_a_signed_move_is_followed(moot: Aggregator, world: World, old: Fake
     assert (node_row(moot.database, NEW).state, feed(moot.database).reconciling) == ("active", False)
 
 
+def test_t17_a_node_is_followed_back_to_an_address_that_it_had(
+    moot: Aggregator, world: World, old: FakeNode
+) -> None:
+    """A move that is taken back is one like others: the ids of before stand again, and those between lead to them."""
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    _follow(moot, new)
+    moot.crawl()
+    world.servers[old.url] = old
+    world.faults.clear()
+    old.epoch = "third"
+    old.all_again()
+    assert _signed(moot, old, NEW)
+    assert _follow(moot, old, NEW) == OLD
+    moot.crawl()
+    assert (_live(moot.database), _hidden(moot.database), problems(moot.database)) == ({OLD}, set(), [])
+    with moot.database.read() as session:
+        assert moved.leads_to(session, new.prefix + "contract/C-1") == old.prefix + "contract/C-1"
+        assert moved.leads_to(session, old.prefix + "contract/C-1") is None
+
+
 @pytest.mark.parametrize(("before", "after"), [("paused", "paused"), ("preview", "preview"), ("held", "active")])
 def test_t17_a_move_opens_no_gate(moot: Aggregator, world: World, old: FakeNode, before: str, after: str) -> None:
     """A node that moves is as it was: paused by the operator, or not let in yet; only who it is has been decided."""
