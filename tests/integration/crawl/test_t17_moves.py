@@ -97,9 +97,7 @@ def test_t17_a_signed_move_is_followed(moot: Aggregator, world: World, old: Fake
     assert (node_row(moot.database, NEW).state, feed(moot.database).reconciling) == ("active", False)
 
 
-def test_t17_a_node_is_followed_back_to_an_address_that_it_had(
-    moot: Aggregator, world: World, old: FakeNode
-) -> None:
+def test_t17_a_node_is_followed_back_to_an_address_that_it_had(moot: Aggregator, world: World, old: FakeNode) -> None:
     """A move that is taken back is one like others: the ids of before stand again, and those between lead to them."""
     moot.add(old)
     moot.crawl()
