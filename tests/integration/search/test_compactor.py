@@ -250,6 +250,7 @@ def test_t37_an_index_that_is_withdrawn_from_while_it_is_made_is_made_once_more(
         assert erasure.later(session, reached.number) is None
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 @pytest.mark.parametrize("patience", [timedelta(hours=1), timedelta(0)])
 def test_t37_a_log_that_is_never_at_rest_keeps_it_for_an_hour(
     world: World, monkeypatch: pytest.MonkeyPatch, patience: timedelta
@@ -265,6 +266,7 @@ def test_t37_a_log_that_is_never_at_rest_keeps_it_for_an_hour(
     assert bool(begun) is not bool(patience)
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_after_a_making_the_index_is_left_alone_for_twenty_times_as_long(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +283,7 @@ def test_after_a_making_the_index_is_left_alone_for_twenty_times_as_long(
     assert begun[1] - begun[0] >= 0.1 * 21
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"])
 def test_a_database_that_is_away_is_asked_again_at_the_next_look(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has told so itself: no line says that the index cannot be made, and no hour is waited."""
     begun: list[float] = []
