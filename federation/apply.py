@@ -65,10 +65,10 @@ def apply(session: WriteSession, node_id: int, judged: Judged, *, now: datetime,
     after = {record_id: before.get(record_id, _NOTHING) for record_id in ids}
     pending = Pending(session, node_id, [*ids, *judged.standing], afresh=reconciling)
     erased = erasure.words(session, ids)
-    left = moved.left(session, node_id)
+    left = moved.left(session, node_id, [said.id for said, ends in heard if not (ends or said.deleted)])
     for statement, ends in heard:
         # A relay that has not followed a move, or was judged before that was: its word brings no old id back.
-        if not (ends or statement.deleted) and left.overlaps(statement.id):
+        if statement.id in left and not (ends or statement.deleted):
             continue
         known = after[statement.id]
         gone = erased.get(statement.id)
@@ -160,7 +160,11 @@ def _answer(session: WriteSession, node_id: int, ids: Sequence[str], now: dateti
 
 
 def hear_waiting(session: WriteSession, ids: Sequence[str], now: datetime) -> Applied:
-    """Take what waits on these records, and would take none of them away any more, for a word as others are."""
+    """Take what waits on these records, and would take nothing from whoever reads them any more, for an ordinary word.
+
+    One that would leave a record to a worse rank waits on: else an accident at an origin, or a new epoch, would put
+    what a relay says in the place of what the origin said, and nobody would be told.
+    """
     done = Applied()
     for start in range(0, len(ids), _CHUNK):
         chosen = select(_removal).where(_removal.c.id.in_(ids[start : start + _CHUNK]), _removal.c.state != GONE)
@@ -169,10 +173,16 @@ def hear_waiting(session: WriteSession, ids: Sequence[str], now: datetime) -> Ap
             rows = {row.id: row for row in waiting_ones}
             before = held(session, list(rows))
             after = {name: then(state, rows[name]) for name, state in before.items()}
-            heard = {name: state for name, state in after.items() if not waits(before[name], state)}
+            heard = {name: state for name, state in after.items() if _takes_nothing(before[name], state)}
             done.add(settle(session, before, heard, now=now))
             waiting.forget(session, route, heard)
     return done
+
+
+def _takes_nothing(before: Held, after: Held) -> bool:
+    if before.winner is not None and after.winner is not None and after.winner.rank > before.winner.rank:
+        return False
+    return not waits(before, after)
 
 
 def then(known: Held, row: Any) -> Held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
@@ -10,9 +10,9 @@ from sqlalchemy import delete, or_, select
 
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import Taken
-from schema.tables import Moved, Node
+from schema.tables import Moved, Node, Publisher
 
-_moved, _node = table(Moved), table(Node)
+_moved, _node, _publisher = table(Moved), table(Node), table(Publisher)
 
 
 def leads_to(session: Reading, record_id: str) -> str | None:
@@ -45,18 +45,32 @@ def _led_to(record_id: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     return found
 
 
-def left(session: Reading, node_id: int) -> Taken:
-    """The prefixes that were left behind in moves, less those of this node: it may be its own word on its old ids."""
-    olds = session.connection().execute(select(_moved.c.old)).scalars().all()
-    if not olds:
-        return Taken(())
-    known = session.connection().execute(select(_node.c.prefixes).where(_node.c.id == node_id)).scalar_one()
-    mine = orjson.loads(known)
-    return Taken(old for old in olds if old not in mine)
+def left(session: Reading, node_id: int, ids: Sequence[str]) -> set[str]:
+    """Those of these ids that were left behind in moves, but for this node's own: it may still speak of them.
+
+    They were while it is here who moved: a node that is pinned with both prefixes, or a publisher of our own.
+    """
+    pairs = [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
+    olds = Taken(old for old, _new in pairs)
+    found = [name for name in ids if olds.overlaps(name)] if pairs else []
+    if not found:
+        return set()
+    known = session.connection().execute(select(_node.c.id, _node.c.prefixes)).all()
+    pinned = {row.id: set(orjson.loads(row.prefixes)) for row in known}
+    ours = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
+    for _hop in range(8):  # our own moves each lead to the next
+        ours |= {old for old, new in pairs if new in ours}
+    there = {old for old, new in pairs for prefixes in (ours, *pinned.values()) if {old, new} <= prefixes}
+    gone = Taken(there - pinned[node_id])
+    return {name for name in found if gone.overlaps(name)}
+
+
+def forget(session: WriteSession, prefixes: Iterable[str]) -> None:
+    """Let ids below these prefixes lead nowhere else: somebody publishes under them again."""
+    session.connection().execute(delete(_moved).where(_moved.c.old.in_(list(prefixes))))
 
 
 def remember(session: WriteSession, prefixes: Mapping[str, str], *, now: datetime) -> None:
     """Lead the ids below each old prefix to those below the new one."""
     upsert(session, Moved, [{"old": old, "new": new, "at": now} for old, new in prefixes.items()], ["old"])
-    # Back at an address of old: its ids lead nowhere else any more.
-    session.connection().execute(delete(_moved).where(_moved.c.old.in_(list(prefixes.values()))))
+    forget(session, prefixes.values())  # back at an address of old

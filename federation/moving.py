@@ -233,6 +233,7 @@ def arrived(session: WriteSession, node_id: int) -> list[str]:
 
     What others alone carry under old ids is the node's own from then on, so that it does not outlive them.
     """
+    log.lock(session)
     _take_on(session, node_id)
     over: list[str] = []
     for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():

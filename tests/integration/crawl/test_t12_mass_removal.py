@@ -12,7 +12,7 @@ from federation import nodes, removals, status
 from federation.guard import guard
 from federation.told import REMOVAL_HELD
 from schema.errors import Later, Vanished
-from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
+from tests.integration.crawl.world import Aggregator, FakeNode, Item, World, feed, node_row, problems, rows
 from tests.proof import figure
 
 
@@ -538,3 +538,73 @@ def test_t12_an_older_word_of_another_route_answers_nothing(moot: Aggregator, wo
     moot.add(two, relays=True)
     _again(world, moot)
     assert (_live(moot, origin), _held_of(moot)) == (40, [35, 0])
+
+
+def _forty(world: World) -> tuple[FakeNode, FakeNode, list[str]]:
+    """A node with forty contracts, and a relay."""
+    node = world.node(size=500)
+    return (
+        node,
+        world.node("relay.example", "REL", role="aggregator", size=500),
+        [node.put("contract", f"C-{number}", title="True") for number in range(40)],
+    )
+
+
+def _loses(node: FakeNode, ids: list[str]) -> dict[str, Item]:
+    """The node begins anew without these. Gives what it had."""
+    had, node.epoch = dict(node.items), "second"
+    for record in ids:
+        del node.items[record]
+    return had
+
+
+def _served(moot: Aggregator, ids: list[str]) -> set[tuple[bytes | None, int]]:
+    known = rows(moot.database)
+    return {(known[record].data, known[record].rank) for record in ids}
+
+
+def test_t12_no_relay_speaks_in_the_place_of_what_is_held(moot: Aggregator, world: World) -> None:
+    """What an origin's accident would take away stays as the origin said it, whatever a relay says of it meanwhile."""
+    node, relay, ids = _forty(world)
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    before, gone = _served(moot, ids[:35]), ids[:35]
+    had = _loses(node, gone)
+    _later(moot, world)
+    assert _held(moot) == 35
+    for record in gone:
+        item = had[record]
+        relay.pass_on(item | {"data": item["data"] | {"title": "Forged"}, "origin": item["origin"] | {"seq": 1}})
+    _later(moot, world)
+    assert (_served(moot, gone), _held(moot)) == (before, 35)
+
+
+def test_t12_what_a_relay_that_is_gone_once_carried_carries_nothing(moot: Aggregator, world: World) -> None:
+    """A word of a route that has lapsed is no reason to let what its origin said go unguarded."""
+    node, relay, ids = _forty(world)
+    for record in ids:
+        item = node.items[record]
+        relay.pass_on(item | {"data": item["data"] | {"title": "Old"}, "origin": item["origin"] | {"seq": 1}})
+    moot.add(node)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    before = _served(moot, ids)
+    world.faults[relay.url] = Vanished("gone", 410)
+    for _day in range(9):
+        world.pass_time(days=1)
+        moot.crawl()
+    assert node_row(moot.database, "relay.example").state == "retired"
+    _loses(node, ids[:35])
+    _later(moot, world)
+    assert (_served(moot, ids), _held(moot)) == (before, 35)
+
+
+def _later(moot: Aggregator, world: World) -> None:
+    world.pass_time(hours=2)
+    moot.crawl()
+
+
+def _held(moot: Aggregator) -> int:
+    with moot.database.read() as session:
+        return sum(removals.counts(session, [1, 2]).values())

@@ -632,3 +632,35 @@ def test_t17_a_move_takes_no_claim_that_nobody_confirmed(
     moot.crawl()
     hidden = {row.publisher for row in rows(moot.database).values() if row.hidden and "-host." in row.id}
     assert hidden == ({"GB-LAE-EXA"} if claimed == "own" else set())
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_t17_a_relay_is_heard_of_an_old_address_once_who_left_it_is_gone(
+    moot: Aggregator, world: World, old: FakeNode, *, pinned: bool
+) -> None:
+    """Ids of an address are left behind while who moved is here: not once it is removed, and somebody is back there."""
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    _follow(moot, new)
+    moot.crawl()
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, NEW), now=world.now)
+    world.servers[old.url] = old
+    world.faults.clear()
+    del world.servers[new.url]
+    old.all_again()
+    relay = world.node("relay.example", "REL", role="aggregator", size=500)
+    for item in list(old.items.values()):
+        relay.pass_on(item)
+    moot.add(relay, relays=True)
+    if pinned:
+        moot.add(old)
+    world.pass_time(hours=2)
+    moot.crawl()
+    assert _live(moot.database) == {OLD}
+    with moot.database.read() as session:
+        shadows = session.connection().execute(select(table(Shadow).c.id)).all()
+        assert len(shadows) == (len(old.items) if pinned else 0)
+        led = moved.leads_to(session, old.prefix + "contract/C-1")
+        assert led == (None if pinned else new.prefix + "contract/C-1")
