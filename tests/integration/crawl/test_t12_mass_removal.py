@@ -572,12 +572,12 @@ def test_t12_no_relay_speaks_in_the_place_of_what_is_held(moot: Aggregator, worl
     before, gone = _served(moot, ids[:35]), ids[:35]
     had = _loses(node, gone)
     _later(moot, world)
-    assert _held(moot) == 35
+    assert _kept_back(moot) == 35
     for record in gone:
         item = had[record]
         relay.pass_on(item | {"data": item["data"] | {"title": "Forged"}, "origin": item["origin"] | {"seq": 1}})
     _later(moot, world)
-    assert (_served(moot, gone), _held(moot)) == (before, 35)
+    assert (_served(moot, gone), _kept_back(moot)) == (before, 35)
 
 
 def test_t12_what_a_relay_that_is_gone_once_carried_carries_nothing(moot: Aggregator, world: World) -> None:
@@ -597,7 +597,7 @@ def test_t12_what_a_relay_that_is_gone_once_carried_carries_nothing(moot: Aggreg
     assert node_row(moot.database, "relay.example").state == "retired"
     _loses(node, ids[:35])
     _later(moot, world)
-    assert (_served(moot, ids), _held(moot)) == (before, 35)
+    assert (_served(moot, ids), _kept_back(moot)) == (before, 35)
 
 
 def _later(moot: Aggregator, world: World) -> None:
@@ -605,6 +605,6 @@ def _later(moot: Aggregator, world: World) -> None:
     moot.crawl()
 
 
-def _held(moot: Aggregator) -> int:
+def _kept_back(moot: Aggregator) -> int:
     with moot.database.read() as session:
         return sum(removals.counts(session, [1, 2]).values())
