@@ -57,12 +57,25 @@ def left(session: Reading, node_id: int, ids: Sequence[str]) -> set[str]:
         return set()
     known = session.connection().execute(select(_node.c.id, _node.c.prefixes)).all()
     pinned = {row.id: set(orjson.loads(row.prefixes)) for row in known}
-    ours = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
-    for _hop in range(8):  # our own moves each lead to the next
-        ours |= {old for old, new in pairs if new in ours}
+    ours = _ours(session, pairs)
     there = {old for old, new in pairs for prefixes in (ours, *pinned.values()) if {old, new} <= prefixes}
     gone = Taken(there - pinned[node_id])
     return {name for name in found if gone.overlaps(name)}
+
+
+def _ours(session: Reading, pairs: Sequence[tuple[str, str]]) -> set[str]:
+    """The prefixes that our own publishers have and had: our moves each lead to the next."""
+    ours = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
+    for _hop in range(8):
+        ours |= {old for old, new in pairs if new in ours}
+    return ours
+
+
+def give_way(session: WriteSession, prefixes: Iterable[str]) -> None:
+    """Let ids below these prefixes of a node that joins lead nowhere else, unless they were ours."""
+    pairs = [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
+    if pairs:
+        forget(session, set(prefixes) - _ours(session, pairs))
 
 
 def forget(session: WriteSession, prefixes: Iterable[str]) -> None:

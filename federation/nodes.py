@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -99,7 +99,8 @@ def pin(
     check_free(session, manifest.id, key, prefixes, me=me)
     heard, said = origins.keys(session, manifest.id), origins.keys(session, manifest.id, itself=True)
     origins.give_way(session, manifest.id, prefixes)
-    moved.forget(session, prefixes)
+    log.lock(session)
+    moved.give_way(session, prefixes)
     keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), said)  # no relay ends a key of a node that joins
     put_in(session, manifest, body, keys=keys, relays=relays, every=every, now=now, state=state)
     if keys or heard:
@@ -376,13 +377,11 @@ def went_well(session: WriteSession, known: Known, *, now: datetime) -> None:
 def hear_again(session: WriteSession, known: Known, *, due: datetime) -> None:
     """Have a node that is back read anew from 0 where a record of its was withdrawn for a person's sake meanwhile.
 
-    `known` is how it stood before. Another route's word erased its own, which had lapsed, so there is nothing to give
-    its rank back: only its feed tells whether it says still what it said. A visit that is under way loses its lease.
+    `known` is how it stood before. Another route's word erased its own where that had lapsed, so there is nothing to
+    give its rank back: only its feed tells whether it says still what it said. When it lapsed is not kept, so one that
+    was away for less is read anew too. A visit that is under way loses its lease.
     """
-    if known.stale_since is None:
-        return
-    since = known.stale_since + (timedelta() if known.state == "retired" else lapse.AFTER)
-    if not erasure.by_others(session, known.url, since=since):
+    if known.stale_since is None or not erasure.by_others(session, known.url, since=known.stale_since):
         return
     _fence_out(session, known.id)
     reconcile.begin(session, known.id)

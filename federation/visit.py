@@ -341,7 +341,7 @@ class Visit:
                 relations.note(session, node_id, self._papers.manifest)
             self._look(session, step)
             self._give_back(session, step, wish, done)
-            if back and not self._place.reconciling:
+            if back:
                 nodes.hear_again(session, known, due=self.now + self.pause)
 
         await self._finish(last)

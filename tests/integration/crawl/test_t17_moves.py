@@ -20,7 +20,7 @@ from federation.merge import LAPSED
 from federation.seam import Answer
 from folkmoot import wiring
 from schema.errors import Conflict, Later, Misconfigured, Refused
-from schema.tables import History, Record, Shadow
+from schema.tables import History, Publisher, Record, Shadow
 from tests.integration.crawl.conftest import Run
 from tests.integration.crawl.world import Aggregator, FakeNode, World, feed, node_row, problems, rows
 from tests.services import EXAMPLESHIRE, NOW, client, make_services
@@ -664,3 +664,15 @@ def test_t17_a_relay_is_heard_of_an_old_address_once_who_left_it_is_gone(
         assert len(shadows) == (len(old.items) if pinned else 0)
         led = moved.leads_to(session, old.prefix + "contract/C-1")
         assert led == (None if pinned else new.prefix + "contract/C-1")
+
+
+def test_t17_our_own_old_ids_lead_on_whoever_is_pinned_there(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """A node that joins at an address that we have left takes no redirect of ours away."""
+    with moot.database.write() as session:
+        ours = session.connection().execute(select(table(Publisher).c.id_prefix)).scalars().first()
+        assert ours is not None
+        moved.remember(session, {old.prefix: "https://between.example/id/GB-LAE-EXA/"}, now=NOW)
+        moved.remember(session, {"https://between.example/id/GB-LAE-EXA/": ours}, now=NOW)
+    moot.add(old)
+    with moot.database.read() as session:
+        assert moved.leads_to(session, old.prefix + "contract/C-1") == ours + "contract/C-1"
