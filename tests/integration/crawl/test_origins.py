@@ -428,6 +428,16 @@ def _vouching(world: World, origin: FakeNode, copied: Item, host: str = "relay.e
     return relay
 
 
+def _heard_only_of(moot: Aggregator, world: World, origin: FakeNode, copied: Item, item: Item) -> FakeNode:
+    """A relay that shows this copy of a manifest and passes an item on, read while its origin is down."""
+    relay = _vouching(world, origin, copied)
+    relay.pass_on(item)
+    world.faults[origin.url] = Later("down")
+    moot.add(relay, relays=True)
+    moot.crawl()
+    return relay
+
+
 def _forged(item: Item, title: str, signer: Signer | None = None, *, later: int = 0) -> Item:
     """What a relay might make of an origin's item: another title, signed by whoever is given."""
     lie = copy.deepcopy(item)
@@ -457,11 +467,9 @@ def test_a_relay_cannot_lock_an_origin_out_by_vouching(moot: Aggregator, world: 
     origin, false = world.node(), Signer("9", b"x" * 32)
     origin.key("1")
     record = origin.put("contract", "A")
-    bad = _vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
-    bad.pass_on(_forged(origin.items[record], "forged", false))
-    world.faults[origin.url] = Later("down")
-    moot.add(bad, relays=True)
-    moot.crawl()
+    bad = _heard_only_of(
+        moot, world, origin, origin.manifest() | {"keys": [false.jwk]}, _forged(origin.items[record], "forged", false)
+    )
     assert (_title(moot, record), _heard(moot, origin).vouched_by) == ("forged", bad.id)
     world.faults.clear()
     good = world.node("good.example", "GOO", role="aggregator", size=50)
@@ -502,11 +510,7 @@ def test_the_mark_of_a_vouched_origin_stays(moot: Aggregator, world: World) -> N
     """Where nobody answers for an origin that a relay vouched for, its records still say who did."""
     origin = world.node()
     record = origin.put("contract", "A")
-    one = _vouching(world, origin, origin.manifest())
-    one.pass_on(origin.items[record])
-    world.faults[origin.url] = Later("down")
-    moot.add(one, relays=True)
-    moot.crawl()
+    one = _heard_only_of(moot, world, origin, origin.manifest(), origin.items[record])
     two = world.node("two.example", "TWO", role="aggregator", size=50)
     two.pass_on(origin.items[record] | {"id": "https://exa.example/id/OTHER/contract/A"})
     moot.add(two, relays=True)
@@ -652,11 +656,7 @@ def test_no_relay_vouches_for_a_node_that_is_read_here(moot: Aggregator, world: 
     moot.crawl()
     origin.key("2", by=first)
     later = origin.put("contract", "B")
-    relay = _vouching(world, origin, origin.manifest())
-    relay.pass_on(origin.items[later])
-    world.faults[origin.url] = Later("down")
-    moot.add(relay, relays=True)
-    moot.crawl()
+    _heard_only_of(moot, world, origin, origin.manifest(), origin.items[later])
     assert (_marks(moot, record), _known(moot, origin), later in rows(moot.database)) == ((), [], False)
     world.faults.clear()
     world.pass_time(hours=1)
@@ -706,11 +706,7 @@ def test_t11_no_relay_revokes_a_key_of_a_node_that_is_pinned_later(moot: Aggrega
     origin.all_again()
     record = origin.put("contract", "A")
     revoked = origin.keys["1"] | {"revoked": "2026-11-02T09:00:00Z", "reason": "false"}
-    relay = _vouching(world, origin, origin.manifest() | {"keys": [revoked]})
-    relay.pass_on(origin.items[record])
-    world.faults[origin.url] = Later("down")
-    moot.add(relay, relays=True)
-    moot.crawl()
+    relay = _heard_only_of(moot, world, origin, origin.manifest() | {"keys": [revoked]}, origin.items[record])
     assert (_heard(moot, origin).vouched_by, "revoked" in _heard(moot, origin).jwks) == (relay.id, True)
     world.faults.clear()
     moot.add(origin)
@@ -725,12 +721,14 @@ def test_t11_a_key_that_a_relay_made_up_proves_nothing_once_its_node_is_pinned(m
     origin = world.node()
     record = origin.put("contract", "A", title="True")
     false = Signer("false", bytes(range(32)))
-    relay = _vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
     item = origin.items[record]
-    relay.pass_on(_forged(item | {"origin": item["origin"] | {"sig": ""}}, "A lie", false, later=9))
-    world.faults[origin.url] = Later("down")
-    moot.add(relay, relays=True)
-    moot.crawl()
+    _heard_only_of(
+        moot,
+        world,
+        origin,
+        origin.manifest() | {"keys": [false.jwk]},
+        _forged(item | {"origin": item["origin"] | {"sig": ""}}, "A lie", false, later=9),
+    )
     assert rows(moot.database)[record].signature == "valid"
     world.faults.clear()
     moot.add(origin)
@@ -758,11 +756,7 @@ def test_a_vouched_origin_is_asked_again_after_an_hour(moot: Aggregator, world: 
     copied = origin.manifest()  # without the key
     origin.key("1")
     record = origin.put("contract", "A")
-    relay = _vouching(world, origin, copied)
-    relay.pass_on(_forged(origin.items[record], "forged"))
-    world.faults[origin.url] = Later("down")
-    moot.add(relay, relays=True)
-    moot.crawl()
+    relay = _heard_only_of(moot, world, origin, copied, _forged(origin.items[record], "forged"))
     listed = sum(url == relay.more["members"] for url, _headers in world.asked)
     for visit, minutes in enumerate((10, 55, 10)):
         if visit == 2:
