@@ -13,6 +13,7 @@ from federation.identity import Taken
 from schema.tables import Moved, Node, Publisher
 
 _moved, _node, _publisher = table(Moved), table(Node), table(Publisher)
+_OURS = -1
 
 
 def leads_to(session: Reading, record_id: str) -> str | None:
@@ -32,7 +33,7 @@ def leads_to(session: Reading, record_id: str) -> str | None:
 
 def earlier(session: Reading, ids: Sequence[str]) -> dict[str, list[str]]:
     """The ids under which each record has stood, its own first: those that lead to it, over at most eight moves."""
-    pairs = [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
+    pairs = _pairs(session)
     return {record: _led_to(record, pairs) for record in ids}
 
 
@@ -50,32 +51,31 @@ def left(session: Reading, node_id: int, ids: Sequence[str]) -> set[str]:
 
     They were while it is here who moved: a node that is pinned with both prefixes, or a publisher of our own.
     """
-    pairs = [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
+    pairs = _pairs(session)
     olds = Taken(old for old, _new in pairs)
     found = [name for name in ids if olds.overlaps(name)] if pairs else []
     if not found:
         return set()
-    known = session.connection().execute(select(_node.c.id, _node.c.prefixes)).all()
-    pinned = {row.id: set(orjson.loads(row.prefixes)) for row in known}
-    ours = _ours(session, pairs)
-    there = {old for old, new in pairs for prefixes in (ours, *pinned.values()) if {old, new} <= prefixes}
-    gone = Taken(there - pinned[node_id])
+    holders: dict[str, set[int]] = {prefix: {_OURS} for prefix in ours(session)}
+    for row in session.connection().execute(select(_node.c.id, _node.c.prefixes)):
+        for prefix in orjson.loads(row.prefixes):
+            holders.setdefault(prefix, set()).add(row.id)
+    there = {old for old, new in pairs if holders.get(old, set()) & holders.get(new, set())}
+    gone = Taken(old for old in there if node_id not in holders[old])
     return {name for name in found if gone.overlaps(name)}
 
 
-def _ours(session: Reading, pairs: Sequence[tuple[str, str]]) -> set[str]:
+def ours(session: Reading) -> set[str]:
     """The prefixes that our own publishers have and had: our moves each lead to the next."""
-    ours = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
+    pairs = _pairs(session)
+    found = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
     for _hop in range(8):
-        ours |= {old for old, new in pairs if new in ours}
-    return ours
+        found |= {old for old, new in pairs if new in found}
+    return found
 
 
-def give_way(session: WriteSession, prefixes: Iterable[str]) -> None:
-    """Let ids below these prefixes of a node that joins lead nowhere else, unless they were ours."""
-    pairs = [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
-    if pairs:
-        forget(session, set(prefixes) - _ours(session, pairs))
+def _pairs(session: Reading) -> list[tuple[str, str]]:
+    return [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
 
 
 def forget(session: WriteSession, prefixes: Iterable[str]) -> None:

@@ -211,17 +211,15 @@ def _end_others(session: WriteSession, node_id: int, prefixes: Iterable[str], *,
         forget(session, route, ids)
 
 
-def _take_on(session: WriteSession, node_id: int) -> None:
+def _take_on(session: WriteSession, node_id: int, left: Mapping[str, str]) -> None:
     """Make the node's own what others alone carry under its old ids: it goes as the rest does, under one guard."""
-    known = session.connection().execute(select(_node.c.prefixes).where(_node.c.id == node_id)).scalar_one()
-    prefixes, routes = orjson.loads(known), dict[int, list[str]]()
-    for old in session.connection().execute(select(_moved.c.old)).scalars().all():
-        if old in prefixes:
-            # The publisher is asked for because an index knows it.
-            below = (_record.c.publisher == prefixes[old], func.substr(_record.c.id, 1, len(old)) == old)
-            others = select(_record.c.node_id, _record.c.id).where(_record.c.node_id != node_id, ~_record.c.deleted)
-            for route, name in session.connection().execute(others.where(*below)):
-                routes.setdefault(route, []).append(name)
+    routes: dict[int, list[str]] = {}
+    for old, publisher in left.items():
+        # The publisher is asked for because an index knows it.
+        below = (_record.c.publisher == publisher, func.substr(_record.c.id, 1, len(old)) == old)
+        others = select(_record.c.node_id, _record.c.id).where(_record.c.node_id != node_id, ~_record.c.deleted)
+        for route, name in session.connection().execute(others.where(*below)):
+            routes.setdefault(route, []).append(name)
     for route, ids in routes.items():
         bulk.change(session, Record, ("id", "node_id"), [(name, node_id) for name in ids])
         session.connection().execute(delete(_shadow).where(_shadow.c.id == bindparam("old")), [{"old": i} for i in ids])
@@ -234,11 +232,14 @@ def arrived(session: WriteSession, node_id: int) -> list[str]:
     What others alone carry under old ids is the node's own from then on, so that it does not outlive them.
     """
     log.lock(session)
-    _take_on(session, node_id)
-    over: list[str] = []
-    for old, new in session.connection().execute(select(_moved.c.old, _moved.c.new)).all():
+    known = session.connection().execute(select(_node.c.prefixes).where(_node.c.id == node_id)).scalar_one()
+    mine, over = orjson.loads(known), list[str]()
+    pairs = session.connection().execute(select(_moved.c.old, _moved.c.new)).all()
+    own = {old: new for old, new in pairs if old in mine and new in mine}
+    _take_on(session, node_id, {old: mine[old] for old in own})
+    for old, new in own.items():
         onward = literal(new) + func.substr(_record.c.id, len(old) + 1)
         there = exists().where(_there.c.id == onward, ~_there.c.deleted)
-        mine = (_record.c.node_id == node_id, ~_record.c.deleted, func.substr(_record.c.id, 1, len(old)) == old)
-        over += session.connection().execute(select(_record.c.id).where(*mine, there)).scalars()
+        below = (_record.c.node_id == node_id, ~_record.c.deleted, func.substr(_record.c.id, 1, len(old)) == old)
+        over += session.connection().execute(select(_record.c.id).where(*below, there)).scalars()
     return over

@@ -99,8 +99,7 @@ def pin(
     check_free(session, manifest.id, key, prefixes, me=me)
     heard, said = origins.keys(session, manifest.id), origins.keys(session, manifest.id, itself=True)
     origins.give_way(session, manifest.id, prefixes)
-    log.lock(session)
-    moved.give_way(session, prefixes)
+    moved.forget(session, prefixes)
     keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), said)  # no relay ends a key of a node that joins
     put_in(session, manifest, body, keys=keys, relays=relays, every=every, now=now, state=state)
     if keys or heard:
@@ -248,6 +247,7 @@ def _take_over(
     values["jwks"] = orjson.dumps(list(keys)).decode()
     values["own"] = orjson.dumps(own).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(values))
+    moved.forget(session, new.keys() - known.prefixes.keys())
     relations.note(session, known.id, manifest)
     precedence.settle(session, set(known.own) - set(own), now=now)
     if list(keys) != list(known.keys):
@@ -269,6 +269,7 @@ def grant(session: WriteSession, known: Known, prefix: str, *, now: datetime) ->
         raise Conflict(f"Ids under {prefix} are another node's.")
     prefixes = orjson.dumps({**known.prefixes, prefix: named[prefix]}).decode()
     session.connection().execute(update(_node).where(_node.c.id == known.id).values(prefixes=prefixes))
+    moved.forget(session, {prefix} - known.prefixes.keys())
     make_due(session, now=now, node_id=known.id)
     return named[prefix]
 

@@ -17,7 +17,7 @@ import msgspec
 import orjson
 from sqlalchemy import and_, delete, or_, select, update
 
-from federation import pinning, rejudge
+from federation import moved, pinning, rejudge
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import Taken, prefixes_of, read_manifest
 from federation.seam import Get
@@ -283,8 +283,8 @@ def _keys(before: Sequence[Jwk], manifest: Manifest, *, anew: bool, now: datetim
 
 
 def taken(session: Reading, *, but: str) -> list[str]:
-    """The prefixes that a node could not be pinned with: our own publishers', and other nodes'."""
-    own = session.connection().execute(select(_publisher.c.id_prefix)).scalars()
+    """The prefixes that a node could not be pinned with: our own, also those that we left, and other nodes'."""
+    own = moved.ours(session)
     pinned = session.connection().execute(select(_node.c.prefixes).where(_node.c.url != but)).scalars()
     return [*own, *(prefix for text in pinned for prefix in orjson.loads(text))]
 

@@ -274,15 +274,18 @@ def test_a_renewed_lease_lets_a_request_end(moot: Aggregator, world: World) -> N
     lease = _claim(moot)
     assert lease is not None
 
-    async def slow(_url: str, _headers: object = None) -> Answer:
-        await asyncio.sleep(0.5)
-        return Answer(200, b"done")
-
     async def go() -> Answer:
-        get = _polite(moot, lease, slow, seconds=0.3)
+        asked = asyncio.Event()
+
+        async def slow(_url: str, _headers: object = None) -> Answer:
+            asked.set()
+            await asyncio.sleep(1.7)
+            return Answer(200, b"done")
+
+        get = _polite(moot, lease, slow, seconds=1.5)
         asking = asyncio.create_task(get("https://n0.example/v1/changes"))
-        await asyncio.sleep(0.15)
-        get.renewed(time.monotonic() + 1)
+        await asked.wait()
+        get.renewed(time.monotonic() + 60)
         return await asking
 
     assert asyncio.run(go()).body == b"done"

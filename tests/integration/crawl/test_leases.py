@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -150,6 +150,16 @@ def test_concurrent_claims_share_nothing(moot: Aggregator, world: World) -> None
     assert sorted(claimed) == list(range(1, 13))
 
 
+async def _held_past(moot: Aggregator, end: datetime | None) -> datetime:
+    """Until when the one feed is held, once that is later than `end` (None: once it is held at all)."""
+    async with asyncio.timeout(20):
+        while True:
+            until: datetime | None = feed(moot.database).leased_until
+            if until is not None and (end is None or until > end):
+                return until
+            await asyncio.sleep(0.05)
+
+
 def test_heartbeat_keeps_a_slow_visit(moot: Aggregator, world: World) -> None:
     """While a visit waits for a slow page its lease is renewed, by a task beside it."""
     node = world.node()
@@ -158,17 +168,19 @@ def test_heartbeat_keeps_a_slow_visit(moot: Aggregator, world: World) -> None:
         nodes.make_due(session, now=clock(session) - timedelta(days=1))
     get = world.get
 
-    async def slow(url: str, headers: object = None) -> object:
-        await asyncio.sleep(0.4)
-        return await get(url, headers)  # type: ignore[arg-type]
-
     async def go() -> object:
-        crawler = moot.crawler(lease_seconds=0.3)
+        renewed = asyncio.Event()
+
+        async def slow(url: str, headers: object = None) -> object:
+            await renewed.wait()
+            return await get(url, headers)  # type: ignore[arg-type]
+
+        crawler = moot.crawler(lease_seconds=4.5)
         crawler.clock, crawler.get = clock, slow  # type: ignore[assignment]
         turn = asyncio.create_task(crawler.turn())
-        await asyncio.sleep(0.6)
-        with moot.database.write() as session:
-            assert leases.claim(session, "two", 60) is None
+        first = await _held_past(moot, None)
+        await _held_past(moot, first)
+        renewed.set()
         return await turn
 
     result = asyncio.run(go())

@@ -666,13 +666,62 @@ def test_t17_a_relay_is_heard_of_an_old_address_once_who_left_it_is_gone(
         assert led == (None if pinned else new.prefix + "contract/C-1")
 
 
-def test_t17_our_own_old_ids_lead_on_whoever_is_pinned_there(moot: Aggregator, world: World, old: FakeNode) -> None:
-    """A node that joins at an address that we have left takes no redirect of ours away."""
+def test_t17_nobody_takes_the_prefixes_that_we_left(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """Who answers at an address of ours of old can neither join nor move there with our ids: they lead on to us."""
     with moot.database.write() as session:
         ours = session.connection().execute(select(table(Publisher).c.id_prefix)).scalars().first()
         assert ours is not None
         moved.remember(session, {old.prefix: "https://between.example/id/GB-LAE-EXA/"}, now=NOW)
         moved.remember(session, {"https://between.example/id/GB-LAE-EXA/": ours}, now=NOW)
-    moot.add(old)
+    with pytest.raises(Conflict, match=f"under {old.prefix}, which another was pinned with first"):
+        moot.add(old)
+    before = world.node("before.example")
+    before.put("contract", "C-1")
+    moot.add(before)
+    moot.crawl()
+    with pytest.raises(Conflict, match=f"under {old.prefix}, which another was pinned with first"):
+        _follow(moot, old, "before.example")
     with moot.database.read() as session:
         assert moved.leads_to(session, old.prefix + "contract/C-1") == ours + "contract/C-1"
+
+
+@pytest.mark.parametrize("way", ["refresh", "grant"])
+def test_t17_a_prefix_that_is_taken_later_leads_nowhere_else(
+    moot: Aggregator, world: World, old: FakeNode, way: str
+) -> None:
+    """Where who left an address is gone, a node that takes its prefix up in a later manifest is found under it."""
+    moot.add(old)
+    moot.crawl()
+    new = _moved(world, old)
+    _follow(moot, new)
+    moot.crawl()
+    relay = world.node("relay.example", "REL", role="aggregator", size=500)
+    for item in new.items.values():
+        relay.pass_on(item)
+    moot.add(relay, relays=True)
+    moot.crawl()
+    with moot.database.write() as session:
+        nodes.remove(session, nodes.find(session, NEW), now=world.now)
+    world.faults.clear()
+    heir = world.node(OLD if way == "refresh" else "heir.example", "OTH")
+    moot.add(heir)
+    moot.crawl()
+    with moot.database.read() as session:
+        heir_id = nodes.find(session, heir.id).id
+    heir.more = {"publishers": [heir.manifest()["publishers"][0], old.manifest()["publishers"][0]]}
+    heir.epoch = "second"
+    if way == "grant":
+        world.pass_time(hours=30)
+        moot.crawl()
+        with moot.database.write() as session:
+            nodes.grant(session, nodes.find(session, heir.id), old.prefix, now=world.now)
+    heir.publisher, heir.prefix = old.publisher, old.prefix
+    again = heir.put("contract", "C-1")
+    heir.epoch = "third"
+    for _ in range(2):
+        world.pass_time(hours=30)
+        moot.crawl()
+    with moot.database.read() as session:
+        assert moved.leads_to(session, again) is None
+    row = rows(moot.database)[again]
+    assert (row.deleted, row.node_id) == (False, heir_id)
