@@ -103,11 +103,11 @@ def by_id(session: Reading, record: str) -> Held | None:
 
 
 # Live records and all that marks them. Only where something is held (`waiting.changed`) is it looked for by record.
-# What a node says of others' records whose route it is (`federation/relations.py`) marks none of them, and what a relay
-# said of a node that is pinned now marks none of that one's.
+# By its origin's word is it unofficial, not by that of a relay (`federation/relations.py`), and what a relay said of a
+# node that is pinned now marks none of that one's.
 _MARKED = f"""
 SELECT r."row", r.publisher, r.changed, r.signature, {_NODE_MARK},
-    CASE WHEN r.origin_node = n.url AND instr(u.value, '"' || r.publisher || '"') > 0 THEN '{relations.KEY}'
+    CASE WHEN instr(coalesce(u.value, o.unofficial), '"' || r.publisher || '"') > 0 THEN '{relations.KEY}'
         ELSE p.relation END,
     o.vouched_by,
     CASE WHEN (SELECT substr(value, 1, 1) FROM meta WHERE key = 'removals') = '+'
@@ -115,9 +115,10 @@ SELECT r."row", r.publisher, r.changed, r.signature, {_NODE_MARK},
     r.number, r.kind, r.id, r.data, r.origin, r.via, r.reason, r.moved_to
 FROM record AS r
 LEFT JOIN node AS n ON n.id = r.node_id
+LEFT JOIN node AS w ON w.url = r.origin_node
 LEFT JOIN publisher AS p ON p.id = r.publisher AND r.node_id IS NULL
-LEFT JOIN meta AS u ON u.key = '{relations.KEY}.' || r.node_id
-LEFT JOIN origin AS o ON o.id = r.origin_node AND NOT EXISTS (SELECT 1 FROM node AS w WHERE w.url = o.id)
+LEFT JOIN meta AS u ON u.key = '{relations.KEY}.' || w.id
+LEFT JOIN origin AS o ON o.id = r.origin_node AND w.id IS NULL
 WHERE NOT r.deleted AND """  # noqa: S608 - our own words alone
 _OF_ROWS, _OF_ID = texts(_MARKED + 'r."row" = any(?)'), texts(_MARKED + "r.id = ?")
 

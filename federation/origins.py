@@ -17,7 +17,7 @@ import msgspec
 import orjson
 from sqlalchemy import and_, delete, or_, select, update
 
-from federation import moved, pinning, rejudge
+from federation import moved, pinning, rejudge, relations
 from federation.database import Reading, WriteSession, table, upsert
 from federation.identity import Taken, prefixes_of, read_manifest
 from federation.seam import Get
@@ -184,6 +184,7 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
     """
     kept: dict[str, Prefixes] = {}
     changed: list[tuple[str, list[Jwk], list[Jwk]]] = []
+    marks = False
     order = sorted(heard, key=lambda one: one.id)  # one for all, so that no two workers wait for each other
     names = [origin.id for origin in order]
     pinned, known, spoken_for = _pinned(session, names), _locked(session, names), _Spoken(session, order)
@@ -195,17 +196,21 @@ def remember(session: WriteSession, heard: Iterable[Heard], *, now: datetime) ->
         row = known.get(origin.id)
         before: list[Jwk] = [] if row is None else orjson.loads(row.jwks)
         after, prefixes, voucher = before, _after(row, origin), origin.vouched_by
+        unofficial = had = None if row is None else row.unofficial
         if row is not None and not _counts(row, origin):
             voucher = row.vouched_by
         elif origin.manifest is not None:
             anew = origin.itself and row is not None and row.vouched_by is not None
-            after = _keys(before, origin.manifest, anew=anew, now=now)
+            after, unofficial = _keys(before, origin.manifest, anew=anew, now=now), relations.told(origin.manifest)
+        marks |= unofficial != had
         kept[origin.id] = spoken_for.less(prefixes, origin.id)
         text = orjson.dumps(dict(kept[origin.id])).decode()
-        values = {"id": origin.id, "prefixes": text, "vouched_by": voucher, "fetched": now}
+        values = {"id": origin.id, "prefixes": text, "vouched_by": voucher, "fetched": now, "unofficial": unofficial}
         upsert(session, Origin, [values | {"jwks": orjson.dumps(after).decode()}], ["id"])
         if before != after:
             changed.append((origin.id, before, after))
+    if marks:
+        relations.changed(session)
     for name, before, after in changed:
         rejudge.keys_changed(session, name, Ring(after), before=before, now=now)
     return kept
@@ -321,6 +326,8 @@ def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> N
     for row in session.connection().execute(select(_origin).order_by(_origin.c.id)).all():
         if row.id == node or any(pinned.overlaps(prefix) for prefix in orjson.loads(row.prefixes)):
             session.connection().execute(delete(_origin).where(_origin.c.id == row.id))
+            if row.unofficial is not None:
+                relations.changed(session)
 
 
 def vouchers(session: Reading, nodes: Sequence[str]) -> dict[str, str]:

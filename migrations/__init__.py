@@ -16,7 +16,7 @@ from federation.database import driver_url
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0011"
+HEAD = "0012"
 
 
 def config(url: str) -> Config:

@@ -264,13 +264,15 @@ class Problem(Row, table=True):
 class Origin(Row, table=True):
     """An origin heard of through a relay: the prefixes and keys that its own manifest claims.
 
-    `vouched_by` is the aggregator whose list said so where the origin itself could not be reached.
+    `vouched_by` is the aggregator whose list said so where the origin itself could not be reached. `unofficial` are the
+    publishers for which it gathers without being theirs, as JSON (`federation/relations.py`).
     """
 
     id: str = Field(primary_key=True, max_length=2000)
     prefixes: str = Field(sa_type=Text)
     jwks: str = Field(default="[]", sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     vouched_by: str | None = Field(default=None, max_length=2000)
+    unofficial: str | None = Field(default=None, sa_type=Text)
     fetched: datetime = Field(sa_type=Moment)
 
 

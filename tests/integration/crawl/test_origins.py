@@ -38,6 +38,7 @@ from tests.integration.crawl.world import (
     problems,
     rows,
     signature,
+    vouching,
 )
 
 
@@ -164,7 +165,7 @@ def test_a_relay_does_not_speak_for_an_origin_that_is_busy(
     origin, false = world.node(), Signer("9", b"x" * 32)
     origin.key("1")
     record = origin.put("contract", "A", title="true")
-    relay = _vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
+    relay = vouching(world, origin, origin.manifest() | {"keys": [false.jwk]})
     relay.pass_on(origin.items[record])
     moot.add(relay, relays=True)
     _busy(moot, "exa.example:443", world.now + timedelta(hours=1))
@@ -293,7 +294,7 @@ def test_a_busy_origin_that_is_known_holds_up_nothing(
 def test_a_relay_does_not_speak_for_an_origin_whose_robots_txt_forbids_us(moot: Aggregator, world: World) -> None:
     """An origin that answers, and forbids us to ask, can be reached: no copy of its manifest stands in for it."""
     origin = world.node()
-    relay = _vouching(world, origin, origin.manifest())
+    relay = vouching(world, origin, origin.manifest())
     relay.pass_on(origin.items[origin.put("contract", "A")])
     world.faults[origin.url] = Refused("robots", "The robots.txt of exa.example forbids it.")
     moot.add(relay, relays=True)
@@ -419,18 +420,9 @@ def test_heard_of_gives_way_to_pinned(moot: Aggregator, world: World) -> None:
     assert {row.rank for row in rows(moot.database).values()} == {0}
 
 
-def _vouching(world: World, origin: FakeNode, copied: Item, host: str = "relay.example", code: str = "REL") -> FakeNode:
-    """A relay whose list of members shows this copy of an origin's manifest."""
-    relay = world.node(host, code, role="aggregator", size=50)
-    relay.more = {"members": relay.url + "/v1/nodes"}
-    listed, plain = orjson.dumps({"items": [{"id": origin.id, "manifest": copied}]}), relay.answer
-    relay.answer = lambda url: listed if url == relay.more["members"] else plain(url)  # type: ignore[method-assign]
-    return relay
-
-
 def _heard_only_of(moot: Aggregator, world: World, origin: FakeNode, copied: Item, item: Item) -> FakeNode:
     """A relay that shows this copy of a manifest and passes an item on, read while its origin is down."""
-    relay = _vouching(world, origin, copied)
+    relay = vouching(world, origin, copied)
     relay.pass_on(item)
     world.faults[origin.url] = Later("down")
     moot.add(relay, relays=True)
@@ -462,7 +454,7 @@ def _title(moot: Aggregator, record_id: str) -> str:
     return str(orjson.loads(rows(moot.database)[record_id].data)["title"])
 
 
-def test_a_relay_cannot_lock_an_origin_out_by_vouching(moot: Aggregator, world: World) -> None:
+def test_a_relay_cannot_lock_an_origin_out_byvouching(moot: Aggregator, world: World) -> None:
     """Keys that a relay vouched for while the origin was down give way to the origin's own (protocol section 5)."""
     origin, false = world.node(), Signer("9", b"x" * 32)
     origin.key("1")
@@ -485,7 +477,7 @@ def test_what_an_origin_said_itself_no_relay_changes(moot: Aggregator, world: Wo
     """While an origin is down, a relay's copy of its manifest changes nothing of what came from the origin itself."""
     origin = world.node()
     origin.key("1")
-    relay = _vouching(
+    relay = vouching(
         world,
         origin,
         origin.manifest() | {"keys": [origin.keys["1"] | {"revoked": "2026-11-02T09:00:00Z", "reason": "false"}]},
@@ -636,7 +628,7 @@ def test_no_relay_adds_a_prefix_to_a_node_that_is_read_here(moot: Aggregator, wo
     moot.add(origin)
     moot.crawl()
     made_up = _two_bodies(origin, "XYZ")
-    relay = _vouching(world, origin, origin.manifest())
+    relay = vouching(world, origin, origin.manifest())
     world.faults[origin.url] = Later("down")
     relay.pass_on(made_up.items[made_up.put("contract", "A")])
     moot.add(relay, relays=True)

@@ -10,7 +10,7 @@ from federation.database import table
 from federation.identity import read_manifest
 from schema.errors import Later
 from schema.tables import Meta
-from tests.integration.crawl.world import Aggregator, FakeNode, World, rows
+from tests.integration.crawl.world import Aggregator, FakeNode, World, rows, vouching
 
 
 @pytest.fixture
@@ -54,6 +54,17 @@ def _hosted(node: FakeNode, reference: str) -> None:
     node.publisher, node.prefix = "GB-LAE-EXA", prefix
 
 
+def _relayed(moot: Aggregator, world: World, gatherer: FakeNode) -> FakeNode:
+    """A relay passes on a record of either council, and has the gatherer in its list of members."""
+    relay = vouching(world, gatherer, gatherer.manifest())
+    gatherer.put("contract", "A")
+    _hosted(gatherer, "H")
+    for item in gatherer.items.values():
+        relay.pass_on(item)
+    moot.add(relay, relays=True)
+    return relay
+
+
 def test_what_is_gathered_unasked_is_marked(moot: Aggregator, gatherer: FakeNode) -> None:
     """Of a node's records those are marked whose publisher it calls unofficial, and no others."""
     gatherer.put("contract", "A")
@@ -74,6 +85,44 @@ def test_what_a_council_says_itself_is_not_marked_on_its_way(
     moot.add(gatherer, relays=True)
     moot.crawl()
     assert _marked(moot) == {"gather.example A": ("unofficial",), "council.example B": ()}
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_what_is_gathered_unasked_is_marked_on_its_way(
+    moot: Aggregator, world: World, gatherer: FakeNode, *, reached: bool
+) -> None:
+    """Of an origin that only a relay has told of its own manifest marks the records, or else the relay's copy."""
+    _relayed(moot, world, gatherer)
+    if not reached:
+        world.faults[gatherer.url] = Later("down")
+    moot.crawl()
+    vouched = () if reached else ("vouched",)
+    assert _marked(moot) == {"gather.example A": ("unofficial", *vouched), "gather.example H": vouched}
+
+
+def test_a_mark_on_its_way_comes_and_goes_with_the_manifest(moot: Aggregator, world: World, gatherer: FakeNode) -> None:
+    """An origin that a relay names is asked again after a day: the mark goes, and what showed it is made anew."""
+    relay = _relayed(moot, world, gatherer)
+    moot.crawl()
+    before = _state(moot)
+    gatherer.more["publishers"][0]["relation"] = "hosted"
+    relay.pass_on(gatherer.items[gatherer.put("contract", "B")])
+    world.pass_time(hours=25)
+    moot.crawl()
+    assert _marked(moot) == {"gather.example A": (), "gather.example B": (), "gather.example H": ()}
+    assert _state(moot) != before
+
+
+def test_a_relays_word_of_a_mark_ends_when_the_node_joins(moot: Aggregator, world: World, gatherer: FakeNode) -> None:
+    """A node that is pinned is marked by its own manifest alone, also while a relay carries its records."""
+    _relayed(moot, world, gatherer)
+    moot.crawl()
+    gatherer.more["publishers"][0]["relation"] = "hosted"
+    world.faults[gatherer.url + gatherer.feed_path] = Later("down")
+    before = _state(moot)
+    moot.add(gatherer)
+    assert _marked(moot) == {"gather.example A": (), "gather.example H": ()}
+    assert _state(moot) != before
 
 
 def test_a_mark_comes_and_goes_with_the_manifest(moot: Aggregator, world: World, gatherer: FakeNode) -> None:

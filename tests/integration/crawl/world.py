@@ -258,6 +258,15 @@ class World:
         return Answer(200, body, {"etag": etag}, url, 1)
 
 
+def vouching(world: World, origin: FakeNode, copied: Item, host: str = "relay.example", code: str = "REL") -> FakeNode:
+    """A relay whose list of members shows this copy of an origin's manifest."""
+    relay = world.node(host, code, role="aggregator", size=50)
+    relay.more = {"members": relay.url + "/v1/nodes"}
+    listed, plain = orjson.dumps({"items": [{"id": origin.id, "manifest": copied}]}), relay.answer
+    relay.answer = lambda url: listed if url == relay.more["members"] else plain(url)  # type: ignore[method-assign]
+    return relay
+
+
 def live_contracts(database: Database) -> int:
     """How many contracts are shown."""
     return sum(row.kind == "contract" and not row.deleted for row in rows(database).values())
