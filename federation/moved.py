@@ -67,8 +67,8 @@ def left(session: Reading, node_id: int, ids: Sequence[str]) -> set[str]:
 
 def ours(session: Reading) -> set[str]:
     """The prefixes that our own publishers have and had: our moves each lead to the next."""
-    pairs = _pairs(session)
     found = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
+    pairs = _pairs(session)  # after the publishers, so that a move of ours between the two shows
     for _hop in range(8):
         found |= {old for old, new in pairs if new in found}
     return found

@@ -154,6 +154,7 @@ def there(session: WriteSession, known: Known, manifest: Manifest, body: bytes, 
     keys = pinning.take(known.keys, manifest, now=now)
     taken = pinning.anew(manifest, now=now) if keys.objections else keys.keys
     moved.remember(session, pairs, now=now)
+    moved.forget(session, shown.keys() - known.prefixes.keys())
     # Neither a key nor who is asked about the address says whose own node it is: other claims wait for `node release`.
     own = precedence.kept(known.own, manifest)
     pinned = {"prefixes": {**shown, **known.prefixes}, "jwks": taken, "own": own}

@@ -99,6 +99,7 @@ def pin(
     check_free(session, manifest.id, key, prefixes, me=me)
     heard, said = origins.keys(session, manifest.id), origins.keys(session, manifest.id, itself=True)
     origins.give_way(session, manifest.id, prefixes)
+    log.lock(session)  # origins, then the log: the order of all who need both
     moved.forget(session, prefixes)
     keys = pinning.known_as_revoked(pinning.anew(manifest, now=now), said)  # no relay ends a key of a node that joins
     put_in(session, manifest, body, keys=keys, relays=relays, every=every, now=now, state=state)

@@ -322,12 +322,13 @@ def confirm(session: WriteSession, origin: str, manifest: Manifest, *, now: date
 
 def give_way(session: WriteSession, node: str, prefixes: Mapping[str, str]) -> None:
     """Forget what was heard of a node that is now pinned, and of origins that claim its prefixes."""
-    pinned = Taken(prefixes)
+    pinned, marks = Taken(prefixes), False
     for row in session.connection().execute(select(_origin).order_by(_origin.c.id)).all():
         if row.id == node or any(pinned.overlaps(prefix) for prefix in orjson.loads(row.prefixes)):
             session.connection().execute(delete(_origin).where(_origin.c.id == row.id))
-            if row.unofficial is not None:
-                relations.changed(session)
+            marks |= row.unofficial is not None or row.vouched_by is not None
+    if marks:
+        relations.changed(session)
 
 
 def vouchers(session: Reading, nodes: Sequence[str]) -> dict[str, str]:

@@ -685,11 +685,8 @@ def test_t17_nobody_takes_the_prefixes_that_we_left(moot: Aggregator, world: Wor
         assert moved.leads_to(session, old.prefix + "contract/C-1") == ours + "contract/C-1"
 
 
-@pytest.mark.parametrize("way", ["refresh", "grant"])
-def test_t17_a_prefix_that_is_taken_later_leads_nowhere_else(
-    moot: Aggregator, world: World, old: FakeNode, way: str
-) -> None:
-    """Where who left an address is gone, a node that takes its prefix up in a later manifest is found under it."""
+def _gone_but_relayed(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """Who left an address was followed and is removed; a relay still carries what it says at the new one."""
     moot.add(old)
     moot.crawl()
     new = _moved(world, old)
@@ -703,6 +700,14 @@ def test_t17_a_prefix_that_is_taken_later_leads_nowhere_else(
     with moot.database.write() as session:
         nodes.remove(session, nodes.find(session, NEW), now=world.now)
     world.faults.clear()
+
+
+@pytest.mark.parametrize("way", ["refresh", "grant"])
+def test_t17_a_prefix_that_is_taken_later_leads_nowhere_else(
+    moot: Aggregator, world: World, old: FakeNode, way: str
+) -> None:
+    """Where who left an address is gone, a node that takes its prefix up in a later manifest is found under it."""
+    _gone_but_relayed(moot, world, old)
     heir = world.node(OLD if way == "refresh" else "heir.example", "OTH")
     moot.add(heir)
     moot.crawl()
@@ -725,3 +730,23 @@ def test_t17_a_prefix_that_is_taken_later_leads_nowhere_else(
         assert moved.leads_to(session, again) is None
     row = rows(moot.database)[again]
     assert (row.deleted, row.node_id) == (False, heir_id)
+
+
+def test_t17_a_prefix_that_a_move_brings_leads_nowhere_else(moot: Aggregator, world: World, old: FakeNode) -> None:
+    """A node that moves to where somebody was, and publishes there for that body too, is found under its ids."""
+    _gone_but_relayed(moot, world, old)
+    before = world.node("before.example", "OTH")
+    moot.add(before)
+    moot.crawl()
+    here = world.node(OLD, "OTH", size=50)
+    here.epoch = "second"
+    here.more = {"publishers": [here.manifest()["publishers"][0], old.manifest()["publishers"][0]]}
+    here.publisher, here.prefix = old.publisher, old.prefix
+    again = here.put("contract", "C-1")
+    _follow(moot, here, "before.example")
+    moot.crawl()
+    with moot.database.read() as session:
+        assert moved.leads_to(session, again) is None
+        led = moved.leads_to(session, before.prefix + "contract/C-1")
+    assert led == f"{here.url}/id/GB-LAE-OTH/contract/C-1"
+    assert not rows(moot.database)[again].deleted

@@ -125,6 +125,20 @@ def test_a_relays_word_of_a_mark_ends_when_the_node_joins(moot: Aggregator, worl
     assert _state(moot) != before
 
 
+def test_that_nobody_vouches_any_more_makes_lists_anew(moot: Aggregator, world: World, gatherer: FakeNode) -> None:
+    """With a node that joins the mark of who vouched for it goes, and what showed it is made anew."""
+    gatherer.more["publishers"][0]["relation"] = "hosted"
+    _relayed(moot, world, gatherer)
+    world.faults[gatherer.url] = Later("down")
+    moot.crawl()
+    before = _state(moot)
+    assert set(_marked(moot).values()) == {("vouched",)}
+    world.faults.clear()
+    moot.add(gatherer)
+    assert set(_marked(moot).values()) == {()}
+    assert _state(moot) != before
+
+
 def test_a_mark_comes_and_goes_with_the_manifest(moot: Aggregator, world: World, gatherer: FakeNode) -> None:
     """When a council agrees, its node's manifest says so, and with the mark every answer that showed it changes."""
     gatherer.put("contract", "A")
