@@ -178,10 +178,10 @@ def test_who_sends_slowly_but_enough_is_heard(address: Address) -> None:
     """A body may take longer than the bound where it keeps above the least rate."""
     began = time.monotonic()
     with _connect(address) as one:
-        one.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6000\r\n\r\n")
-        for _ in range(60):
+        one.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6000\r\n\r\n" + b" " * 1_600)
+        for _ in range(44):
             one.sendall(b" " * 100)
-            time.sleep(0.02)
+            time.sleep(0.025)
         assert one.recv(100).startswith(b"HTTP/1.1 200")
     assert time.monotonic() - began > 2 * Hasty.bounds.body
 
