@@ -33,7 +33,7 @@ def leads_to(session: Reading, record_id: str) -> str | None:
 
 def earlier(session: Reading, ids: Sequence[str]) -> dict[str, list[str]]:
     """The ids under which each record has stood, its own first: those that lead to it, over at most eight moves."""
-    pairs = _pairs(session)
+    pairs = every(session)
     return {record: _led_to(record, pairs) for record in ids}
 
 
@@ -51,7 +51,7 @@ def left(session: Reading, node_id: int, ids: Sequence[str]) -> set[str]:
 
     They were while it is here who moved: a node that is pinned with both prefixes, or a publisher of our own.
     """
-    pairs = _pairs(session)
+    pairs = every(session)
     olds = Taken(old for old, _new in pairs)
     found = [name for name in ids if olds.overlaps(name)] if pairs else []
     if not found:
@@ -68,13 +68,14 @@ def left(session: Reading, node_id: int, ids: Sequence[str]) -> set[str]:
 def ours(session: Reading) -> set[str]:
     """The prefixes that our own publishers have and had: our moves each lead to the next."""
     found = set(session.connection().execute(select(_publisher.c.id_prefix)).scalars())
-    pairs = _pairs(session)  # after the publishers, so that a move of ours between the two shows
+    pairs = every(session)  # after the publishers, so that a move of ours between the two shows
     for _hop in range(8):
         found |= {old for old, new in pairs if new in found}
     return found
 
 
-def _pairs(session: Reading) -> list[tuple[str, str]]:
+def every(session: Reading) -> list[tuple[str, str]]:
+    """Each prefix that was left, with the one that its ids lead to."""
     return [(row.old, row.new) for row in session.connection().execute(select(_moved.c.old, _moved.c.new))]
 
 

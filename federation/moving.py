@@ -28,9 +28,9 @@ from federation.waiting import forget
 from schema.errors import Conflict, Crawling
 from schema.identifiers import place_of
 from schema.manifest import Manifest
-from schema.tables import Feed, Idempotency, Meta, Moved, Node, Publisher, Record, Shadow
+from schema.tables import Feed, Idempotency, Meta, Node, Publisher, Record, Shadow
 
-_record, _publisher, _meta, _moved = table(Record), table(Publisher), table(Meta), table(Moved)
+_record, _publisher, _meta = table(Record), table(Publisher), table(Meta)
 _node, _feed, _answer, _shadow = table(Node), table(Feed), table(Idempotency), table(Shadow)
 _there = _record.alias()
 _AT_ONCE = 5_000
@@ -235,8 +235,7 @@ def arrived(session: WriteSession, node_id: int) -> list[str]:
     log.lock(session)
     known = session.connection().execute(select(_node.c.prefixes).where(_node.c.id == node_id)).scalar_one()
     mine, over = orjson.loads(known), list[str]()
-    pairs = session.connection().execute(select(_moved.c.old, _moved.c.new)).all()
-    own = {old: new for old, new in pairs if old in mine and new in mine}
+    own = {old: new for old, new in moved.every(session) if old in mine and new in mine}
     _take_on(session, node_id, {old: mine[old] for old in own})
     for old, new in own.items():
         onward = literal(new) + func.substr(_record.c.id, len(old) + 1)

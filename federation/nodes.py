@@ -156,7 +156,8 @@ def check_free(session: WriteSession, url: str, key: str, prefixes: Prefixes, *,
     mine = Taken(prefixes)
     for prefix in origins.taken(session, but=but or url):
         if mine.overlaps(prefix):
-            raise Conflict(f"Its ids would lie under {prefix}, which another was pinned with first.")
+            whose = "is this server's own, or was" if prefix in moved.ours(session) else "another was pinned with first"
+            raise Conflict(f"Its ids would lie under {prefix}, which {whose}.")
 
 
 def refresh(session: WriteSession, known: Known, manifest: Manifest, body: bytes, *, now: datetime) -> Known:

@@ -36,16 +36,15 @@ def note(session: WriteSession, node_id: int, manifest: Manifest | None) -> None
     value = told(manifest)
     if value == _value(session, key_of(node_id)):
         return
-    log.lock(session)
+    changed(session)
     if value is None:
         session.connection().execute(delete(_meta).where(_meta.c.key == key_of(node_id)))
     else:
         upsert(session, Meta, [{"key": key_of(node_id), "value": value}], ["key"])
-    changed(session)
 
 
 def changed(session: WriteSession) -> None:
-    """Have lists made anew, for what marks their records is no longer what it was."""
+    """Have lists made anew, for what marks their records is no longer what it was. The log is ours from here on."""
     log.lock(session)
     upsert(session, Meta, [{"key": KEY, "value": str(int(_value(session, KEY) or 0) + 1)}], ["key"])
 

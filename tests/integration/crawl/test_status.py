@@ -147,7 +147,7 @@ def test_own_ids_cannot_be_claimed(moot: Aggregator, world: World) -> None:
     node = world.node("moot.example", "AGG")
     node.id = node.url + "/other.json"
     node.prefix = f"{moot.url}/id/XM-TEST-AGG/"
-    with pytest.raises(Conflict, match="pinned with first"):
+    with pytest.raises(Conflict, match="which is this server's own, or was"):
         moot.add(node)
     with pytest.raises(Conflict, match="itself"):
         moot.add(moot)

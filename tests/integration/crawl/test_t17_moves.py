@@ -673,13 +673,13 @@ def test_t17_nobody_takes_the_prefixes_that_we_left(moot: Aggregator, world: Wor
         assert ours is not None
         moved.remember(session, {old.prefix: "https://between.example/id/GB-LAE-EXA/"}, now=NOW)
         moved.remember(session, {"https://between.example/id/GB-LAE-EXA/": ours}, now=NOW)
-    with pytest.raises(Conflict, match=f"under {old.prefix}, which another was pinned with first"):
+    with pytest.raises(Conflict, match=f"under {old.prefix}, which is this server's own, or was"):
         moot.add(old)
     before = world.node("before.example")
     before.put("contract", "C-1")
     moot.add(before)
     moot.crawl()
-    with pytest.raises(Conflict, match=f"under {old.prefix}, which another was pinned with first"):
+    with pytest.raises(Conflict, match=f"under {old.prefix}, which is this server's own, or was"):
         _follow(moot, old, "before.example")
     with moot.database.read() as session:
         assert moved.leads_to(session, old.prefix + "contract/C-1") == ours + "contract/C-1"
